@@ -1,0 +1,238 @@
+//! The client: a tenant, an application, a transport.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Uri};
+
+use crate::device::Device;
+use crate::error::{Error, InvalidInput};
+use crate::stage::{Context, Unauthenticated};
+use crate::transport::{Transport, is_loopback};
+use crate::wire::endpoints::WECHAT_CODE;
+use crate::wire::requests::{X_CLIENT_ID, X_TENANT_ID, header_value, write_content_type};
+
+/// The edition of the server: small differences in headers follow from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Edition {
+    /// BambooCloud IDaaS for customers.
+    #[default]
+    Ciam,
+    /// BambooCloud IDaaS for employees.
+    Eiam,
+    /// Huawei Cloud OneAccess.
+    OneAccess,
+    /// Huawei Cloud OneAccess, for an application of an independent software vendor: the client's base address is the
+    /// common domain, the client id that of the application's template, and every request names the tenant in
+    /// `X-tenant-id`.
+    OneAccessIsv {
+        /// The tenant.
+        tenant_id: String,
+    },
+}
+
+impl Edition {
+    const fn content_type(&self) -> &'static str {
+        match self {
+            Self::Ciam | Self::Eiam => "application/json",
+            Self::OneAccess | Self::OneAccessIsv { .. } => "application/json;charset=utf8",
+        }
+    }
+}
+
+/// The name of the field that carries the phone-number code of WeChat.
+///
+/// Every example prints `wechat_code`, two parameter tables print `wchat_code`; decision D3 in `docs/decisions.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WechatCodeField {
+    /// `wechat_code`
+    #[default]
+    WechatCode,
+    /// `wchat_code`
+    WchatCode,
+}
+
+/// A tenant, an application and a transport: where logins begin.
+///
+/// One per application is enough. It is a cheap handle: clones share everything, and every stage holds one.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    scheme: Scheme,
+    authority: Authority,
+    client_id: HeaderValue,
+    tenant_id: Option<HeaderValue>,
+    edition: Edition,
+    wechat_code_field: WechatCodeField,
+    transport: Box<dyn Transport>,
+}
+
+impl Client {
+    /// Begins to build a client.
+    ///
+    /// `base_address` is `https://` and the tenant's domain, such as `https://acme.example.com`; a port may follow, a path
+    /// may not. `client_id` is the application's authorization id, the header `X-client-id` on every page.
+    pub fn builder(base_address: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
+        ClientBuilder {
+            base_address: base_address.into(),
+            client_id: client_id.into(),
+            edition: Edition::default(),
+            wechat_code_field: WechatCodeField::default(),
+            loopback_http: false,
+        }
+    }
+
+    /// Begins a login from `device`.
+    #[must_use]
+    pub fn login(&self, device: Device) -> Unauthenticated {
+        Unauthenticated::new(Context { client: self.clone(), device })
+    }
+
+    /// The edition that the client speaks to.
+    #[must_use]
+    pub fn edition(&self) -> &Edition {
+        &self.0.edition
+    }
+
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.0.transport
+    }
+
+    pub(crate) fn wechat_code_field(&self) -> &'static str {
+        match self.0.wechat_code_field {
+            WechatCodeField::WechatCode => WECHAT_CODE.name,
+            WechatCodeField::WchatCode => "wchat_code",
+        }
+    }
+
+    pub(crate) fn uri(&self, path: &'static str) -> Result<Uri, InvalidInput> {
+        Uri::builder()
+            .scheme(self.0.scheme.clone())
+            .authority(self.0.authority.clone())
+            .path_and_query(PathAndQuery::from_static(path))
+            .build()
+            .map_err(|_| InvalidInput::new("base_address", "does not make an address with the path"))
+    }
+
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
+        write_content_type(headers, self.0.edition.content_type());
+        headers.insert(X_CLIENT_ID, self.0.client_id.clone());
+        if let Some(tenant_id) = &self.0.tenant_id {
+            headers.insert(X_TENANT_ID, tenant_id.clone());
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_address", &format_args!("{}://{}", self.0.scheme, self.0.authority))
+            .field("client_id", &self.0.client_id)
+            .field("edition", &self.0.edition)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Client`]; begun by [`Client::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct ClientBuilder {
+    base_address: String,
+    client_id: String,
+    edition: Edition,
+    wechat_code_field: WechatCodeField,
+    loopback_http: bool,
+}
+
+impl ClientBuilder {
+    /// The server's edition; [`Edition::Ciam`] unless said.
+    pub fn edition(mut self, edition: Edition) -> Self {
+        self.edition = edition;
+        self
+    }
+
+    /// The name of the field for the phone-number code of WeChat; `wechat_code` unless said.
+    pub fn wechat_code_field(mut self, field: WechatCodeField) -> Self {
+        self.wechat_code_field = field;
+        self
+    }
+
+    /// Accepts a base address with `http://` if its host is this machine (`localhost`, `127.0.0.0/8`, `[::1]`): for
+    /// tests. Without TLS everybody on the way reads the tokens, so no other host is ever accepted.
+    pub fn allow_loopback_http(mut self) -> Self {
+        self.loopback_http = true;
+        self
+    }
+
+    /// The client, over [`UreqTransport`](crate::UreqTransport) with its defaults.
+    ///
+    /// # Errors
+    /// As [`build_with`](Self::build_with).
+    #[cfg(feature = "ureq")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
+    pub fn build(self) -> Result<Client, Error> {
+        self.build_with(crate::transport::UreqTransport::default())
+    }
+
+    /// The client, over a transport of your own: anything that implements [`Transport`], a closure too.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if the base address is not `https://` and a domain (and not `http://` and this machine,
+    /// allowed by [`allow_loopback_http`](Self::allow_loopback_http)), or if the client id or tenant id is empty or
+    /// contains a character that a header cannot carry.
+    pub fn build_with(self, transport: impl Transport + 'static) -> Result<Client, Error> {
+        let (scheme, authority) = base_address(&self.base_address, self.loopback_http)?;
+        let tenant_id = match &self.edition {
+            Edition::OneAccessIsv { tenant_id } => Some(header_value("tenant_id", tenant_id)?),
+            _ => None,
+        };
+        Ok(Client(Arc::new(Inner {
+            scheme,
+            authority,
+            client_id: header_value("client_id", &self.client_id)?,
+            tenant_id,
+            edition: self.edition,
+            wechat_code_field: self.wechat_code_field,
+            transport: Box::new(transport),
+        })))
+    }
+}
+
+fn base_address(text: &str, loopback_http: bool) -> Result<(Scheme, Authority), InvalidInput> {
+    let invalid = |reason| Err(InvalidInput::new("base_address", reason));
+    let Ok(uri) = text.parse::<Uri>() else {
+        return invalid("is not a URL");
+    };
+    if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
+        return invalid("has a path or a query: give https:// and the tenant's domain alone");
+    }
+    let parts = uri.into_parts();
+    let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+        return invalid("does not begin with https://");
+    };
+    if authority.as_str().contains('@') {
+        return invalid("contains a user name");
+    }
+    if authority.host().is_empty() {
+        return invalid("has no host");
+    }
+    if scheme == Scheme::HTTPS {
+        return Ok((scheme, authority));
+    }
+    if scheme != Scheme::HTTP {
+        return invalid("does not begin with https://");
+    }
+    if !is_loopback(authority.host()) {
+        return invalid(
+            "is http:// to another machine: everybody on the way could read the tokens, use https://",
+        );
+    }
+    if !loopback_http {
+        return invalid("is http://: call allow_loopback_http() if this is a test on this machine");
+    }
+    Ok((scheme, authority))
+}

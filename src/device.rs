@@ -1,0 +1,108 @@
+//! The device that the user logs in from.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::error::Error;
+use crate::secret::Redacted;
+use crate::wire::requests::{
+    X_AGENT, X_DEVICE_FINGERPRINT, X_DEVICE_IP, X_L, X_OPERATING_SYS_VERSION, header_value,
+};
+
+/// The device that the user logs in from, as the API wants to know it.
+///
+/// The three required values go into the headers `X-operating-sys-version`, `X-device-fingerprint` and `X-agent`, which
+/// all the pages list. Cloning is cheap: the clones share the values.
+///
+/// # The fingerprint stays the same
+/// The tenant ties sessions to it: use one value for one user on one device, in the login and in every later call.
+///
+/// ```
+/// use idaas_login::Device;
+///
+/// let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone; CPU iPhone OS 13_3 like Mac OS X)")?
+///     .with_ip([192, 168, 1, 2])
+///     .with_language("zh")?;
+/// # Ok::<(), idaas_login::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Device(Arc<Values>);
+
+#[derive(Clone)]
+struct Values {
+    operating_sys_version: HeaderValue,
+    fingerprint: HeaderValue,
+    agent: HeaderValue,
+    ip: Option<HeaderValue>,
+    language: Option<HeaderValue>,
+}
+
+impl Device {
+    /// A device by its operating system and version (`windows10.1.1`), its fingerprint (`156aysdna213sc50`) and its user
+    /// agent.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if a value is empty or contains a character that a header cannot carry, such as a line
+    /// break.
+    pub fn new(operating_sys_version: &str, fingerprint: &str, agent: &str) -> Result<Self, Error> {
+        let mut fingerprint = header_value("fingerprint", fingerprint)?;
+        fingerprint.set_sensitive(true);
+        Ok(Self(Arc::new(Values {
+            operating_sys_version: header_value("operating_sys_version", operating_sys_version)?,
+            fingerprint,
+            agent: header_value("agent", agent)?,
+            ip: None,
+            language: None,
+        })))
+    }
+
+    /// With the address of the user's device: header `X-device-ip`.
+    #[must_use]
+    pub fn with_ip(mut self, ip: impl Into<IpAddr>) -> Self {
+        let ip = ip.into().to_string();
+        // The text of an address is always a valid header value.
+        Arc::make_mut(&mut self.0).ip = HeaderValue::try_from(ip).ok().map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        self
+    }
+
+    /// With the language that the API's messages shall have, such as `zh` or `en`: header `X-L`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if it is empty or contains a character that a header cannot carry.
+    pub fn with_language(mut self, language: &str) -> Result<Self, Error> {
+        Arc::make_mut(&mut self.0).language = Some(header_value("language", language)?);
+        Ok(self)
+    }
+
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
+        let values = &*self.0;
+        headers.insert(X_OPERATING_SYS_VERSION, values.operating_sys_version.clone());
+        headers.insert(X_DEVICE_FINGERPRINT, values.fingerprint.clone());
+        headers.insert(X_AGENT, values.agent.clone());
+        if let Some(ip) = &values.ip {
+            headers.insert(X_DEVICE_IP, ip.clone());
+        }
+        if let Some(language) = &values.language {
+            headers.insert(X_L, language.clone());
+        }
+    }
+}
+
+/// The fingerprint and the address are the user's: redacted.
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device")
+            .field("operating_sys_version", &self.0.operating_sys_version)
+            .field("fingerprint", &Redacted)
+            .field("agent", &self.0.agent)
+            .field("ip", &self.0.ip.as_ref().map(|_| Redacted))
+            .field("language", &self.0.language)
+            .finish()
+    }
+}

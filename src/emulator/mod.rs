@@ -1,0 +1,457 @@
+//! An IDaaS tenant for development and tests.
+//!
+//! [`Emulator`] keeps users, codes, state tokens and sessions, answers like a tenant, and refuses what the pages say a
+//! tenant refuses. In process it is a [`Transport`]; [`start`](Emulator::start) puts it behind real HTTP on this machine.
+//!
+//! ```
+//! use idaas_login::emulator::{Emulator, User};
+//! use idaas_login::{Device, Outcome};
+//!
+//! let tenant = Emulator::new();
+//! tenant.add_user(User::new("zhangshan").password("correct horse"));
+//!
+//! let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0")?;
+//! let login = tenant.client()?.login(device);
+//! let Outcome::PendingBind(stage) = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send()? else {
+//!     panic!("nobody has bound this identity yet");
+//! };
+//! let Outcome::Authenticated(user) = stage.username_password("zhangshan", "correct horse").send()? else {
+//!     panic!("the password is right");
+//! };
+//! assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangshan"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Its tokens and codes are not secret: they come from a counter. Never put it where somebody else can reach it.
+//!
+//! Where the pages are silent it had to choose; the choices are in `docs/emulator.md`.
+
+mod server;
+mod tenant;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+
+pub use self::server::EmulatorServer;
+use self::tenant::Tenant;
+use crate::client::{Client, Edition};
+use crate::endpoints::{Platform, SendType};
+use crate::error::Error;
+use crate::transport::{Request, Response, Transport, TransportError};
+
+/// An IDaaS tenant for development and tests.
+///
+/// Cloning gives another handle to the same tenant.
+#[derive(Clone)]
+pub struct Emulator(Arc<Mutex<Tenant>>);
+
+impl Default for Emulator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").finish_non_exhaustive()
+    }
+}
+
+/// How the tenant is set up; see [`Emulator::configure`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The application's id, which every request must carry; the pages' example unless said.
+    pub client_id: String,
+    /// The edition; [`Edition::Ciam`] unless said.
+    pub edition: Edition,
+    /// What an identity gets that no account has bound; [`Unbound::Bind`] unless said.
+    pub unbound: Unbound,
+    /// What `data` says of the allowed ways; both documented ways unless said.
+    pub data: DataForm,
+    /// Whether a second factor, or another stage after a bind, comes with a state token of its own (`true`), or goes on
+    /// with the one in hand; the pages are silent, `true` unless said.
+    pub new_state_token: bool,
+    /// Whether successes carry an `id_token`; `true` unless said.
+    pub id_token: bool,
+    /// Whether answers have the leading spaces that the pages print; `false` unless said.
+    pub printed_spaces: bool,
+    /// How long a state token lives; 10 minutes unless said.
+    pub state_token_lifetime: Duration,
+    /// How long a code lives, of a mini program or by SMS or e-mail; 5 minutes unless said.
+    pub code_lifetime: Duration,
+    /// How many wrong passwords or codes in a row lock an account or a destination; 5 unless said.
+    pub max_attempts: u32,
+    /// How long a lock holds; 10 minutes unless said.
+    pub lock_time: Duration,
+    /// How long a session lives; 432000 seconds unless said.
+    pub session_lifetime: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            client_id: "nTo1eRIub60vPb54WeE6aojPwYwImtl4".to_owned(),
+            edition: Edition::default(),
+            unbound: Unbound::Bind,
+            data: DataForm::Listed(vec!["VERIFY_PHONE".to_owned(), "VERIFY_EMAIL".to_owned()]),
+            new_state_token: true,
+            id_token: true,
+            printed_spaces: false,
+            state_token_lifetime: Duration::from_secs(10 * 60),
+            code_lifetime: Duration::from_secs(5 * 60),
+            max_attempts: 5,
+            lock_time: Duration::from_secs(10 * 60),
+            session_lifetime: Duration::from_secs(432_000),
+        }
+    }
+}
+
+/// What an identity gets that no account has bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbound {
+    /// `SOCIAL_BIND`: an existing account must be bound.
+    Bind,
+    /// `USER_REGISTER`: an account is bound, or registered if there is none.
+    Register,
+}
+
+/// The forms of `data` that the pages print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataForm {
+    /// JSON text in a string, with these values in `socialBindOrRegisterFlow`.
+    Listed(Vec<String>),
+    /// `null`
+    Null,
+    /// No such field.
+    Absent,
+}
+
+/// An account of the tenant.
+#[derive(Clone)]
+pub struct User {
+    user_name: String,
+    name: Option<String>,
+    password: Option<String>,
+    mobile: Option<String>,
+    email: Option<String>,
+    second_factor: bool,
+    denied: bool,
+}
+
+impl User {
+    /// An account with this user name, and nothing else yet.
+    pub fn new(user_name: impl Into<String>) -> Self {
+        Self {
+            user_name: user_name.into(),
+            name: None,
+            password: None,
+            mobile: None,
+            email: None,
+            second_factor: false,
+            denied: false,
+        }
+    }
+
+    /// With the name of the person.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// With a password.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// With a mobile number. `+86-15201657312` and `15201657312` are the same number.
+    #[must_use]
+    pub fn mobile(mut self, mobile: impl Into<String>) -> Self {
+        self.mobile = Some(mobile.into());
+        self
+    }
+
+    /// With an e-mail address.
+    #[must_use]
+    pub fn email(mut self, email: impl Into<String>) -> Self {
+        self.email = Some(email.into());
+        self
+    }
+
+    /// Asked for a second factor at each login.
+    #[must_use]
+    pub fn second_factor(mut self) -> Self {
+        self.second_factor = true;
+        self
+    }
+
+    /// Denied at each login: `ACCESS_DENIED`.
+    #[must_use]
+    pub fn denied(mut self) -> Self {
+        self.denied = true;
+        self
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("user_name", &self.user_name).finish_non_exhaustive()
+    }
+}
+
+/// Something that goes wrong with one request; see [`Emulator::fail_next`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection is lost before the tenant carries anything out.
+    LoseRequest,
+    /// The tenant carries it out, and the connection is lost before the answer.
+    LoseAnswer,
+    /// This answer, and nothing is carried out.
+    Answer {
+        /// The HTTP status.
+        http_status: StatusCode,
+        /// The body.
+        body: String,
+    },
+    /// The tenant carries it out, and answers with this.
+    AnswerAfter {
+        /// The HTTP status.
+        http_status: StatusCode,
+        /// The body.
+        body: String,
+    },
+}
+
+/// What the tenant really did with a request; see [`Emulator::ledger`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The path of the request.
+    pub path: String,
+    /// The HTTP status that the tenant answered; `None` if a fault took the answer or the request.
+    pub http_status: Option<StatusCode>,
+    /// The error code, if the tenant refused.
+    pub error_code: Option<String>,
+    /// What changed.
+    pub effects: Vec<Effect>,
+}
+
+/// A change that the tenant made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// An account was registered.
+    Registered {
+        /// The new account's user name.
+        user_name: String,
+    },
+    /// An identity was bound to an account.
+    Bound {
+        /// The account's user name.
+        user_name: String,
+        /// The identity, as the mini program's platform names it.
+        identity: String,
+    },
+    /// A session was given out.
+    Session {
+        /// The account's user name.
+        user_name: String,
+    },
+    /// A verification code was sent.
+    CodeSent {
+        /// Where to.
+        destination: String,
+        /// What for.
+        send_type: SendType,
+    },
+}
+
+/// What kind of token the tenant makes; see [`Emulator::with_tokens`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// A state token.
+    State,
+    /// A session token.
+    Session,
+    /// An identity token.
+    Id,
+}
+
+type Tokens = Box<dyn Fn(TokenKind) -> String + Send>;
+type Clock = Box<dyn Fn() -> SystemTime + Send>;
+
+/// What becomes of a request.
+pub(crate) enum Reply {
+    Answer(Response),
+    /// The connection is lost.
+    Lost,
+}
+
+impl Emulator {
+    /// A tenant without accounts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Tenant::new())))
+    }
+
+    /// The same, with the time that `clock` tells instead of the system's.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + 'static) -> Self {
+        self.tenant().clock = Box::new(clock);
+        self
+    }
+
+    /// The same, with tokens that `tokens` makes: for answers that have to equal a given one.
+    #[must_use]
+    pub fn with_tokens(self, tokens: impl Fn(TokenKind) -> String + Send + 'static) -> Self {
+        self.tenant().tokens = Some(Box::new(tokens));
+        self
+    }
+
+    /// Changes the settings, for what comes from now on.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.tenant().settings);
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        self.tenant().passed += time;
+    }
+
+    /// Adds an account.
+    pub fn add_user(&self, user: User) {
+        self.tenant().add_user(user);
+    }
+
+    /// Binds a WeChat identity to an account, as if the user had done so before.
+    pub fn bind_wechat(&self, openid: impl Into<String>, user_name: impl Into<String>) {
+        self.tenant().identities.insert((Platform::WeChat, openid.into()), user_name.into());
+    }
+
+    /// A fresh code, as `wx.login` gives it to the mini program.
+    #[must_use]
+    pub fn wechat_login_code(&self, openid: impl Into<String>) -> String {
+        let mut tenant = self.tenant();
+        let code = tenant.random(32);
+        tenant.add_login_code(Platform::WeChat, code.clone(), openid.into());
+        code
+    }
+
+    /// Accepts `code` once, as a code of `wx.login`.
+    pub fn accept_wechat_login_code(&self, code: impl Into<String>, openid: impl Into<String>) {
+        self.tenant().add_login_code(Platform::WeChat, code.into(), openid.into());
+    }
+
+    /// A fresh code, as the button `getPhoneNumber` gives it to the mini program.
+    #[must_use]
+    pub fn wechat_phone_code(&self, mobile: impl Into<String>) -> String {
+        let mut tenant = self.tenant();
+        let code = tenant.random(64);
+        tenant.add_phone_code(Platform::WeChat, code.clone(), mobile.into());
+        code
+    }
+
+    /// Accepts `code` once, as a code of the button `getPhoneNumber`.
+    pub fn accept_wechat_phone_code(&self, code: impl Into<String>, mobile: impl Into<String>) {
+        self.tenant().add_phone_code(Platform::WeChat, code.into(), mobile.into());
+    }
+
+    /// Sends a verification code to `destination`, as if it had been requested, and tells it.
+    pub fn issue_code(&self, destination: &str, send_type: SendType) -> String {
+        let mut tenant = self.tenant();
+        let code = tenant.random_digits();
+        tenant.add_verify_code(destination, send_type, code.clone());
+        code
+    }
+
+    /// Accepts `code` from `destination`, as a verification code that was requested with `send_type`.
+    pub fn accept_code(&self, destination: &str, send_type: SendType, code: impl Into<String>) {
+        self.tenant().add_verify_code(destination, send_type, code.into());
+    }
+
+    /// The last verification code that was sent to `destination`.
+    #[must_use]
+    pub fn last_code(&self, destination: &str) -> Option<String> {
+        self.tenant().last_code(destination)
+    }
+
+    /// The user name of the account whose session this is.
+    #[must_use]
+    pub fn session_user(&self, session_token: &str) -> Option<String> {
+        self.tenant().sessions.get(session_token).cloned()
+    }
+
+    /// The user name of the account that a WeChat identity is bound to.
+    #[must_use]
+    pub fn wechat_user(&self, openid: &str) -> Option<String> {
+        self.tenant().identities.get(&(Platform::WeChat, openid.to_owned())).cloned()
+    }
+
+    /// Lets the next request to `path` go wrong; several faults happen one after the other.
+    pub fn fail_next(&self, path: impl Into<String>, fault: Fault) {
+        self.tenant().faults.entry(path.into()).or_default().push_back(fault);
+    }
+
+    /// What the tenant really did, in order.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<Entry> {
+        self.tenant().ledger.clone()
+    }
+
+    /// The same, and forgets it.
+    #[must_use]
+    pub fn take_ledger(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.tenant().ledger)
+    }
+
+    /// A client that talks to this tenant in process.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if the settings hold a client id or tenant id that a header cannot carry.
+    pub fn client(&self) -> Result<Client, Error> {
+        self.client_builder("https://emulator.invalid").build_with(self.clone())
+    }
+
+    /// A client builder with this tenant's client id and edition.
+    pub fn client_builder(&self, base_address: impl Into<String>) -> crate::ClientBuilder {
+        let tenant = self.tenant();
+        Client::builder(base_address, &tenant.settings.client_id).edition(tenant.settings.edition.clone())
+    }
+
+    /// Puts the tenant behind HTTP on this machine, at a free port.
+    ///
+    /// # Errors
+    /// If no port can be opened or no thread be started.
+    pub fn start(&self) -> std::io::Result<EmulatorServer> {
+        EmulatorServer::start(self.clone())
+    }
+
+    pub(crate) fn reply(&self, request: &Request) -> Reply {
+        self.tenant().reply(request)
+    }
+
+    fn tenant(&self) -> MutexGuard<'_, Tenant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transport for Emulator {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        match self.reply(&request) {
+            Reply::Answer(response) => Ok(response),
+            Reply::Lost => Err(TransportError::maybe_sent("the connection was lost")),
+        }
+    }
+}
+
+type Faults = HashMap<String, VecDeque<Fault>>;

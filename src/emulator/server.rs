@@ -1,0 +1,108 @@
+//! The emulator behind real HTTP, on this machine, at a free port.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::{self, JoinHandle};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use super::{Emulator, Reply};
+use crate::client::ClientBuilder;
+
+/// The largest request that is read. Those of the API are far smaller.
+const MAX_REQUEST: usize = 1 << 20;
+
+/// An [`Emulator`] behind HTTP. Dropping it closes the port and ends its thread.
+#[derive(Debug)]
+pub struct EmulatorServer {
+    emulator: Emulator,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl EmulatorServer {
+    pub(super) fn start(emulator: Emulator) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = listener.local_addr()?;
+        // Dropping the sender is the signal, so there is nothing to send.
+        let (stop, stopped) = oneshot::channel();
+        let served = emulator.clone();
+        let thread = thread::Builder::new().name("idaas-emulator".to_owned()).spawn(move || {
+            // When the signal comes, the runtime is dropped, and every connection with it.
+            runtime.block_on(async {
+                tokio::spawn(accept(listener, served));
+                let _ = stopped.await;
+            });
+        })?;
+        Ok(Self { emulator, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The tenant behind it.
+    #[must_use]
+    pub fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// Its base address, `http://127.0.0.1:` and the port.
+    #[must_use]
+    pub fn base_address(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client builder with this address and this tenant's client id and edition.
+    pub fn client_builder(&self) -> ClientBuilder {
+        self.emulator.client_builder(self.base_address()).allow_loopback_http()
+    }
+}
+
+impl Drop for EmulatorServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, emulator: Emulator) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, or the peer is gone already: let others have their turn.
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let emulator = emulator.clone();
+        tokio::spawn(async move {
+            // Answers are small: without this the system waits for more to send.
+            let _ = stream.set_nodelay(true);
+            let service = service_fn(move |request| answer(emulator.clone(), request));
+            // An error ends the connection, which is all that a peer may notice.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// An error closes the connection without an answer.
+async fn answer(
+    emulator: Emulator,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Full<Bytes>>, io::Error> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, MAX_REQUEST).collect().await.map_err(io::Error::other)?.to_bytes();
+    match emulator.reply(&http::Request::from_parts(parts, body.to_vec())) {
+        Reply::Answer(response) => Ok(response.map(|body| Full::new(Bytes::from(body)))),
+        Reply::Lost => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}

@@ -1,0 +1,603 @@
+//! The tenant's state, and its logic: a function from a request and the state to an answer.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Clock, DataForm, Effect, Entry, Fault, Faults, Reply, Settings, TokenKind, Tokens, Unbound, User,
+};
+use crate::client::Edition;
+use crate::endpoints::{self, Credential, Endpoint, Platform, Scenario, SendType, StageKind};
+use crate::transport::{Request, Response};
+use crate::wire::requests::{
+    X_AGENT, X_CLIENT_ID, X_DEVICE_FINGERPRINT, X_OPERATING_SYS_VERSION, X_STATE_TOKEN, X_TENANT_ID,
+};
+
+pub(super) struct Tenant {
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) passed: Duration,
+    pub(super) tokens: Option<Tokens>,
+    pub(super) identities: HashMap<(Platform, String), String>,
+    pub(super) sessions: HashMap<String, String>,
+    pub(super) faults: Faults,
+    pub(super) ledger: Vec<Entry>,
+    users: Vec<User>,
+    attempts: HashMap<String, Attempts>,
+    login_codes: HashMap<(Platform, String), Issued<String>>,
+    phone_codes: HashMap<(Platform, String), Issued<String>>,
+    verify_codes: HashMap<(String, SendType), Issued<String>>,
+    outbox: HashMap<String, String>,
+    flows: HashMap<String, Issued<Flow>>,
+    random: u64,
+}
+
+/// Something with a lifetime.
+struct Issued<T> {
+    value: T,
+    at: SystemTime,
+}
+
+/// Failed attempts in a row, of an account or a destination.
+#[derive(Default)]
+struct Attempts {
+    failed: u32,
+    locked_until: Option<SystemTime>,
+}
+
+/// What a state token stands for.
+#[derive(Clone)]
+struct Flow {
+    waits_for: WaitsFor,
+    platform: Platform,
+    identity: String,
+    fingerprint: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum WaitsFor {
+    Bind,
+    Register,
+    SecondFactor { user_name: String },
+}
+
+/// A refusal: an HTTP status, an error code and a message, from the pages.
+struct Refused(StatusCode, &'static str, String);
+
+type Answer = Result<Value, Refused>;
+
+fn refuse<T>(code: &'static str, message: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused(StatusCode::BAD_REQUEST, code, message.into()))
+}
+
+/// The fields of a request's body.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// Emulators in one process have tokens of their own.
+static EMULATORS: AtomicU64 = AtomicU64::new(0);
+
+impl Tenant {
+    pub(super) fn new() -> Self {
+        Self {
+            settings: Settings::default(),
+            clock: Box::new(SystemTime::now),
+            passed: Duration::ZERO,
+            tokens: None,
+            identities: HashMap::new(),
+            sessions: HashMap::new(),
+            faults: HashMap::new(),
+            ledger: Vec::new(),
+            users: Vec::new(),
+            attempts: HashMap::new(),
+            login_codes: HashMap::new(),
+            phone_codes: HashMap::new(),
+            verify_codes: HashMap::new(),
+            outbox: HashMap::new(),
+            flows: HashMap::new(),
+            random: EMULATORS.fetch_add(1, Ordering::Relaxed) << 32,
+        }
+    }
+
+    // What the tests and the person at the keyboard set up.
+
+    pub(super) fn add_user(&mut self, user: User) {
+        self.users.retain(|other| other.user_name != user.user_name);
+        self.users.push(user);
+    }
+
+    pub(super) fn add_login_code(&mut self, platform: Platform, code: String, identity: String) {
+        let issued = self.issued(identity);
+        self.login_codes.insert((platform, code), issued);
+    }
+
+    pub(super) fn add_phone_code(&mut self, platform: Platform, code: String, mobile: String) {
+        let issued = self.issued(mobile);
+        self.phone_codes.insert((platform, code), issued);
+    }
+
+    pub(super) fn add_verify_code(&mut self, destination: &str, send_type: SendType, code: String) {
+        let destination = bare(destination).to_owned();
+        self.outbox.insert(destination.clone(), code.clone());
+        let issued = self.issued(code);
+        self.verify_codes.insert((destination, send_type), issued);
+    }
+
+    pub(super) fn last_code(&self, destination: &str) -> Option<String> {
+        self.outbox.get(bare(destination)).cloned()
+    }
+
+    pub(super) fn random(&mut self, length: usize) -> String {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        (0..length).filter_map(|_| pick(ALPHABET, self.next_random())).collect()
+    }
+
+    pub(super) fn random_digits(&mut self) -> String {
+        (0..6).filter_map(|_| pick(b"0123456789", self.next_random())).collect()
+    }
+
+    /// A counter, stirred (the finalizer of MurmurHash3): spread out, and the same in each run.
+    fn next_random(&mut self) -> u64 {
+        self.random += 1;
+        let mut bits = self.random;
+        bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        bits ^ (bits >> 33)
+    }
+
+    // A request and its answer.
+
+    pub(super) fn reply(&mut self, request: &Request) -> Reply {
+        let path = request.uri().path().to_owned();
+        let fault = self.faults.get_mut(&path).and_then(std::collections::VecDeque::pop_front);
+        self.ledger.push(Entry { path, http_status: None, error_code: None, effects: Vec::new() });
+        match fault {
+            Some(Fault::LoseRequest) => Reply::Lost,
+            Some(Fault::Answer { http_status, body }) => self.answered(text(http_status, body)),
+            Some(Fault::LoseAnswer) => {
+                self.carry_out(request);
+                Reply::Lost
+            }
+            Some(Fault::AnswerAfter { http_status, body }) => {
+                self.carry_out(request);
+                self.answered(text(http_status, body))
+            }
+            None => {
+                let response = self.carry_out(request);
+                self.answered(response)
+            }
+        }
+    }
+
+    fn answered(&mut self, response: Response) -> Reply {
+        if let Some(entry) = self.ledger.last_mut() {
+            entry.http_status = Some(response.status());
+        }
+        Reply::Answer(response)
+    }
+
+    fn carry_out(&mut self, request: &Request) -> Response {
+        let rows: Vec<_> =
+            endpoints::ALL.iter().copied().filter(|row| row.path == request.uri().path()).collect();
+        let Some(first) = rows.first() else {
+            return not_the_api(StatusCode::NOT_FOUND, request);
+        };
+        if Method::from(first.verb) != request.method() {
+            return not_the_api(StatusCode::METHOD_NOT_ALLOWED, request);
+        }
+        match self.route(&rows, request) {
+            Ok(value) => text(StatusCode::OK, value.to_string()),
+            Err(Refused(http_status, code, message)) => {
+                if let Some(entry) = self.ledger.last_mut() {
+                    entry.error_code = Some(code.to_owned());
+                }
+                text(http_status, json!({ "error_code": code, "error_msg": message }).to_string())
+            }
+        }
+    }
+
+    /// Rows may share a path: the fields of the body tell which one is meant.
+    fn route(&mut self, rows: &[&'static Endpoint], request: &Request) -> Answer {
+        self.check_headers(request.headers())?;
+        let Ok(Value::Object(fields)) = serde_json::from_slice(request.body()) else {
+            return refuse("SDK.COMMON.1002", "The body parameter format is incorrect");
+        };
+        let fields = Fields(fields);
+        let missing =
+            |row: &Endpoint| row.fields.iter().find(|field| fields.get(field.name).trim_ascii().is_empty());
+        let Some(row) = rows.iter().copied().find(|row| missing(row).is_none()) else {
+            // The row that is meant is the one of which most is there; speak of the first field that it lacks.
+            let name = rows
+                .iter()
+                .max_by_key(|row| {
+                    row.fields.iter().filter(|field| !fields.get(field.name).is_empty()).count()
+                })
+                .and_then(|row| missing(row))
+                .map_or("body", |field| field.name);
+            return refuse("SDK.COMMON.1001", format!("Parameter {name} cannot be left blank"));
+        };
+        self.call(row, request.headers(), &fields)
+    }
+
+    fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let given = |name: &HeaderName| headers.get(name).is_some_and(|value| !value.is_empty());
+        if !given(&X_CLIENT_ID) {
+            return refuse("SDK.COMMON.1001", "Parameter X-client-id cannot be left blank.");
+        }
+        if headers.get(X_CLIENT_ID).is_none_or(|value| value.as_bytes() != self.settings.client_id.as_bytes())
+        {
+            return refuse("SDK.COMMON.1012", "X-client-id incorrect, no such application");
+        }
+        if let Edition::OneAccessIsv { tenant_id } = &self.settings.edition
+            && headers.get(X_TENANT_ID).is_none_or(|value| value.as_bytes() != tenant_id.as_bytes())
+        {
+            return refuse("SDK.COMMON.1001", "Parameter X-tenant-id cannot be left blank.");
+        }
+        if ![X_OPERATING_SYS_VERSION, X_DEVICE_FINGERPRINT, X_AGENT].iter().all(given) {
+            return match self.settings.edition {
+                Edition::Ciam => refuse("IDAAS.SDK.PARAM.0001", "Device information is incomplete"),
+                _ => refuse("SDK.COMMON.1003", "Device information is incomplete"),
+            };
+        }
+        if !headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json")) {
+            return refuse("SDK.COMMON.1002", "The content-type parameter format is incorrect");
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, row: &'static Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
+        match row.credential {
+            Credential::None => self.login(row, headers, fields),
+            Credential::StateToken => {
+                let (state_token, flow) = self.flow(row, headers)?;
+                let user_name = self.prove(row, &flow, fields)?;
+                // It did its work, and works no more.
+                self.flows.remove(&state_token);
+                self.settle(&state_token, flow, user_name)
+            }
+        }
+    }
+
+    fn login(&mut self, row: &'static Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
+        let platform = row.platform.unwrap_or(Platform::WeChat);
+        let code = fields.get("code").trim_ascii().to_owned();
+        let Some(identity) = self.take_fresh(|tenant| tenant.login_codes.remove(&(platform, code))) else {
+            return refuse("SDK.LOGIN.1001", "Error calling interface jscode2session");
+        };
+        let fingerprint =
+            headers.get(X_DEVICE_FINGERPRINT).map(|value| value.as_bytes().to_vec()).unwrap_or_default();
+        let flow = |waits_for| Flow { waits_for, platform, identity: identity.clone(), fingerprint };
+        match self.identities.get(&(platform, identity.clone())).cloned() {
+            Some(user_name) => {
+                let flow = flow(WaitsFor::Bind);
+                self.past_first_factor(None, flow, user_name)
+            }
+            None => {
+                let (waits_for, status) = match self.settings.unbound {
+                    Unbound::Bind => (WaitsFor::Bind, "SOCIAL_BIND"),
+                    Unbound::Register => (WaitsFor::Register, "USER_REGISTER"),
+                };
+                let flow = flow(waits_for);
+                Ok(self.pending(None, flow, status))
+            }
+        }
+    }
+
+    /// The flow behind the state token, if the token lives and this step may follow.
+    fn flow(&mut self, row: &Endpoint, headers: &HeaderMap) -> Result<(String, Flow), Refused> {
+        let dead = || refuse("IDAAS.SDK.COMMON.1007", "state_token parameter error");
+        let Some(token) =
+            headers.get(X_STATE_TOKEN).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+        else {
+            return dead();
+        };
+        let token = token.trim_ascii();
+        let lifetime = self.settings.state_token_lifetime;
+        let now = self.now();
+        let Some(issued) = self.flows.get(token) else { return dead() };
+        if issued.at + lifetime < now {
+            self.flows.remove(token);
+            return dead();
+        }
+        let flow = issued.value.clone();
+        let follows = match row.from {
+            StageKind::PendingBind
+            | StageKind::VerifyPhone(Scenario::Bind)
+            | StageKind::VerifyEmail(Scenario::Bind) => flow.waits_for == WaitsFor::Bind,
+            StageKind::PendingRegister
+            | StageKind::VerifyPhone(Scenario::Register)
+            | StageKind::VerifyEmail(Scenario::Register) => flow.waits_for == WaitsFor::Register,
+            _ => matches!(flow.waits_for, WaitsFor::SecondFactor { .. }),
+        };
+        let same_device =
+            headers.get(X_DEVICE_FINGERPRINT).is_some_and(|value| value.as_bytes() == flow.fingerprint);
+        if !follows || !same_device || row.platform.is_some_and(|platform| platform != flow.platform) {
+            return dead();
+        }
+        Ok((token.to_owned(), flow))
+    }
+
+    /// The account that the step proves to be the user's. A failure leaves the flow as it is.
+    fn prove(&mut self, row: &Endpoint, flow: &Flow, fields: &Fields) -> Result<String, Refused> {
+        match (row.from, row.step) {
+            (StageKind::PendingBind, "username_password") => {
+                self.prove_password(fields.get("user_name"), fields.get("password"))
+            }
+            (StageKind::PendingBind | StageKind::PendingRegister, _) => {
+                let platform = flow.platform;
+                let code =
+                    row.fields.first().map_or("", |field| fields.get(field.name)).trim_ascii().to_owned();
+                let Some(mobile) = self.take_fresh(|tenant| tenant.phone_codes.remove(&(platform, code)))
+                else {
+                    return refuse("SDK.LOGIN.1001", "Error calling interface getPhoneNumber");
+                };
+                self.account(flow, "mobile", &mobile)
+            }
+            _ => {
+                let channel = row.fields.first().map_or("mobile", |field| field.name);
+                let destination = fields.get(channel);
+                self.prove_code(row, destination, fields.get("verify_code").trim_ascii())?;
+                self.account(flow, channel, destination)
+            }
+        }
+    }
+
+    fn prove_password(&mut self, user_name: &str, password: &str) -> Result<String, Refused> {
+        self.check_lock(user_name)?;
+        let known = self.users.iter().any(|user| {
+            user.user_name == user_name && user.password.as_ref().is_some_and(|known| known == password)
+        });
+        self.count(user_name, known)?;
+        if known {
+            Ok(user_name.to_owned())
+        } else {
+            // The same for a user who does not exist: it does not tell which names do.
+            refuse("SDK.COMMON.1013", "The corresponding user is not found")
+        }
+    }
+
+    fn prove_code(&mut self, row: &Endpoint, destination: &str, code: &str) -> Result<(), Refused> {
+        let destination = bare(destination);
+        self.check_lock(destination)?;
+        let Some(send_type) = row.send_type else {
+            return refuse("SDK.COMMON.1009", "Unknown authentication configuration");
+        };
+        let key = (destination.to_owned(), send_type);
+        let oldest = self.now().checked_sub(self.settings.code_lifetime).unwrap_or(UNIX_EPOCH);
+        let right = self.verify_codes.get(&key).is_some_and(|sent| sent.value == code && sent.at >= oldest);
+        self.count(destination, right)?;
+        if right {
+            self.verify_codes.remove(&key);
+            Ok(())
+        } else {
+            refuse("IDAAS.SDK.CAPTCHA.0007", "Incorrect verification code")
+        }
+    }
+
+    /// The account with this number or address; a flow that may register one does, if there is none.
+    fn account(&mut self, flow: &Flow, channel: &str, destination: &str) -> Result<String, Refused> {
+        let has = |user: &User| {
+            let known = if channel == "email" { &user.email } else { &user.mobile };
+            known.as_ref().is_some_and(|known| bare(known) == bare(destination))
+        };
+        let found = self.users.iter().find(|user| has(user)).map(|user| user.user_name.clone());
+        match (found, &flow.waits_for) {
+            (Some(user_name), WaitsFor::SecondFactor { user_name: expected }) if user_name != *expected => {
+                refuse("SDK.COMMON.1013", "The corresponding user is not found")
+            }
+            (Some(user_name), _) => Ok(user_name),
+            (None, WaitsFor::Register) => {
+                let user_name = format!("user-{}", self.random(8));
+                let user = User::new(&user_name);
+                self.add_user(if channel == "email" {
+                    user.email(destination)
+                } else {
+                    user.mobile(destination)
+                });
+                self.effect(Effect::Registered { user_name: user_name.clone() });
+                Ok(user_name)
+            }
+            (None, _) => refuse("SDK.COMMON.1013", "The corresponding user is not found"),
+        }
+    }
+
+    /// The step is proved: bind if that is what the flow waited for, and go on.
+    fn settle(&mut self, state_token: &str, flow: Flow, user_name: String) -> Answer {
+        if matches!(flow.waits_for, WaitsFor::SecondFactor { .. }) {
+            return Ok(self.success(&user_name, false));
+        }
+        self.identities.insert((flow.platform, flow.identity.clone()), user_name.clone());
+        self.effect(Effect::Bound { user_name: user_name.clone(), identity: flow.identity.clone() });
+        self.past_first_factor(Some(state_token), flow, user_name)
+    }
+
+    fn past_first_factor(&mut self, state_token: Option<&str>, flow: Flow, user_name: String) -> Answer {
+        let user = self.users.iter().find(|user| user.user_name == user_name);
+        let (second_factor, denied) = user.map_or((false, false), |user| (user.second_factor, user.denied));
+        if denied {
+            return Ok(json!({ "status": "ACCESS_DENIED" }));
+        }
+        if second_factor {
+            let flow = Flow { waits_for: WaitsFor::SecondFactor { user_name }, ..flow };
+            return Ok(self.pending(state_token, flow, "MFA_AUTH"));
+        }
+        Ok(self.success(&user_name, state_token.is_some()))
+    }
+
+    /// An answer that waits for more. `in_hand` is the state token that the caller has already.
+    fn pending(&mut self, in_hand: Option<&str>, flow: Flow, status: &str) -> Value {
+        let mut answer = Map::new();
+        let space = if self.settings.printed_spaces && status == "SOCIAL_BIND" { " " } else { "" };
+        answer.insert("status".to_owned(), format!("{space}{status}").into());
+        let state_token = match in_hand {
+            Some(token) if !self.settings.new_state_token => token.to_owned(),
+            _ => {
+                let token = self.token(TokenKind::State);
+                answer.insert("state_token".to_owned(), format!("{space}{token}").into());
+                token
+            }
+        };
+        if flow.waits_for == WaitsFor::Bind || flow.waits_for == WaitsFor::Register {
+            match &self.settings.data {
+                DataForm::Listed(listed) => {
+                    let data = json!({ "socialBindOrRegisterFlow": listed }).to_string();
+                    answer.insert("data".to_owned(), data.into());
+                }
+                DataForm::Null => drop(answer.insert("data".to_owned(), Value::Null)),
+                DataForm::Absent => {}
+            }
+        }
+        let issued = self.issued(flow);
+        self.flows.insert(state_token, issued);
+        Value::Object(answer)
+    }
+
+    fn success(&mut self, user_name: &str, bound: bool) -> Value {
+        let session_token = self.token(TokenKind::Session);
+        self.sessions.insert(session_token.clone(), user_name.to_owned());
+        self.effect(Effect::Session { user_name: user_name.to_owned() });
+        let mut answer = json!({
+            "status": "SUCCESS",
+            "session_token": session_token,
+            "expire": self.settings.session_lifetime.as_secs(),
+        });
+        if self.settings.id_token
+            && let Some(fields) = answer.as_object_mut()
+        {
+            // The page of the bind by code prints a space here, those of the logins do not.
+            let space = if self.settings.printed_spaces && bound { " " } else { "" };
+            let id_token = match &self.tokens {
+                Some(tokens) => tokens(TokenKind::Id),
+                None => self.id_token(user_name),
+            };
+            fields.insert("id_token".to_owned(), format!("{space}{id_token}").into());
+        }
+        answer
+    }
+
+    // Small parts.
+
+    fn now(&self) -> SystemTime {
+        (self.clock)() + self.passed
+    }
+
+    fn issued<T>(&self, value: T) -> Issued<T> {
+        Issued { value, at: self.now() }
+    }
+
+    /// What `take` takes out, if it is not too old.
+    fn take_fresh<T>(&mut self, take: impl FnOnce(&mut Self) -> Option<Issued<T>>) -> Option<T> {
+        let issued = take(self)?;
+        (self.now() <= issued.at + self.settings.code_lifetime).then_some(issued.value)
+    }
+
+    fn token(&mut self, kind: TokenKind) -> String {
+        match (&self.tokens, kind) {
+            (Some(tokens), _) => tokens(kind),
+            (None, TokenKind::State) => {
+                format!("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", self.random(64), self.random(43))
+            }
+            (None, TokenKind::Session | TokenKind::Id) => self.random(32),
+        }
+    }
+
+    /// The claims are real. The signature is not one: this tenant publishes no keys.
+    fn id_token(&mut self, user_name: &str) -> String {
+        let issued_at = self.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claims = json!({
+            "iss": "https://emulator.invalid/api/v1/oauth2",
+            "aud": self.settings.client_id,
+            "sub": user_name,
+            "iat": issued_at,
+            "nbf": issued_at.saturating_sub(120),
+            "exp": issued_at + 300,
+        });
+        let header = BASE64_URL_SAFE_NO_PAD.encode(json!({ "alg": "RS256", "kid": "emulator" }).to_string());
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
+        format!("{header}.{claims}.{}", self.random(342))
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        if let Some(entry) = self.ledger.last_mut() {
+            entry.effects.push(effect);
+        }
+    }
+
+    fn check_lock(&mut self, who: &str) -> Result<(), Refused> {
+        let now = self.now();
+        let Some(until) = self.attempts.get(who).and_then(|attempts| attempts.locked_until) else {
+            return Ok(());
+        };
+        match until.duration_since(now) {
+            Ok(left) if !left.is_zero() => locked(left),
+            _ => {
+                self.attempts.remove(who);
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts an attempt; the last failed one that is allowed locks.
+    fn count(&mut self, who: &str, right: bool) -> Result<(), Refused> {
+        if right {
+            self.attempts.remove(who);
+            return Ok(());
+        }
+        let now = self.now();
+        let (max, lock_time) = (self.settings.max_attempts, self.settings.lock_time);
+        let attempts = self.attempts.entry(who.to_owned()).or_default();
+        attempts.failed += 1;
+        if attempts.failed < max {
+            return Ok(());
+        }
+        attempts.locked_until = Some(now + lock_time);
+        locked(lock_time)
+    }
+}
+
+fn locked<T>(left: Duration) -> Result<T, Refused> {
+    let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+    refuse(
+        "SDK.LOGIN.1003",
+        format!("user locked, too many attempts; unlocks in {minutes} minutes {seconds} seconds"),
+    )
+}
+
+/// A number without the country code that both forms of it may have.
+fn bare(destination: &str) -> &str {
+    destination.strip_prefix("+86-").unwrap_or(destination)
+}
+
+fn pick(alphabet: &[u8], random: u64) -> Option<char> {
+    let index = usize::try_from(random % u64::try_from(alphabet.len()).ok()?).ok()?;
+    alphabet.get(index).copied().map(char::from)
+}
+
+fn text(http_status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(body.into_bytes());
+    *response.status_mut() = http_status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What the framework in front of the API answers: an error without the API's error code.
+fn not_the_api(http_status: StatusCode, request: &Request) -> Response {
+    let body = json!({
+        "status": http_status.as_u16(),
+        "error": http_status.canonical_reason(),
+        "path": request.uri().path(),
+    });
+    text(http_status, body.to_string())
+}

@@ -1,0 +1,440 @@
+//! What went wrong, and what the caller holds now.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::stage::{Stage, Unauthenticated};
+use crate::transport::TransportError;
+
+/// What went wrong.
+///
+/// No text of it contains a token, a password or a code. What the server wrote is reachable
+/// ([`Refusal::message`]), but not printed: it may quote what was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value that cannot be right. Nothing was sent.
+    #[error(transparent)]
+    InvalidInput(#[from] InvalidInput),
+    /// No answer. [`TransportError::sent`] says whether the request may have been sent.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The API refused, with an error code.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The status `ACCESS_DENIED`: the tenant's policy ended the login.
+    #[error("access denied by the tenant's policy (status ACCESS_DENIED)")]
+    AccessDenied,
+    /// An answer that is not one of the API's.
+    #[error(transparent)]
+    Unexpected(#[from] UnexpectedAnswer),
+}
+
+/// A value that cannot be right: it was refused before anything was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid input: {field} {reason}; nothing was sent")]
+pub struct InvalidInput {
+    field: &'static str,
+    reason: &'static str,
+}
+
+impl InvalidInput {
+    pub(crate) const fn new(field: &'static str, reason: &'static str) -> Self {
+        Self { field, reason }
+    }
+
+    /// The value: the name of a field on the wire, such as `verify_code`, or of a parameter, such as `base_address`.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// What is wrong with it, to be read after its name: `is empty`.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
+/// The API refused: an answer with an `error_code`, whatever its HTTP status (decision D13).
+#[derive(Clone, thiserror::Error)]
+#[error("refused by the API: {code} ({}), HTTP {}", code.class(), http_status.as_u16())]
+pub struct Refusal {
+    http_status: StatusCode,
+    code: ErrorCode,
+    message: Box<str>,
+}
+
+impl Refusal {
+    pub(crate) fn new(http_status: StatusCode, code: &str, message: &str) -> Self {
+        Self { http_status, code: ErrorCode::new(code, message), message: message.into() }
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        self.http_status
+    }
+
+    /// The code, and what it means.
+    #[must_use]
+    pub fn code(&self) -> &ErrorCode {
+        &self.code
+    }
+
+    /// The server's message (`error_msg`), verbatim, empty if there was none.
+    ///
+    /// It is a template in the language of `X-L`: show it to a person, match on [`code`](Self::code). It may quote what
+    /// was sent, so it is in no `Debug` and no `Display` of this crate.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("http_status", &self.http_status)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An error code of the API: the string that the server sent, verbatim, and the class that this crate puts it in.
+///
+/// Two families are in use, `IDAAS.SDK.*` and `SDK.*`, and the same number means different things in each: compare
+/// whole codes only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ErrorCode {
+    code: Box<str>,
+    class: ErrorClass,
+}
+
+/// What an error code means for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// What the user gave was wrong: a code, a password, a name. Ask again.
+    WrongInput,
+    /// The state token (or session token) is dead: start over.
+    DeadToken,
+    /// Too many attempts: wait.
+    Locked,
+    /// The request is not what the tenant expects: a matter for who set up this client or the tenant.
+    Configuration,
+    /// The server failed: try later.
+    Server,
+    /// A code that the pages do not document.
+    Unknown,
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongInput => "wrong input",
+            Self::DeadToken => "dead token",
+            Self::Locked => "locked or limited",
+            Self::Configuration => "configuration",
+            Self::Server => "server failure",
+            Self::Unknown => "undocumented code",
+        })
+    }
+}
+
+impl ErrorCode {
+    fn new(code: &str, message: &str) -> Self {
+        Self { code: code.into(), class: class(code, message) }
+    }
+
+    /// The code, verbatim.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.code
+    }
+
+    /// What it means for the caller.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        self.class
+    }
+}
+
+/// Prints the code if it looks like one. A broken server could put anything there, a token too.
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(printable(&self.code))
+    }
+}
+
+impl fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorCode")
+            .field("code", &format_args!("{self}"))
+            .field("class", &self.class)
+            .finish()
+    }
+}
+
+/// A name from the server, if it looks like the name of a code or status: capitals, digits, `.`, `_`, `-`.
+fn printable(name: &str) -> &str {
+    let plain =
+        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
+    if name.len() <= 64 && name.bytes().all(plain) { name } else { "(a name that is not printed)" }
+}
+
+/// The codes that the pages document, each with its class; `docs/decisions.md` has the sources.
+fn class(code: &str, message: &str) -> ErrorClass {
+    match code {
+        "IDAAS.SDK.COMMON.1007" | "IDAAS.SDK.PARAM.0014" | "IDAAS.SDK.PARAM.0023" => ErrorClass::DeadToken,
+        // Templates about some parameter: only a message that names the state token speaks of it.
+        "SDK.COMMON.1005" | "SDK.COMMON.1006" if message.contains("state_token") => ErrorClass::DeadToken,
+        "IDAAS.SDK.CAPTCHA.0002"
+        | "IDAAS.SDK.CAPTCHA.0006"
+        | "IDAAS.SDK.CAPTCHA.0007"
+        | "SDK.COMMON.1002"
+        | "SDK.COMMON.1005"
+        | "SDK.COMMON.1013"
+        | "SDK.LOGIN.1002"
+        | "SDK.SMS.1005" => ErrorClass::WrongInput,
+        "SDK.LOGIN.1003" => ErrorClass::Locked,
+        "IDAAS.SDK.PARAM.0001"
+        | "SDK.COMMON.1001"
+        | "SDK.COMMON.1003"
+        | "SDK.COMMON.1004"
+        | "SDK.COMMON.1006"
+        | "SDK.COMMON.1007"
+        | "SDK.COMMON.1009"
+        | "SDK.COMMON.1010"
+        | "SDK.COMMON.1011"
+        | "SDK.COMMON.1012"
+        | "SDK.COMMON.1014"
+        | "SDK.LOGIN.1004" => ErrorClass::Configuration,
+        "SDK.COMMON.1008" | "SDK.LOGIN.1001" => ErrorClass::Server,
+        _ => ErrorClass::Unknown,
+    }
+}
+
+/// An answer that is not one of the API's.
+#[derive(Clone, thiserror::Error)]
+#[error("unexpected answer: {reason}, HTTP {}", http_status.as_u16())]
+pub struct UnexpectedAnswer {
+    http_status: StatusCode,
+    reason: UnexpectedReason,
+}
+
+impl UnexpectedAnswer {
+    pub(crate) fn new(http_status: StatusCode, reason: UnexpectedReason) -> Self {
+        Self { http_status, reason }
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        self.http_status
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn reason(&self) -> &UnexpectedReason {
+        &self.reason
+    }
+}
+
+impl fmt::Debug for UnexpectedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnexpectedAnswer")
+            .field("http_status", &self.http_status)
+            .field("reason", &format_args!("{}", self.reason))
+            .finish()
+    }
+}
+
+/// Why an answer is not one of the API's. The answer itself is not kept: there may be a token in it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnexpectedReason {
+    /// A redirect. It is never followed: the request carries tokens.
+    Redirect,
+    /// A client error (4xx) without the API's `error_code`: it did not come from the API.
+    NotFromTheApi,
+    /// A server error (5xx) without the API's `error_code`.
+    ServerFailure,
+    /// A body that is not the JSON object that the pages document, or a field of it that cannot be read.
+    Unreadable,
+    /// A success without `status`.
+    NoStatus,
+    /// A `status` that no page documents, verbatim.
+    UnknownStatus(Box<str>),
+    /// The status `SUCCESS` without `session_token`.
+    NoSessionToken,
+    /// A status that needs a state token, without one, and there was none before.
+    NoStateToken,
+    /// An answer that says two things: an error, and a success.
+    Contradiction,
+}
+
+impl fmt::Display for UnexpectedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redirect => f.write_str("a redirect, which is never followed"),
+            Self::NotFromTheApi => f.write_str("an error without the API's error_code"),
+            Self::ServerFailure => f.write_str("a server failure without the API's error_code"),
+            Self::Unreadable => f.write_str("a body that cannot be read"),
+            Self::NoStatus => f.write_str("a success without status"),
+            Self::UnknownStatus(status) => write!(f, "the undocumented status {}", printable(status)),
+            Self::NoSessionToken => f.write_str("SUCCESS without session_token"),
+            Self::NoStateToken => f.write_str("no state_token, and none in hand"),
+            Self::Contradiction => f.write_str("an error and a success in one"),
+        }
+    }
+}
+
+impl fmt::Debug for UnexpectedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A step that did not lead on: what happened, and what the caller holds now.
+///
+/// It is one pointer wide. `?` turns it into an [`Error`] for callers that do not care about the stage.
+///
+/// ```
+/// use idaas_login::{Outcome, PendingBind, Recovery};
+///
+/// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, idaas_login::Error> {
+///     match stage.username_password(user_name, password).send() {
+///         Ok(outcome) => Ok(outcome),
+///         Err(failed) => {
+///             eprintln!("{failed}");
+///             match failed.into_recovery() {
+///                 Recovery::Retry(stage) => todo!("ask for the password again, with {stage:?}"),
+///                 Recovery::Unresolved(unknown) => todo!("it may have been carried out: {unknown:?}"),
+///                 Recovery::StartOver(login) => todo!("a new code from wx.login, with {login:?}"),
+///             }
+///         }
+///     }
+/// }
+/// ```
+pub struct StepError<S>(Box<Inner<S>>);
+
+struct Inner<S> {
+    error: Error,
+    recovery: Recovery<S>,
+}
+
+/// What the caller holds after a step that did not lead on.
+#[derive(Debug)]
+#[must_use = "the login goes on only with what is in here"]
+pub enum Recovery<S> {
+    /// Nothing was carried out and the state token lives: here is the stage again.
+    Retry(S),
+    /// No usable answer: the step may have been carried out, or not.
+    Unresolved(Unresolved<S>),
+    /// The state token is dead, or access was denied: same client, same device, from the beginning.
+    ///
+    /// For a mini program the beginning needs a fresh code from `wx.login`: a code works once.
+    StartOver(Unauthenticated),
+}
+
+/// A step of which nobody knows whether it was carried out.
+///
+/// The request may have reached the server: an account may be bound, a one-time code may be used up.
+#[must_use = "the login goes on only with what is in here"]
+pub struct Unresolved<S>(S);
+
+impl<S: Stage> Unresolved<S> {
+    /// Begins again: the way that is always right.
+    ///
+    /// For a mini program it needs a fresh code from `wx.login`: a code works once, and the old one may be used up. If the
+    /// step was carried out after all, the new login finds the account bound and ends at once.
+    #[must_use]
+    pub fn start_over(self) -> Unauthenticated {
+        self.0.start_over()
+    }
+
+    /// Takes the stage back, to try again at one's own risk.
+    ///
+    /// If the step was carried out, its state token is used up and the next step says so; a verification code that was
+    /// used up is refused, and the refusal may count as a failed attempt.
+    #[must_use]
+    pub fn retry_anyway(self) -> S {
+        self.0
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Unresolved<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unresolved").field(&self.0).finish()
+    }
+}
+
+impl<S> StepError<S> {
+    fn new(error: Error, recovery: Recovery<S>) -> Self {
+        Self(Box::new(Inner { error, recovery }))
+    }
+
+    pub(crate) fn retry(error: impl Into<Error>, stage: S) -> Self {
+        Self::new(error.into(), Recovery::Retry(stage))
+    }
+
+    pub(crate) fn unresolved(error: impl Into<Error>, stage: S) -> Self {
+        Self::new(error.into(), Recovery::Unresolved(Unresolved(stage)))
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.0.error
+    }
+
+    /// What the caller holds now.
+    pub fn into_recovery(self) -> Recovery<S> {
+        self.0.recovery
+    }
+
+    /// Both: what happened, and what the caller holds now.
+    pub fn into_parts(self) -> (Error, Recovery<S>) {
+        (self.0.error, self.0.recovery)
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.0.recovery {
+            Recovery::Retry(_) => "nothing was carried out, the stage can be used again",
+            Recovery::Unresolved(_) => "it may have been carried out, or not",
+            Recovery::StartOver(_) => "the login has to start over",
+        }
+    }
+}
+
+impl<S: Stage> StepError<S> {
+    pub(crate) fn start_over(error: impl Into<Error>, stage: S) -> Self {
+        Self::new(error.into(), Recovery::StartOver(stage.start_over()))
+    }
+}
+
+impl<S> fmt::Display for StepError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.0.error, self.advice())
+    }
+}
+
+impl<S> fmt::Debug for StepError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepError").field("error", &self.0.error).field("recovery", &self.advice()).finish()
+    }
+}
+
+impl<S> std::error::Error for StepError<S> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.error.source()
+    }
+}
+
+impl<S> From<StepError<S>> for Error {
+    fn from(failed: StepError<S>) -> Self {
+        failed.0.error
+    }
+}

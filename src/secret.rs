@@ -1,0 +1,89 @@
+//! Tokens: opaque, printed redacted, zeroized when the last holder drops them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::InvalidHeaderValue;
+use zeroize::Zeroizing;
+
+/// What every redacted value prints as.
+pub(crate) struct Redacted;
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A secret text in one place in memory: a clone is a reference, never a copy.
+#[derive(Clone)]
+struct Secret(Arc<Zeroizing<String>>);
+
+impl AsRef<[u8]> for Secret {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Secret {
+    /// The text as a header value that shares this memory and is marked sensitive.
+    fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(self.clone()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+macro_rules! token {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// Its `Debug` is redacted, it has no `Display`, and its memory is zeroized when the last holder drops it.
+        /// Only an answer of the API makes one.
+        #[derive(Clone)]
+        pub struct $name(Secret);
+
+        impl $name {
+            pub(crate) fn new(text: &str) -> Self {
+                Self(Secret(Arc::new(Zeroizing::new(text.to_owned()))))
+            }
+
+            /// The text of the token. Do not log it.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                &self.0.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&Redacted).finish()
+            }
+        }
+    };
+}
+
+token! {
+    /// The state token: what holds an unfinished login together.
+    StateToken
+}
+
+token! {
+    /// The session token: the proof of a finished login. Who holds it is the user.
+    SessionToken
+}
+
+token! {
+    /// The identity token (`id_token`): a JWT that says who the user is, short-lived.
+    ///
+    /// It is not decoded while logging in, and nothing has verified it.
+    IdToken
+}
+
+impl StateToken {
+    pub(crate) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.0.header()
+    }
+}

@@ -1,0 +1,62 @@
+use std::marker::PhantomData;
+
+use super::{MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
+use crate::step::Step;
+use crate::wire::endpoints::{BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE};
+use crate::wire::requests::body;
+
+/// The identity is known to the mini program, but to no account of the tenant: an **existing** account must be bound.
+///
+/// The status `SOCIAL_BIND` leads here.
+///
+/// | step | sends | leads to |
+/// |---|---|---|
+/// | [`wechat_mobile`](PendingBind::wechat_mobile) | `POST /api/v2/sdk/social/wechat-mobile-bind` | [`Outcome`] |
+/// | [`username_password`](Self::username_password) | `POST /api/v2/sdk/social/username-password-bind` | [`Outcome`] |
+/// | [`phone`](Self::phone), if the tenant allows it | nothing | [`VerifyPhone<PendingBind>`](crate::VerifyPhone) |
+/// | [`email`](Self::email), if the tenant allows it | nothing | [`VerifyEmail<PendingBind>`](crate::VerifyEmail) |
+///
+/// A wrong password hands the stage back in [`Recovery::Retry`](crate::Recovery::Retry), state token and all.
+pub struct PendingBind<P: MiniProgram = WeChat> {
+    waiting: Waiting,
+    platform: PhantomData<fn() -> P>,
+}
+
+waiting_stage!(PendingBind);
+gated_narrowings!(PendingBind);
+
+impl<P: MiniProgram> PendingBind<P> {
+    /// Binds the account with this user name and password.
+    ///
+    /// The password is sent exactly as given, in plain text inside TLS: the page knows no other form.
+    ///
+    /// Page: [Bind by user name and password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-username-password.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty user name or password is refused before
+    /// anything is sent.
+    pub fn username_password(
+        self,
+        user_name: impl AsRef<str>,
+        password: impl AsRef<str>,
+    ) -> Step<Self, Outcome<P>> {
+        let client = &self.waiting.context.client;
+        let body = body(&BIND_USERNAME_PASSWORD, client, [user_name.as_ref(), password.as_ref()]);
+        Step::new(self, &BIND_USERNAME_PASSWORD, body)
+    }
+}
+
+impl PendingBind<WeChat> {
+    /// Binds the account that has the phone number which the user authorised in WeChat.
+    ///
+    /// `wechat_code` is the code of the button `getPhoneNumber`, not that of `wx.login`.
+    ///
+    /// Page: [Bind by the phone number that WeChat authorised](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-wechat-mobile.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+        let body = body(&BIND_WECHAT_MOBILE, &self.waiting.context.client, [wechat_code.as_ref()]);
+        Step::new(self, &BIND_WECHAT_MOBILE, body)
+    }
+}

@@ -1,0 +1,39 @@
+use std::marker::PhantomData;
+
+use super::{MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
+use crate::step::Step;
+use crate::wire::endpoints::REGISTER_WECHAT_MOBILE;
+use crate::wire::requests::body;
+
+/// The identity is known to the mini program, but to no account of the tenant: an account must be bound, and is
+/// **registered** if there is none.
+///
+/// The status `USER_REGISTER` leads here.
+///
+/// | step | sends | leads to |
+/// |---|---|---|
+/// | [`wechat_mobile`](PendingRegister::wechat_mobile) | `POST /api/v2/sdk/social/wechat-mobile-register-bind` | [`Outcome`] |
+/// | [`phone`](Self::phone), if the tenant allows it | nothing | [`VerifyPhone<PendingRegister>`](crate::VerifyPhone) |
+/// | [`email`](Self::email), if the tenant allows it | nothing | [`VerifyEmail<PendingRegister>`](crate::VerifyEmail) |
+pub struct PendingRegister<P: MiniProgram = WeChat> {
+    waiting: Waiting,
+    platform: PhantomData<fn() -> P>,
+}
+
+waiting_stage!(PendingRegister);
+gated_narrowings!(PendingRegister);
+
+impl PendingRegister<WeChat> {
+    /// Binds the account that has the phone number which the user authorised in WeChat, or registers one with it.
+    ///
+    /// `wechat_code` is the code of the button `getPhoneNumber`, not that of `wx.login`.
+    ///
+    /// Page: [Bind or register by the phone number that WeChat authorised](https://open.bccastle.com/en/development/eiam/applets/bind-wechat-mobile-at-login-or-register.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+        let body = body(&REGISTER_WECHAT_MOBILE, &self.waiting.context.client, [wechat_code.as_ref()]);
+        Step::new(self, &REGISTER_WECHAT_MOBILE, body)
+    }
+}

@@ -1,0 +1,59 @@
+use std::fmt;
+
+use super::sealed::Held;
+use super::{Context, Outcome, Stage, WeChat};
+use crate::secret::StateToken;
+use crate::step::Step;
+use crate::wire::endpoints::{LOGIN_WECHAT_MINI_PROGRAM, StageKind};
+use crate::wire::requests::body;
+
+/// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
+///
+/// | step | sends | leads to |
+/// |---|---|---|
+/// | [`wechat_mini_program`](Self::wechat_mini_program) | `POST /api/v2/sdk/login/wechat-miniprogram` | [`Outcome`] |
+///
+/// If the answer to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here, and the
+/// next try needs a fresh code of `wx.login`: a code works once and lives five minutes.
+pub struct Unauthenticated {
+    context: Context,
+}
+
+impl Unauthenticated {
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    /// Logs in with the code that `wx.login` gave the mini program.
+    ///
+    /// Page: [WeChat mini program login](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-by-wechat-mini.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn wechat_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+        let body = body(&LOGIN_WECHAT_MINI_PROGRAM, &self.context.client, [code.as_ref()]);
+        Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM, body)
+    }
+}
+
+impl Held for Unauthenticated {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+    fn state_token(&self) -> Option<&StateToken> {
+        None
+    }
+    fn into_context(self) -> Context {
+        self.context
+    }
+}
+
+impl Stage for Unauthenticated {
+    const KIND: StageKind = StageKind::Unauthenticated;
+}
+
+impl fmt::Debug for Unauthenticated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unauthenticated").finish_non_exhaustive()
+    }
+}

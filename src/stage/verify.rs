@@ -1,0 +1,142 @@
+//! A stage that has been narrowed to a destination. One file for both channels: they differ in nothing but names.
+
+use std::fmt;
+
+use super::sealed::Held;
+use super::{Context, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage};
+use crate::secret::{Redacted, StateToken};
+use crate::step::Step;
+use crate::wire::endpoints::{
+    BIND_EMAIL, BIND_PHONE, Endpoint, REGISTER_EMAIL, REGISTER_PHONE, Scenario, StageKind,
+};
+use crate::wire::requests::body;
+
+/// A stage that a verification code can move on.
+///
+/// The send type, the endpoint and the outcome follow from the stage, so that a code cannot be requested for one scenario
+/// and submitted to another. This trait is sealed.
+pub trait AcceptsCode: Stage + Codes {
+    /// What a right code leads to.
+    type Outcome: Next<VerifyPhone<Self>> + Next<VerifyEmail<Self>>;
+}
+
+/// The rows of the endpoint table that belong to a stage's codes.
+pub trait Codes {
+    const SCENARIO: Scenario;
+    const SUBMIT_PHONE: &'static Endpoint;
+    const SUBMIT_EMAIL: &'static Endpoint;
+}
+
+impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
+    type Outcome = Outcome<P>;
+}
+
+impl<P: MiniProgram> Codes for PendingBind<P> {
+    const SCENARIO: Scenario = Scenario::Bind;
+    const SUBMIT_PHONE: &'static Endpoint = &BIND_PHONE;
+    const SUBMIT_EMAIL: &'static Endpoint = &BIND_EMAIL;
+}
+
+impl<P: MiniProgram> AcceptsCode for PendingRegister<P> {
+    type Outcome = Outcome<P>;
+}
+
+impl<P: MiniProgram> Codes for PendingRegister<P> {
+    const SCENARIO: Scenario = Scenario::Register;
+    const SUBMIT_PHONE: &'static Endpoint = &REGISTER_PHONE;
+    const SUBMIT_EMAIL: &'static Endpoint = &REGISTER_EMAIL;
+}
+
+macro_rules! verify_stage {
+    ($(#[$doc:meta])* $name:ident, $destination:ident, $submit:ident) => {
+        $(#[$doc])*
+        pub struct $name<S: AcceptsCode> {
+            stage: S,
+            $destination: String,
+        }
+
+        impl<S: AcceptsCode> $name<S> {
+            pub(crate) fn new(stage: S, $destination: String) -> Self {
+                Self { stage, $destination }
+            }
+
+            /// The destination, exactly as it was given.
+            #[must_use]
+            pub fn $destination(&self) -> &str {
+                &self.$destination
+            }
+
+            /// Submits the code that the user received.
+            ///
+            /// A wrong code hands this stage back in [`Recovery::Retry`](crate::Recovery::Retry).
+            ///
+            /// # Errors
+            /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code or destination is refused before
+            /// anything is sent.
+            pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, S::Outcome> {
+                let client = &self.stage.context().client;
+                let body = body(S::$submit, client, [&self.$destination, verify_code.as_ref()]);
+                Step::new(self, S::$submit, body)
+            }
+
+            /// Back to the stage, to choose another way. Nothing is sent.
+            #[must_use]
+            pub fn back(self) -> S {
+                self.stage
+            }
+        }
+
+        impl<S: AcceptsCode> Held for $name<S> {
+            fn context(&self) -> &Context {
+                self.stage.context()
+            }
+            fn state_token(&self) -> Option<&StateToken> {
+                self.stage.state_token()
+            }
+            fn into_context(self) -> Context {
+                self.stage.into_context()
+            }
+        }
+
+        impl<S: AcceptsCode> Stage for $name<S> {
+            const KIND: StageKind = StageKind::$name(S::SCENARIO);
+        }
+
+        impl<S: AcceptsCode> fmt::Debug for $name<S> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("stage", &self.stage)
+                    .field(stringify!($destination), &Redacted)
+                    .finish()
+            }
+        }
+    };
+}
+
+verify_stage! {
+    /// A stage, narrowed to a mobile number: what is missing is the code that the user receives there by SMS.
+    ///
+    /// | step | sends | leads to |
+    /// |---|---|---|
+    /// | [`submit`](Self::submit), from [`PendingBind`] | `POST /api/v2/sdk/social/bind` | [`Outcome`] |
+    /// | [`submit`](Self::submit), from [`PendingRegister`] | `POST /api/v2/sdk/social/register-bind` | [`Outcome`] |
+    /// | [`back`](Self::back) | nothing | the stage |
+    ///
+    /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
+    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html).
+    VerifyPhone, mobile, SUBMIT_PHONE
+}
+
+verify_stage! {
+    /// A stage, narrowed to an e-mail address: what is missing is the code that the user receives there.
+    ///
+    /// | step | sends | leads to |
+    /// |---|---|---|
+    /// | [`submit`](Self::submit), from [`PendingBind`] | `POST /api/v2/sdk/social/bind` | [`Outcome`] |
+    /// | [`submit`](Self::submit), from [`PendingRegister`] | `POST /api/v2/sdk/social/register-bind` | [`Outcome`] |
+    /// | [`back`](Self::back) | nothing | the stage |
+    ///
+    /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
+    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html).
+    VerifyEmail, email, SUBMIT_EMAIL
+}

@@ -1,0 +1,157 @@
+//! How a request gets to the tenant and its answer back.
+
+#[cfg(feature = "ureq")]
+mod ureq;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::IpAddr;
+
+#[cfg(feature = "ureq")]
+pub use self::ureq::{UreqTransport, UreqTransportBuilder};
+
+/// A request: method, absolute URI, headers, body.
+///
+/// The headers that hold a token are marked sensitive; the body holds secrets too.
+pub type Request = http::Request<Vec<u8>>;
+
+/// An answer: HTTP status, headers, body.
+pub type Response = http::Response<Vec<u8>>;
+
+/// Sends a request and waits for the answer.
+///
+/// A closure is a transport:
+///
+/// ```
+/// use idaas_login::{Client, Request, Response, TransportError};
+///
+/// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+///     .build_with(|request: Request| -> Result<Response, TransportError> {
+///         Err(TransportError::not_sent(format!("no network here for {}", request.uri().path())))
+///     })?;
+/// # Ok::<(), idaas_login::Error>(())
+/// ```
+///
+/// # What an implementation must hold
+/// - Send the request once. Never send it again, not on another connection either: a one-time code counts attempts.
+/// - Follow no redirect: the request carries tokens.
+/// - An HTTP status is an answer: 4xx and 5xx come back as `Ok`.
+/// - Say [`Sent::No`] only with proof. Without, it is [`Sent::Maybe`].
+/// - Bound the time and the size of the answer.
+/// - Do not log headers or bodies; zeroize the request's body when it is sent.
+pub trait Transport: Send + Sync {
+    /// Sends `request` and waits for the answer.
+    ///
+    /// # Errors
+    /// [`TransportError`] if there is no answer.
+    fn send(&self, request: Request) -> Result<Response, TransportError>;
+}
+
+impl<F> Transport for F
+where
+    F: Fn(Request) -> Result<Response, TransportError> + Send + Sync,
+{
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self(request)
+    }
+}
+
+/// Whether a request without an answer was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sent {
+    /// No, and that is proved: not one byte of it was handed to the network.
+    No,
+    /// Maybe: it may have reached the server and may have been carried out.
+    Maybe,
+}
+
+/// How far a request without an answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before the network was touched.
+    Prepare,
+    /// While the name of the host was resolved.
+    Resolve,
+    /// While the connection was opened.
+    Connect,
+    /// While TLS was set up.
+    TlsHandshake,
+    /// After the request began to be sent: while it was sent, or while its answer was awaited or read.
+    Exchange,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prepare => "before connecting",
+            Self::Resolve => "name resolution failed",
+            Self::Connect => "cannot connect",
+            Self::TlsHandshake => "the TLS handshake failed",
+            Self::Exchange => "no answer",
+        })
+    }
+}
+
+/// No answer.
+///
+/// Its text contains the cause, which [`source`](StdError::source) also gives.
+#[derive(Debug)]
+pub struct TransportError {
+    sent: Sent,
+    phase: Phase,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+impl TransportError {
+    /// No answer, because the request was not sent. Say so only with proof.
+    pub fn not_sent(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { sent: Sent::No, phase: Phase::Prepare, cause: cause.into() }
+    }
+
+    /// No answer to a request that may have been sent.
+    pub fn maybe_sent(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { sent: Sent::Maybe, phase: Phase::Exchange, cause: cause.into() }
+    }
+
+    /// The same, with how far the request came.
+    #[must_use]
+    pub fn during(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
+    }
+
+    /// Whether the request was sent.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.sent
+    }
+
+    /// How far it came.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = match self.sent {
+            Sent::No => "not sent",
+            Sent::Maybe => "may have been sent",
+        };
+        write!(f, "{}: {} (request {sent})", self.phase, self.cause)
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+/// Whether `host`, as it stands in a URI, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

@@ -1,0 +1,403 @@
+//! [`UreqTransport`]: blocking HTTPS through ureq and rustls.
+//!
+//! All that this crate uses of ureq's `unversioned` API, which is outside its promise of compatibility, is in this file.
+
+use std::cell::Cell;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use http::uri::Scheme;
+use http::{Method, Uri};
+use ureq::config::{AutoHeaderValue, Config};
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
+    TcpConnector, Transport as Connection,
+};
+use ureq::{Agent, AsSendBody, Error as UreqError, Proxy};
+use zeroize::Zeroizing;
+
+use super::{Phase, Request, Response, Transport, TransportError, is_loopback};
+use crate::error::{Error, InvalidInput};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_ANSWER_SIZE: usize = 2 << 20;
+const MAX_IDLE_CONNECTIONS: usize = 64;
+
+/// Blocking HTTPS through ureq and rustls: the transport of [`ClientBuilder::build`](crate::ClientBuilder::build).
+///
+/// - HTTPS only; plain HTTP only to this machine.
+/// - No redirect is followed, no request is repeated, 4xx and 5xx are answers.
+/// - Connecting and the whole call have time limits, the answer has a size limit.
+/// - Connections are kept for reuse, as many as a busy service needs.
+/// - A proxy is used only if configured here, never from the environment.
+/// - "Not sent" is proved: a recorder at the end of ureq's chain of connectors sees the first byte of each request go.
+///
+/// Cloning is cheap: the clones share the connections.
+#[derive(Clone)]
+pub struct UreqTransport {
+    agent: Agent,
+    max_answer_size: usize,
+    /// Whether the agent reports to [`PROGRESS`].
+    recorded: bool,
+}
+
+impl UreqTransport {
+    /// Begins to build a transport whose settings differ from the defaults.
+    pub fn builder() -> UreqTransportBuilder {
+        UreqTransportBuilder::default()
+    }
+
+    /// Over an agent of your own, with its time limits, its TLS, its pool and its proxy.
+    ///
+    /// Redirects, and errors for HTTP statuses, are switched off in each request. "Not sent" is claimed for less than with
+    /// the transport of [`builder`](Self::builder), because nothing records when the request begins: only for a refused
+    /// connection, and for what ureq refuses before it connects.
+    #[must_use]
+    pub fn from_agent(agent: Agent) -> Self {
+        Self { agent, max_answer_size: MAX_ANSWER_SIZE, recorded: false }
+    }
+
+    fn run(&self, request: http::Request<impl AsSendBody>) -> Result<http::Response<ureq::Body>, UreqError> {
+        if self.recorded {
+            return self.agent.run(request);
+        }
+        let request = self
+            .agent
+            .configure_request(request)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .build();
+        self.agent.run(request)
+    }
+
+    fn no_answer(&self, error: UreqError) -> TransportError {
+        let phase = if self.recorded { PROGRESS.get() } else { guess(&error) };
+        let cause = cause(error);
+        match phase {
+            Phase::Exchange => TransportError::maybe_sent(cause),
+            before => TransportError::not_sent(cause).during(before),
+        }
+    }
+}
+
+impl Default for UreqTransport {
+    fn default() -> Self {
+        UreqTransportBuilder::default().over(None, None)
+    }
+}
+
+impl fmt::Debug for UreqTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UreqTransport")
+            .field("max_answer_size", &self.max_answer_size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Transport for UreqTransport {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let (parts, body) = request.into_parts();
+        let body = Zeroizing::new(body);
+        if parts.uri.scheme() != Some(&Scheme::HTTPS) && !parts.uri.host().is_some_and(is_loopback) {
+            return Err(TransportError::not_sent("not https://, and not this machine"));
+        }
+        PROGRESS.set(Phase::Prepare);
+        let outcome = if parts.method == Method::GET {
+            self.run(http::Request::from_parts(parts, ()))
+        } else {
+            self.run(http::Request::from_parts(parts, body.as_slice()))
+        };
+        let (parts, mut body) = outcome.map_err(|error| self.no_answer(error))?.into_parts();
+        let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
+        let body =
+            read(body.as_reader(), announced, self.max_answer_size).map_err(TransportError::maybe_sent)?;
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+/// The whole answer. A buffer that grows is zeroized: there may be a token in it.
+fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Result<Vec<u8>> {
+    let mut chunk = Zeroizing::new([0; 8 << 10]);
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or_default().min(max)));
+    loop {
+        let piece = match reader.read(&mut *chunk) {
+            Ok(size) => chunk.get(..size).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if piece.is_empty() {
+            return Ok(std::mem::take(&mut body));
+        }
+        let size = body.len() + piece.len();
+        if size > max {
+            return Err(io::Error::other(format!("the answer is larger than {max} bytes")));
+        }
+        if size > body.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(size.max(2 * body.capacity())));
+            larger.extend_from_slice(&body);
+            body = larger;
+        }
+        body.extend_from_slice(piece);
+    }
+}
+
+/// How far a request came that failed in an agent which records nothing: `Exchange` unless the error itself is proof.
+fn guess(error: &UreqError) -> Phase {
+    match error {
+        UreqError::BadUri(_) | UreqError::RequireHttpsOnly(_) | UreqError::InvalidProxyUrl => Phase::Prepare,
+        UreqError::HostNotFound => Phase::Resolve,
+        UreqError::Io(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => Phase::Connect,
+        _ => Phase::Exchange,
+    }
+}
+
+/// What failed, without what the server wrote.
+fn cause(error: UreqError) -> Box<dyn StdError + Send + Sync> {
+    match error {
+        UreqError::Io(cause) => cause.into(),
+        UreqError::Timeout(limit) => {
+            io::Error::new(io::ErrorKind::TimedOut, format!("time limit reached ({limit})")).into()
+        }
+        UreqError::Protocol(_) | UreqError::LargeResponseHeader(..) => {
+            "the answer is not HTTP as it should be".into()
+        }
+        UreqError::ConnectProxyFailed(_) => "the proxy refused".into(),
+        UreqError::Rustls(cause) => cause.into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// Builds a [`UreqTransport`]; begun by [`UreqTransport::builder`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct UreqTransportBuilder {
+    connect_timeout: Duration,
+    call_timeout: Duration,
+    max_answer_size: usize,
+    max_idle_connections: usize,
+    proxy: Option<String>,
+    root_certificates: Option<Vec<u8>>,
+}
+
+impl Default for UreqTransportBuilder {
+    fn default() -> Self {
+        Self {
+            connect_timeout: CONNECT_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
+            max_answer_size: MAX_ANSWER_SIZE,
+            max_idle_connections: MAX_IDLE_CONNECTIONS,
+            proxy: None,
+            root_certificates: None,
+        }
+    }
+}
+
+/// The address of a proxy may hold a password.
+impl fmt::Debug for UreqTransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UreqTransportBuilder")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("call_timeout", &self.call_timeout)
+            .field("max_answer_size", &self.max_answer_size)
+            .field("max_idle_connections", &self.max_idle_connections)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UreqTransportBuilder {
+    /// The longest that connecting may take, name resolution apart, TLS included; 5 seconds unless said.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// The longest that a call may take, from the beginning to the last byte of the answer; 30 seconds unless said.
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = limit;
+        self
+    }
+
+    /// The largest body of an answer, in bytes; 2 MiB unless said.
+    pub fn max_answer_size(mut self, bytes: usize) -> Self {
+        self.max_answer_size = bytes;
+        self
+    }
+
+    /// How many idle connections are kept for reuse; 64 unless said. As many as there are threads that log users in.
+    pub fn max_idle_connections(mut self, count: usize) -> Self {
+        self.max_idle_connections = count;
+        self
+    }
+
+    /// The proxy to connect through, such as `http://proxy.example.com:3128`; none unless said.
+    pub fn proxy(mut self, address: impl Into<String>) -> Self {
+        self.proxy = Some(address.into());
+        self
+    }
+
+    /// The certificates to trust, in PEM, instead of the public ones: for a tenant behind a certificate authority of its
+    /// own.
+    pub fn root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(pem.into());
+        self
+    }
+
+    /// The transport.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if the address of the proxy is not one, or if there is no certificate in the PEM or
+    /// something else than certificates.
+    pub fn build(self) -> Result<UreqTransport, Error> {
+        let proxy = match &self.proxy {
+            None => None,
+            Some(address) => Some(
+                Proxy::new(address)
+                    .map_err(|_| InvalidInput::new("proxy", "is not the address of a proxy"))?,
+            ),
+        };
+        let root_certificates = self.root_certificates.as_deref().map(certificates).transpose()?;
+        Ok(self.over(proxy, root_certificates))
+    }
+
+    fn over(self, proxy: Option<Proxy>, root_certificates: Option<RootCerts>) -> UreqTransport {
+        let mut tls = TlsConfig::builder();
+        if let Some(certificates) = root_certificates {
+            tls = tls.root_certs(certificates);
+        }
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(self.connect_timeout))
+            .timeout_global(Some(self.call_timeout))
+            .max_idle_connections(self.max_idle_connections)
+            .max_idle_connections_per_host(self.max_idle_connections)
+            .user_agent(concat!("idaas-login/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding(AutoHeaderValue::None)
+            .proxy(proxy)
+            .tls_config(tls.build())
+            .build();
+        // ureq's own chain, with the recorders between.
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(Connected)
+                .chain(RustlsConnector::default())
+                .chain(Secured);
+        UreqTransport {
+            agent: Agent::with_parts(config, connector, Resolving(DefaultResolver::default())),
+            max_answer_size: self.max_answer_size,
+            recorded: true,
+        }
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<RootCerts, InvalidInput> {
+    let mut certificates = Vec::new();
+    for item in ureq::tls::parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            _ => {
+                return Err(InvalidInput::new(
+                    "root_certificates_pem",
+                    "contains something else than certificates",
+                ));
+            }
+        }
+    }
+    if certificates.is_empty() {
+        return Err(InvalidInput::new("root_certificates_pem", "contains no certificate"));
+    }
+    Ok(RootCerts::from(certificates))
+}
+
+thread_local! {
+    /// How far the call that this thread is making has come. ureq works in the caller's thread, so this needs no lock and
+    /// cannot be confused by a connection that was pooled by another call.
+    static PROGRESS: Cell<Phase> = const { Cell::new(Phase::Prepare) };
+}
+
+/// Records that a name is being resolved, and that it was.
+#[derive(Debug)]
+struct Resolving(DefaultResolver);
+
+impl Resolver for Resolving {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, UreqError> {
+        PROGRESS.set(Phase::Resolve);
+        let addresses = self.0.resolve(uri, config, timeout)?;
+        PROGRESS.set(Phase::Connect);
+        Ok(addresses)
+    }
+}
+
+/// Records that there is a connection, to the tenant or through the proxy; what may follow is the TLS handshake.
+#[derive(Debug)]
+struct Connected;
+
+impl<In: Connection> Connector<In> for Connected {
+    type Out = In;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, UreqError> {
+        if details.needs_tls() {
+            PROGRESS.set(Phase::TlsHandshake);
+        }
+        Ok(chained)
+    }
+}
+
+/// Puts a recorder on the finished connection.
+#[derive(Debug)]
+struct Secured;
+
+impl<In: Connection> Connector<In> for Secured {
+    type Out = Either<In, Recorder<In>>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, UreqError> {
+        // The connection to a proxy carries the negotiation with the proxy first, which is not the request.
+        let to_proxy = details.config.proxy().is_some_and(|proxy| details.uri == proxy.uri());
+        Ok(chained
+            .map(|connection| if to_proxy { Either::A(connection) } else { Either::B(Recorder(connection)) }))
+    }
+}
+
+/// Records the first byte of a request that is handed to the connection: from then on it may have been sent.
+#[derive(Debug)]
+struct Recorder<In>(In);
+
+impl<In: Connection> Connection for Recorder<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), UreqError> {
+        PROGRESS.set(Phase::Exchange);
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, UreqError> {
+        self.0.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}

@@ -1,0 +1,332 @@
+//! The one table of endpoints: a row per step.
+//!
+//! The steps are built from it, the emulator routes by it, the documentation is checked against it, and the exhaustive
+//! tests walk it. Nothing else in this crate spells a path, a field name or a send type.
+//!
+//! The pages are those of the vendor's public documentation. Where they contradict each other,
+//! `docs/decisions.md` says what this crate does and why.
+
+/// A stage of the login, as data.
+///
+/// The types of the same names in the crate root are the stages themselves; this enum is how the table speaks of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StageKind {
+    /// [`Unauthenticated`](crate::Unauthenticated): nothing has happened yet.
+    Unauthenticated,
+    /// [`PendingBind`](crate::PendingBind): an existing account must be bound.
+    PendingBind,
+    /// [`PendingRegister`](crate::PendingRegister): an account must be bound or registered.
+    PendingRegister,
+    /// [`MfaRequired`](crate::MfaRequired): a second factor is asked for.
+    MfaRequired,
+    /// [`VerifyPhone`](crate::VerifyPhone) of the stage that the scenario names.
+    VerifyPhone(Scenario),
+    /// [`VerifyEmail`](crate::VerifyEmail) of the stage that the scenario names.
+    VerifyEmail(Scenario),
+    /// [`Authenticated`](crate::Authenticated): the end.
+    Authenticated,
+}
+
+/// What a verification code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scenario {
+    /// Bind an existing account.
+    Bind,
+    /// Bind an account, or register one.
+    Register,
+    /// Give a second factor.
+    SecondFactor,
+}
+
+/// The mini program that a step belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Platform {
+    /// A WeChat mini program.
+    WeChat,
+}
+
+/// The `type` that a verification code is requested with.
+///
+/// A code works only in the scenario that it was requested for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendType {
+    /// `BIND_MOBILE_SMS`
+    BindMobileSms,
+    /// `BIND_EMAIL_EMS` (EMS, not EMAIL: that is how the API spells it)
+    BindEmailEms,
+    /// `REGISTER_SMS`
+    RegisterSms,
+    /// `REGISTER_EMS`
+    RegisterEms,
+}
+
+impl SendType {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BindMobileSms => "BIND_MOBILE_SMS",
+            Self::BindEmailEms => "BIND_EMAIL_EMS",
+            Self::RegisterSms => "REGISTER_SMS",
+            Self::RegisterEms => "REGISTER_EMS",
+        }
+    }
+}
+
+/// A field of a request's JSON body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// What the value is, and so how it is treated.
+    pub kind: FieldKind,
+}
+
+/// What a field of a request's body holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldKind {
+    /// A one-time code: white space around it is cut off, an empty one is refused.
+    Code,
+    /// A password: sent exactly as given, an empty one is refused.
+    Password,
+    /// A name, number or address: sent exactly as given; an empty one, or one with a control character, is refused.
+    Text,
+}
+
+/// The HTTP method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// `GET`
+    Get,
+    /// `POST`
+    Post,
+}
+
+impl From<Verb> for http::Method {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Get => Self::GET,
+            Verb::Post => Self::POST,
+        }
+    }
+}
+
+/// Which token a request carries, beside the application's client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credential {
+    /// None.
+    None,
+    /// The state token, in `X-state-token`.
+    StateToken,
+}
+
+/// A row of the table: a step and the request that it sends.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The stage whose method the step is.
+    pub from: StageKind,
+    /// The mini program that the step belongs to; `None` if to each.
+    pub platform: Option<Platform>,
+    /// The name of the method.
+    pub step: &'static str,
+    /// The HTTP method.
+    pub verb: Verb,
+    /// The path, absolute.
+    pub path: &'static str,
+    /// The token that the request carries.
+    pub credential: Credential,
+    /// The fields of the JSON body, in order; empty: no body.
+    pub fields: &'static [Field],
+    /// The type that belongs to the verification code in this request.
+    pub send_type: Option<SendType>,
+    /// The stages that a successful answer can lead to; empty for a side call, which does not move the flow.
+    pub leads_to: &'static [StageKind],
+    /// The page that documents it.
+    pub page: &'static str,
+}
+
+impl Endpoint {
+    /// Whether this step consumes its stage (`true`) or is a side call that leaves it as it is (`false`).
+    #[must_use]
+    pub const fn moves_the_flow(&self) -> bool {
+        !self.leads_to.is_empty()
+    }
+}
+
+const fn code(name: &'static str) -> Field {
+    Field { name, kind: FieldKind::Code }
+}
+
+const fn text(name: &'static str) -> Field {
+    Field { name, kind: FieldKind::Text }
+}
+
+/// The field that two parameter tables print as `wchat_code`; see [`WechatCodeField`](crate::WechatCodeField).
+pub(crate) const WECHAT_CODE: Field = code("wechat_code");
+
+/// Every login and every bind can lead to every stage: the status tables of all the pages list them all.
+const ANY_OUTCOME: &[StageKind] =
+    &[StageKind::Authenticated, StageKind::PendingBind, StageKind::PendingRegister, StageKind::MfaRequired];
+
+/// A step that moves the flow by a POST with the state token, as all but the first do.
+const fn post(from: StageKind, step: &'static str, path: &'static str, page: &'static str) -> Endpoint {
+    Endpoint {
+        from,
+        platform: None,
+        step,
+        verb: Verb::Post,
+        path,
+        credential: Credential::StateToken,
+        fields: &[],
+        send_type: None,
+        leads_to: ANY_OUTCOME,
+        page,
+    }
+}
+
+/// A verification code given back to the API.
+const fn submit(from: StageKind, path: &'static str, send_type: SendType, page: &'static str) -> Endpoint {
+    Endpoint {
+        fields: match from {
+            StageKind::VerifyEmail(_) => const { &[text("email"), code("verify_code")] },
+            _ => const { &[text("mobile"), code("verify_code")] },
+        },
+        send_type: Some(send_type),
+        ..post(from, "submit", path, page)
+    }
+}
+
+const SOCIAL_BIND: &str = "/api/v2/sdk/social/bind";
+const SOCIAL_BIND_PAGE: &str =
+    "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html";
+const REGISTER_BIND: &str = "/api/v2/sdk/social/register-bind";
+const REGISTER_BIND_PAGE: &str =
+    "https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html";
+
+/// Writes the rows as statics and collects them in [`ALL`], so that no row can be left out of the tests' walks.
+macro_rules! table {
+    ($($(#[$doc:meta])* $name:ident = $row:expr;)+) => {
+        $($(#[$doc])* pub static $name: Endpoint = $row;)+
+
+        /// Every row.
+        pub static ALL: &[&Endpoint] = &[$(&$name),+];
+    };
+}
+
+table! {
+    /// The code of `wx.login` for a session, or for what must be done first.
+    LOGIN_WECHAT_MINI_PROGRAM = Endpoint {
+        platform: Some(Platform::WeChat),
+        credential: Credential::None,
+        fields: &[code("code")],
+        ..post(
+            StageKind::Unauthenticated,
+            "wechat_mini_program",
+            "/api/v2/sdk/login/wechat-miniprogram",
+            "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-by-wechat-mini.html",
+        )
+    };
+
+    /// Bind by the phone number that WeChat authorised.
+    BIND_WECHAT_MOBILE = Endpoint {
+        platform: Some(Platform::WeChat),
+        fields: &[WECHAT_CODE],
+        ..post(
+            StageKind::PendingBind,
+            "wechat_mobile",
+            "/api/v2/sdk/social/wechat-mobile-bind",
+            "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-wechat-mobile.html",
+        )
+    };
+
+    /// Bind by user name and password.
+    BIND_USERNAME_PASSWORD = Endpoint {
+        fields: &[text("user_name"), Field { name: "password", kind: FieldKind::Password }],
+        ..post(
+            StageKind::PendingBind,
+            "username_password",
+            "/api/v2/sdk/social/username-password-bind",
+            "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-username-password.html",
+        )
+    };
+
+    /// Bind by mobile number and verification code.
+    BIND_PHONE = submit(
+        StageKind::VerifyPhone(Scenario::Bind),
+        SOCIAL_BIND,
+        SendType::BindMobileSms,
+        SOCIAL_BIND_PAGE,
+    );
+
+    /// Bind by e-mail and verification code.
+    BIND_EMAIL = submit(
+        StageKind::VerifyEmail(Scenario::Bind),
+        SOCIAL_BIND,
+        SendType::BindEmailEms,
+        SOCIAL_BIND_PAGE,
+    );
+
+    /// Bind or register by the phone number that WeChat authorised.
+    REGISTER_WECHAT_MOBILE = Endpoint {
+        platform: Some(Platform::WeChat),
+        fields: &[WECHAT_CODE],
+        ..post(
+            StageKind::PendingRegister,
+            "wechat_mobile",
+            "/api/v2/sdk/social/wechat-mobile-register-bind",
+            "https://open.bccastle.com/en/development/eiam/applets/bind-wechat-mobile-at-login-or-register.html",
+        )
+    };
+
+    /// Bind or register by mobile number and verification code.
+    REGISTER_PHONE = submit(
+        StageKind::VerifyPhone(Scenario::Register),
+        REGISTER_BIND,
+        SendType::RegisterSms,
+        REGISTER_BIND_PAGE,
+    );
+
+    /// Bind or register by e-mail and verification code.
+    REGISTER_EMAIL = submit(
+        StageKind::VerifyEmail(Scenario::Register),
+        REGISTER_BIND,
+        SendType::RegisterEms,
+        REGISTER_BIND_PAGE,
+    );
+}
+
+/// A method that sends nothing: it turns run-time data into a type.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Narrowing {
+    /// The stage whose method it is.
+    pub from: StageKind,
+    /// The name of the method.
+    pub step: &'static str,
+    /// The stage that it gives.
+    pub to: StageKind,
+    /// Whether the tenant's allowed flows decide; if not, it is always allowed.
+    pub gated: bool,
+}
+
+const fn narrow(from: StageKind, step: &'static str, to: StageKind, gated: bool) -> Narrowing {
+    Narrowing { from, step, to, gated }
+}
+
+/// Every step that sends nothing.
+pub static NARROWINGS: &[Narrowing] = &[
+    narrow(StageKind::PendingBind, "phone", StageKind::VerifyPhone(Scenario::Bind), true),
+    narrow(StageKind::PendingBind, "email", StageKind::VerifyEmail(Scenario::Bind), true),
+    narrow(StageKind::PendingRegister, "phone", StageKind::VerifyPhone(Scenario::Register), true),
+    narrow(StageKind::PendingRegister, "email", StageKind::VerifyEmail(Scenario::Register), true),
+    narrow(StageKind::VerifyPhone(Scenario::Bind), "back", StageKind::PendingBind, false),
+    narrow(StageKind::VerifyEmail(Scenario::Bind), "back", StageKind::PendingBind, false),
+    narrow(StageKind::VerifyPhone(Scenario::Register), "back", StageKind::PendingRegister, false),
+    narrow(StageKind::VerifyEmail(Scenario::Register), "back", StageKind::PendingRegister, false),
+];

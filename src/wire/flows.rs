@@ -1,0 +1,109 @@
+//! `data`: which ways the tenant allows.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A way to prove that a destination is the user's, as `socialBindOrRegisterFlow` names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VerifyMethod {
+    /// `VERIFY_PHONE`: mobile number and a code by SMS.
+    Phone,
+    /// `VERIFY_EMAIL`: e-mail address and a code by e-mail.
+    Email,
+    /// A value that the pages do not document, verbatim.
+    Other(Box<str>),
+}
+
+impl VerifyMethod {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Phone => "VERIFY_PHONE",
+            Self::Email => "VERIFY_EMAIL",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for VerifyMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The field `data` of an answer: the tenant's configuration for what comes next.
+///
+/// The pages print it as JSON text inside a string, as null, or not at all. If the allowed ways cannot be read from it,
+/// they are *unspecified*: each may be tried. The text is kept either way.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AllowedFlows {
+    listed: Option<Vec<VerifyMethod>>,
+    raw: Option<Box<str>>,
+}
+
+impl AllowedFlows {
+    pub(crate) fn read(data: Option<&RawValue>) -> Self {
+        let Some(json) = data.map(RawValue::get).filter(|json| *json != "null") else {
+            return Self::default();
+        };
+        // Usually a string that holds JSON; an object in its place is read all the same.
+        let raw = serde_json::from_str::<String>(json).map_or_else(|_| json.into(), String::into_boxed_str);
+        Self { listed: listed(&raw), raw: Some(raw) }
+    }
+
+    /// The ways that the tenant lists, in its order; `None` if it did not say.
+    #[must_use]
+    pub fn listed(&self) -> Option<&[VerifyMethod]> {
+        self.listed.as_deref()
+    }
+
+    /// Whether `method` may be tried: it is listed, or the tenant did not say.
+    #[must_use]
+    pub fn allows(&self, method: &VerifyMethod) -> bool {
+        self.listed.as_ref().is_none_or(|listed| listed.contains(method))
+    }
+
+    /// The text of `data`, verbatim; `None` if it was null or absent.
+    #[must_use]
+    pub fn raw(&self) -> Option<&str> {
+        self.raw.as_deref()
+    }
+}
+
+/// The raw text stays out: it is the server's, and nobody knows what is in it.
+impl fmt::Debug for AllowedFlows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.listed {
+            None => f.write_str("unspecified"),
+            Some(listed) => f
+                .debug_list()
+                .entries(listed.iter().map(|method| match method {
+                    VerifyMethod::Other(_) => "(undocumented)",
+                    documented => documented.as_str(),
+                }))
+                .finish(),
+        }
+    }
+}
+
+fn listed(raw: &str) -> Option<Vec<VerifyMethod>> {
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(rename = "socialBindOrRegisterFlow")]
+        flow: Option<Vec<String>>,
+    }
+    let names = serde_json::from_str::<Data>(raw).ok()?.flow?;
+    Some(names.into_iter().map(method).collect())
+}
+
+fn method(name: String) -> VerifyMethod {
+    match name.trim_ascii() {
+        "VERIFY_PHONE" => VerifyMethod::Phone,
+        "VERIFY_EMAIL" => VerifyMethod::Email,
+        _ => VerifyMethod::Other(name.into()),
+    }
+}
