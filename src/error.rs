@@ -402,7 +402,7 @@ impl<S> StepError<S> {
 
     fn advice(&self) -> &'static str {
         match self.0.recovery {
-            Recovery::Retry(_) => "nothing was carried out, the stage can be used again",
+            Recovery::Retry(_) => "the stage is handed back",
             Recovery::Unresolved(_) => "it may have been carried out, or not",
             Recovery::StartOver(_) => "the login has to start over",
         }

@@ -265,7 +265,7 @@ impl Tenant {
                 let user_name = self.prove(row, &flow, fields)?;
                 // It did its work, and works no more.
                 self.flows.remove(&state_token);
-                self.settle(&state_token, flow, user_name)
+                self.settle(row, &state_token, flow, user_name)
             }
         }
     }
@@ -282,7 +282,7 @@ impl Tenant {
         match self.identities.get(&(platform, identity.clone())).cloned() {
             Some(user_name) => {
                 let flow = flow(WaitsFor::Bind);
-                self.past_first_factor(None, flow, user_name)
+                self.past_first_factor(row, None, flow, user_name)
             }
             None => {
                 let (waits_for, status) = match self.settings.unbound {
@@ -414,16 +414,22 @@ impl Tenant {
     }
 
     /// The step is proved: bind if that is what the flow waited for, and go on.
-    fn settle(&mut self, state_token: &str, flow: Flow, user_name: String) -> Answer {
+    fn settle(&mut self, row: &Endpoint, state_token: &str, flow: Flow, user_name: String) -> Answer {
         if matches!(flow.waits_for, WaitsFor::SecondFactor { .. }) {
-            return Ok(self.success(&user_name, false));
+            return Ok(self.success(row, &user_name));
         }
         self.identities.insert((flow.platform, flow.identity.clone()), user_name.clone());
         self.effect(Effect::Bound { user_name: user_name.clone(), identity: flow.identity.clone() });
-        self.past_first_factor(Some(state_token), flow, user_name)
+        self.past_first_factor(row, Some(state_token), flow, user_name)
     }
 
-    fn past_first_factor(&mut self, state_token: Option<&str>, flow: Flow, user_name: String) -> Answer {
+    fn past_first_factor(
+        &mut self,
+        row: &Endpoint,
+        state_token: Option<&str>,
+        flow: Flow,
+        user_name: String,
+    ) -> Answer {
         let user = self.users.iter().find(|user| user.user_name == user_name);
         let (second_factor, denied) = user.map_or((false, false), |user| (user.second_factor, user.denied));
         if denied {
@@ -433,7 +439,7 @@ impl Tenant {
             let flow = Flow { waits_for: WaitsFor::SecondFactor { user_name }, ..flow };
             return Ok(self.pending(state_token, flow, "MFA_AUTH"));
         }
-        Ok(self.success(&user_name, state_token.is_some()))
+        Ok(self.success(row, &user_name))
     }
 
     /// An answer that waits for more. `in_hand` is the state token that the caller has already.
@@ -464,7 +470,7 @@ impl Tenant {
         Value::Object(answer)
     }
 
-    fn success(&mut self, user_name: &str, bound: bool) -> Value {
+    fn success(&mut self, row: &Endpoint, user_name: &str) -> Value {
         let session_token = self.token(TokenKind::Session);
         self.sessions.insert(session_token.clone(), user_name.to_owned());
         self.effect(Effect::Session { user_name: user_name.to_owned() });
@@ -476,8 +482,9 @@ impl Tenant {
         if self.settings.id_token
             && let Some(fields) = answer.as_object_mut()
         {
-            // The page of the bind by code prints a space here, those of the logins do not.
-            let space = if self.settings.printed_spaces && bound { " " } else { "" };
+            // The page of the bind by code prints a space here, the others do not.
+            let spaced = self.settings.printed_spaces && row.path == endpoints::BIND_PHONE.path;
+            let space = if spaced { " " } else { "" };
             let id_token = match &self.tokens {
                 Some(tokens) => tokens(TokenKind::Id),
                 None => self.id_token(user_name),

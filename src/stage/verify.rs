@@ -15,6 +15,10 @@ use crate::wire::requests::body;
 ///
 /// The send type, the endpoint and the outcome follow from the stage, so that a code cannot be requested for one scenario
 /// and submitted to another. This trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "no verification code moves `{Self}` on",
+    label = "only PendingBind, PendingRegister and MfaRequired accept a code"
+)]
 pub trait AcceptsCode: Stage + Codes {
     /// What a right code leads to.
     type Outcome: Next<VerifyPhone<Self>> + Next<VerifyEmail<Self>>;
@@ -48,22 +52,22 @@ impl<P: MiniProgram> Codes for PendingRegister<P> {
 }
 
 macro_rules! verify_stage {
-    ($(#[$doc:meta])* $name:ident, $destination:ident, $submit:ident) => {
+    ($(#[$doc:meta])* $name:ident, $submit:ident) => {
         $(#[$doc])*
         pub struct $name<S: AcceptsCode> {
             stage: S,
-            $destination: String,
+            destination: String,
         }
 
         impl<S: AcceptsCode> $name<S> {
-            pub(crate) fn new(stage: S, $destination: String) -> Self {
-                Self { stage, $destination }
+            pub(crate) fn new(stage: S, destination: String) -> Self {
+                Self { stage, destination }
             }
 
             /// The destination, exactly as it was given.
             #[must_use]
-            pub fn $destination(&self) -> &str {
-                &self.$destination
+            pub fn destination(&self) -> &str {
+                &self.destination
             }
 
             /// Submits the code that the user received.
@@ -75,7 +79,7 @@ macro_rules! verify_stage {
             /// anything is sent.
             pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, S::Outcome> {
                 let client = &self.stage.context().client;
-                let body = body(S::$submit, client, [&self.$destination, verify_code.as_ref()]);
+                let body = body(S::$submit, client, [&self.destination, verify_code.as_ref()]);
                 Step::new(self, S::$submit, body)
             }
 
@@ -106,7 +110,7 @@ macro_rules! verify_stage {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name))
                     .field("stage", &self.stage)
-                    .field(stringify!($destination), &Redacted)
+                    .field("destination", &Redacted)
                     .finish()
             }
         }
@@ -124,7 +128,7 @@ verify_stage! {
     ///
     /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
     /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html).
-    VerifyPhone, mobile, SUBMIT_PHONE
+    VerifyPhone, SUBMIT_PHONE
 }
 
 verify_stage! {
@@ -138,5 +142,5 @@ verify_stage! {
     ///
     /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
     /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html).
-    VerifyEmail, email, SUBMIT_EMAIL
+    VerifyEmail, SUBMIT_EMAIL
 }

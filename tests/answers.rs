@@ -1,0 +1,387 @@
+//! How answers are read: every example of the contract pages, and every decision on what they leave open.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use idaas_login::{Outcome, Recovery, Stage, StepError, VerifyMethod};
+use support::{SOCIAL_BIND, always, client, device, log_in, response, script};
+
+/// What came of a step, in words.
+fn told<S: Stage>(result: Result<Outcome, StepError<S>>) -> String {
+    match result {
+        Ok(Outcome::Authenticated(user)) => format!(
+            "Authenticated\n  session_token: {:?}\n  expires_in: {:?}\n  id_token: {:?}",
+            user.session_token().expose(),
+            user.expires_in(),
+            user.id_token().map(|token| token.expose().to_owned()),
+        ),
+        Ok(Outcome::PendingBind(stage)) => format!(
+            "PendingBind\n  state_token: {:?}\n  allowed_flows: {:?}\n  data: {:?}",
+            stage.state_token().expose(),
+            stage.allowed_flows(),
+            stage.allowed_flows().raw(),
+        ),
+        Ok(Outcome::PendingRegister(stage)) => format!(
+            "PendingRegister\n  state_token: {:?}\n  allowed_flows: {:?}\n  data: {:?}",
+            stage.state_token().expose(),
+            stage.allowed_flows(),
+            stage.allowed_flows().raw(),
+        ),
+        Ok(Outcome::MfaRequired(stage)) => {
+            format!(
+                "MfaRequired\n  state_token: {:?}\n  data: {:?}",
+                stage.state_token().expose(),
+                stage.data()
+            )
+        }
+        Err(failed) => {
+            let text = failed.to_string();
+            let recovery = match failed.into_recovery() {
+                Recovery::Retry(_) => "Retry",
+                Recovery::Unresolved(_) => "Unresolved",
+                Recovery::StartOver(_) => "StartOver",
+            };
+            format!("{recovery}\n  {text}")
+        }
+    }
+}
+
+/// The answer to a login.
+fn login(http_status: u16, body: &str) -> String {
+    told(client(always(http_status, body)).login(device()).wechat_mini_program("091z").send())
+}
+
+/// The answer to a bind with the state token of [`SOCIAL_BIND`].
+fn bind(http_status: u16, body: &str) -> String {
+    let client = client(script(vec![Ok(response(200, SOCIAL_BIND)), Ok(response(http_status, body))]));
+    told(support::pending_bind(&client).username_password("zhangshan", "password").send())
+}
+
+fn case(name: &str, http_status: u16, body: &str, read: fn(u16, &str) -> String) {
+    snapshot!("answers", name, format!("HTTP {http_status}\n{body}\n\n{}", read(http_status, body)));
+}
+
+#[test]
+fn the_examples_of_the_pages() {
+    macro_rules! example {
+        ($name:literal, $http_status:literal, $read:expr) => {
+            case(
+                concat!("page__", $name),
+                $http_status,
+                include_str!(concat!("seeds/", $name, ".json")),
+                $read,
+            )
+        };
+    }
+    example!("login_wechat_mini_program.answer_200_1", 200, login);
+    example!("login_wechat_mini_program.answer_200_2", 200, login);
+    example!("login_wechat_mini_program.answer_200_3", 200, login);
+    example!("bind_username_password.answer_200", 200, bind);
+    example!("bind_username_password.answer_400", 400, bind);
+    example!("bind_wechat_mobile.answer_200", 200, bind);
+    example!("bind_wechat_mobile.answer_400", 400, bind);
+    example!("bind_code.answer_200", 200, bind);
+    example!("bind_code.answer_400", 400, bind);
+    example!("register_code.answer_200", 200, bind);
+    example!("register_code.answer_400", 400, bind);
+}
+
+#[test]
+fn d1_white_space_around_status_and_tokens_is_cut_off() {
+    let body = r#"{"status":"\t SUCCESS\r\n","session_token":" s1 ","id_token":"\n i1"}"#;
+    case("d01_white_space", 200, body, login);
+    case("d01_only_white_space_is_no_token", 200, r#"{"status":"SUCCESS","session_token":"  "}"#, login);
+    // Other space than ASCII's is not white space here.
+    case("d01_other_space_stays", 200, "{\"status\":\"SUCCESS\",\"session_token\":\"\u{a0}s1\"}", login);
+}
+
+#[test]
+fn d2_succes_is_success() {
+    case("d02_succes", 200, r#"{"status":"SUCCES","session_token":"s1"}"#, login);
+}
+
+#[test]
+fn d4_data_is_read_leniently() {
+    let with = |data: &str| format!(r#"{{"status":"USER_REGISTER","state_token":"t1","data":{data}}}"#);
+    for (name, data) in [
+        ("one_way", r#""{\"socialBindOrRegisterFlow\":[\"VERIFY_EMAIL\"]}""#),
+        ("no_way", r#""{\"socialBindOrRegisterFlow\":[]}""#),
+        ("unknown_way", r#""{\"socialBindOrRegisterFlow\":[\"VERIFY_FACE\",\" VERIFY_PHONE\"]}""#),
+        ("unknown_fields", r#""{\"x\":[1,{}],\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}""#),
+        ("null", "null"),
+        ("empty_string", r#""""#),
+        ("not_json", r#""{socialBind""#),
+        ("null_inside", r#""{\"socialBindOrRegisterFlow\":null}""#),
+        ("numbers_inside", r#""{\"socialBindOrRegisterFlow\":[1,2]}""#),
+        ("an_object", r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"]}"#),
+        ("a_number", "17"),
+        ("a_policy", r#""{\"maxLength\":18,\"minLength\":8}""#),
+        ("twice", r#""{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}","data":"x""#),
+        ("deep", &format!("{}{}", "[".repeat(60_000), "]".repeat(60_000))),
+    ] {
+        let body = with(data);
+        if name == "deep" {
+            let told = login(200, &body);
+            assert!(told.starts_with("PendingRegister\n"), "a login must not be lost over `data`");
+            continue;
+        }
+        case(&format!("d04_data_{name}"), 200, &body, login);
+    }
+    case("d04_data_absent", 200, r#"{"status":"SOCIAL_BIND","state_token":"t1"}"#, login);
+}
+
+#[test]
+fn d4_the_allowed_flows_gate_phone_and_email() {
+    let stage = |data: &str| {
+        let body = format!(r#"{{"status":"SOCIAL_BIND","state_token":"t1","data":{data}}}"#);
+        support::pending_bind(&client(always(200, &body)))
+    };
+    let only_phone = r#""{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}""#;
+    assert_eq!(stage(only_phone).phone("152").unwrap().destination(), "152");
+    let refused = stage(only_phone).email("a@b.c").unwrap_err();
+    assert_eq!(refused.to_string(), "the tenant does not allow VERIFY_EMAIL here; nothing was sent");
+    assert_eq!(refused.method(), &VerifyMethod::Email);
+    let given_back = refused.into_stage();
+    assert_eq!(given_back.state_token().expose(), "t1");
+    assert_eq!(given_back.phone("152").unwrap().back().state_token().expose(), "t1");
+    // Unspecified: each may be tried.
+    assert!(stage("null").phone("152").is_ok());
+    assert!(stage("null").email("a@b.c").is_ok());
+    assert!(stage(r#""{\"socialBindOrRegisterFlow\":[]}""#).phone("152").is_err());
+}
+
+#[test]
+fn d5_follow_on_statuses_use_the_newest_state_token() {
+    for status in ["SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"] {
+        let name = status.to_lowercase();
+        let without = format!(r#"{{"status":"{status}"}}"#);
+        case(&format!("d05_bind_answered_{name}_without_state_token"), 200, &without, bind);
+        let with = format!(r#"{{"status":"{status}","state_token":"a-newer-one"}}"#);
+        case(&format!("d05_bind_answered_{name}_with_state_token"), 200, &with, bind);
+        case(&format!("d05_login_answered_{name}_without_state_token"), 200, &without, login);
+        let wrong = format!(r#"{{"status":"{status}","state_token":17}}"#);
+        case(&format!("d05_bind_answered_{name}_with_a_wrong_state_token"), 200, &wrong, bind);
+    }
+}
+
+#[test]
+fn d8_a_missing_or_unreadable_id_token_loses_no_login() {
+    for (name, id_token) in [
+        ("null", "null"),
+        ("number", "1"),
+        ("empty", r#""""#),
+        ("object", r#"{"a":[]}"#),
+        ("twice", r#""a","id_token":"b""#),
+    ] {
+        let body = format!(r#"{{"status":"SUCCESS","session_token":"s1","id_token":{id_token}}}"#);
+        case(&format!("d08_id_token_{name}"), 200, &body, login);
+    }
+}
+
+#[test]
+fn d9_expire_is_seconds_in_any_form() {
+    let secs = Duration::from_secs;
+    for (expire, expected) in [
+        ("432000", Some(secs(432_000))),
+        ("432000.5", Some(Duration::from_millis(432_000_500))),
+        (r#""432000""#, Some(secs(432_000))),
+        (r#"" 604800 ""#, Some(secs(604_800))),
+        (r#""1.5""#, Some(Duration::from_millis(1500))),
+        ("4.32e5", Some(secs(432_000))),
+        ("0", Some(secs(0))),
+        ("18446744073709551615", Some(secs(u64::MAX))),
+        ("-1", None),
+        ("1e999", None),
+        (r#""soon""#, None),
+        (r#""NaN""#, None),
+        (r#""inf""#, None),
+        (r#""""#, None),
+        ("true", None),
+        ("null", None),
+        ("[1]", None),
+        (r#"{"a":1}"#, None),
+        (r#"1,"expire":2"#, None),
+    ] {
+        let body = format!(r#"{{"status":"SUCCESS","session_token":"s1","expire":{expire}}}"#);
+        let Outcome::Authenticated(user) = log_in(&client(always(200, &body))) else { panic!("{expire}") };
+        assert_eq!(user.expires_in(), expected, "{expire}");
+    }
+}
+
+#[test]
+fn d10_to_d12_answers_that_are_not_enough() {
+    case("d10_success_without_session_token", 200, r#"{"status":"SUCCESS","id_token":"i1"}"#, bind);
+    case("d10_success_with_null_session_token", 200, r#"{"status":"SUCCESS","session_token":null}"#, bind);
+    case("d10_success_with_numeric_session_token", 200, r#"{"status":"SUCCESS","session_token":17}"#, bind);
+    case("d11_access_denied", 200, r#"{"status":"ACCESS_DENIED"}"#, bind);
+    case("d11_access_denied_403", 403, r#"{"status":"ACCESS_DENIED"}"#, bind);
+    case("d12_unknown_status", 200, r#"{"status":"PASSWORD_WARN","state_token":"t1","data":"{}"}"#, login);
+    case("d12_unknown_status_that_is_no_name", 200, r#"{"status":"a token? eyJhbGci"}"#, login);
+    case("d12_no_status", 200, r#"{"session_token":"s1"}"#, bind);
+    case("d12_status_is_case_sensitive", 200, r#"{"status":"success","session_token":"s1"}"#, bind);
+    case("d12_numeric_status", 200, r#"{"status":200,"session_token":"s1"}"#, bind);
+}
+
+#[test]
+fn d13_a_code_is_a_refusal_whatever_the_http_status() {
+    let coded = |code: &str, message: &str| format!(r#"{{"error_code":"{code}","error_msg":"{message}"}}"#);
+    for http_status in [200, 302, 400, 401, 403, 404, 429, 500, 503] {
+        let body = coded("IDAAS.SDK.CAPTCHA.0007", "Incorrect verification code");
+        case(&format!("d13_wrong_code_http_{http_status}"), http_status, &body, bind);
+    }
+    case("d13_dead_state_token_http_500", 500, &coded("IDAAS.SDK.COMMON.1007", "x"), bind);
+    case("d13_busy_http_400", 400, &coded("SDK.COMMON.1008", "The system is busy. Try again later"), bind);
+    case("d13_busy_http_500", 500, &coded("SDK.COMMON.1008", "The system is busy. Try again later"), bind);
+    case(
+        "d13_same_number_other_family",
+        400,
+        &coded("SDK.COMMON.1007", "The mobile parameter type error"),
+        bind,
+    );
+    case("d13_1005_state_token", 400, &coded("SDK.COMMON.1005", "The state_token has expired"), bind);
+    case("d13_1005_something_else", 400, &coded("SDK.COMMON.1005", "The verify_code has expired"), bind);
+    case("d13_1006_state_token", 400, &coded("SDK.COMMON.1006", "The state_token parameter error"), bind);
+    case("d13_1006_something_else", 400, &coded("SDK.COMMON.1006", "The mobile parameter error"), bind);
+    case("d13_locked", 400, &coded("SDK.LOGIN.1003", "unlocks in 9 minutes 59 seconds"), bind);
+    case("d13_unknown_code", 400, &coded("IDAAS.SDK.NEW.4711", "x"), bind);
+    case("d13_code_that_is_no_name", 400, &coded("eyJhbGciOiJIUzI1NiJ9.x.y", "x"), bind);
+    case("d13_numeric_code", 400, r#"{"status":400,"error_code":40029,"error_msg":null}"#, bind);
+    case("d13_code_without_message", 400, r#"{"error_code":"SDK.COMMON.1013"}"#, bind);
+    case("d13_empty_code_is_none", 400, r#"{"error_code":"","error_msg":"x"}"#, bind);
+    case(
+        "d13_null_code_is_none",
+        200,
+        r#"{"error_code":null,"status":"SUCCESS","session_token":"s1"}"#,
+        bind,
+    );
+    case("d13_unreadable_code", 200, r#"{"error_code":{},"status":"SUCCESS","session_token":"s1"}"#, bind);
+    case("d13_code_and_session", 200, r#"{"error_code":"X","status":"SUCCESS","session_token":"s1"}"#, bind);
+}
+
+#[test]
+fn d13_the_message_is_there_but_not_printed() {
+    let body = r#"{"error_code":"SDK.LOGIN.1003","error_msg":" unlocks in 9 minutes, canary"}"#;
+    let failed = client(always(400, body)).login(device()).wechat_mini_program("091z").send().unwrap_err();
+    assert!(!format!("{failed} {failed:?}").contains("canary"));
+    let idaas_login::Error::Refused(refusal) = failed.error() else { panic!("{failed}") };
+    assert_eq!(refusal.message(), " unlocks in 9 minutes, canary");
+    assert_eq!(refusal.code().as_str(), "SDK.LOGIN.1003");
+    assert_eq!(refusal.code().class(), idaas_login::ErrorClass::Locked);
+    assert_eq!(refusal.http_status(), 400);
+}
+
+#[test]
+fn d13_a_message_in_another_encoding_hides_nothing() {
+    let mut body = br#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":""#.to_vec();
+    body.extend_from_slice(b"\xb2\xce\xca\xfd\xb4\xed\xce\xf3\"}");
+    let failed = client(move |_: idaas_login::Request| Ok(response(400, body.clone())))
+        .login(device())
+        .wechat_mini_program("091z")
+        .send()
+        .unwrap_err();
+    assert!(matches!(failed.into_recovery(), Recovery::StartOver(_)));
+    // But a token in a broken encoding is no token.
+    let body = b"{\"status\":\"SUCCESS\",\"session_token\":\"s\xff1\"}".to_vec();
+    let failed = client(move |_: idaas_login::Request| Ok(response(200, body.clone())))
+        .login(device())
+        .wechat_mini_program("091z")
+        .send()
+        .unwrap_err();
+    assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
+}
+
+#[test]
+fn d15_d16_answers_that_are_not_the_apis() {
+    let html = "<html><body>Bad Gateway</body></html>";
+    let spring = r#"{"timestamp":"2024-01-01","status":404,"error":"Not Found","path":"/api"}"#;
+    for http_status in [301, 307, 400, 401, 404, 413, 429] {
+        case(&format!("d15_http_{http_status}_html"), http_status, html, bind);
+    }
+    case("d15_http_400_empty", 400, "", bind);
+    case("d15_http_404_framework", 404, spring, bind);
+    case("d15_http_400_with_a_session", 400, r#"{"status":"SUCCESS","session_token":"s1"}"#, bind);
+    for http_status in [500, 502, 503, 504] {
+        case(&format!("d16_http_{http_status}_html"), http_status, html, bind);
+    }
+    case("d16_http_500_empty", 500, "", bind);
+    case("d16_http_500_framework", 500, &spring.replace("404", "500"), bind);
+    case("d16_http_500_with_a_session", 500, r#"{"status":"SUCCESS","session_token":"s1"}"#, bind);
+    case("d16_http_199", 199, "", bind);
+    case("d16_http_600", 600, "", bind);
+    for (name, body) in [
+        ("empty", ""),
+        ("html", html),
+        ("array", r#"[{"status":"SUCCESS","session_token":"s1"}]"#),
+        ("string", r#""SUCCESS""#),
+        ("null", "null"),
+        ("truncated", r#"{"status":"SUCCESS","session_token":"s"#),
+        ("trailing", r#"{"status":"SUCCESS","session_token":"s1"} x"#),
+        ("two_objects", r#"{"status":"SUCCESS","session_token":"s1"}{}"#),
+        ("nothing_in_it", "{}"),
+        ("status_twice", r#"{"status":"SUCCESS","status":"SUCCESS","session_token":"s1"}"#),
+        ("session_twice", r#"{"status":"SUCCESS","session_token":"s1","session_token":"s2"}"#),
+        ("session_is_a_list", r#"{"status":"SUCCESS","session_token":["s1"]}"#),
+        ("session_is_true", r#"{"status":"SUCCESS","session_token":true}"#),
+        ("session_is_a_float", r#"{"status":"SUCCESS","session_token":1.5}"#),
+        ("byte_order_mark", "\u{feff}{\"status\":\"SUCCESS\",\"session_token\":\"s1\"}"),
+    ] {
+        case(&format!("d16_http_200_{name}"), 200, body, bind);
+    }
+    case("d16_http_204_empty", 204, "", bind);
+}
+
+#[test]
+fn escapes_in_keys_and_tokens_are_read() {
+    let body = r#"{"st\u0061tus":"SUCC\u0045SS","session_token":"a\/b\u2026"}"#;
+    case("escapes", 200, body, login);
+}
+
+#[test]
+fn undocumented_fields_are_ignored_whatever_is_in_them() {
+    let mut body = String::from(r#"{"status":"SUCCESS","session_token":"s1","#);
+    write!(body, r#""deep":{}{},"#, "[".repeat(100_000), "]".repeat(100_000)).unwrap();
+    write!(body, r#""large":"{}","Status":"x","error_Code":"x"}}"#, "x".repeat(5 << 20)).unwrap();
+    assert!(login(200, &body).starts_with("Authenticated\n  session_token: \"s1\""));
+}
+
+/// Every prefix of every example: never a login, never a panic.
+#[test]
+fn truncated_answers_lead_nowhere() {
+    for body in [
+        include_str!("seeds/login_wechat_mini_program.answer_200_1.json"),
+        include_str!("seeds/login_wechat_mini_program.answer_200_3.json"),
+        include_str!("seeds/bind_code.answer_200.json"),
+    ] {
+        let body = body.trim_end();
+        for end in 0..body.len() {
+            let bytes = body.as_bytes()[..end].to_vec();
+            let cut = client(move |_: idaas_login::Request| Ok(response(200, bytes.clone())));
+            let failed = cut.login(device()).wechat_mini_program("091z").send();
+            assert!(
+                failed.is_err_and(|failed| matches!(failed.into_recovery(), Recovery::Unresolved(_))),
+                "at {end}"
+            );
+        }
+    }
+}
+
+/// Every byte of every example, replaced: no panic, and a session token only where one is in the answer.
+#[test]
+fn mutated_answers_do_not_panic() {
+    for body in [
+        include_str!("seeds/login_wechat_mini_program.answer_200_1.json"),
+        include_str!("seeds/login_wechat_mini_program.answer_200_2.json"),
+        include_str!("seeds/bind_code.answer_400.json"),
+    ] {
+        for at in 0..body.len() {
+            for byte in [0, b'"', b'\\', b'{', b'}', b'[', b',', b':', b'0', b' ', 0x80, 0xff] {
+                let mut bytes = body.as_bytes().to_vec();
+                bytes[at] = byte;
+                let mutated = client(move |_: idaas_login::Request| Ok(response(200, bytes.clone())));
+                let _ = told(mutated.login(device()).wechat_mini_program("091z").send());
+            }
+        }
+    }
+}
