@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use crate::stage::{Stage, Unauthenticated};
 use crate::transport::TransportError;
+use crate::wire::endpoints::Endpoint;
 
 /// What went wrong.
 ///
@@ -321,6 +322,7 @@ impl fmt::Debug for UnexpectedReason {
 pub struct StepError<S>(Box<Inner<S>>);
 
 struct Inner<S> {
+    endpoint: &'static Endpoint,
     error: Error,
     recovery: Recovery<S>,
 }
@@ -372,16 +374,22 @@ impl<S: fmt::Debug> fmt::Debug for Unresolved<S> {
 }
 
 impl<S> StepError<S> {
-    fn new(error: Error, recovery: Recovery<S>) -> Self {
-        Self(Box::new(Inner { error, recovery }))
+    pub(crate) fn retry(endpoint: &'static Endpoint, error: impl Into<Error>, stage: S) -> Self {
+        Self(Box::new(Inner { endpoint, error: error.into(), recovery: Recovery::Retry(stage) }))
     }
 
-    pub(crate) fn retry(error: impl Into<Error>, stage: S) -> Self {
-        Self::new(error.into(), Recovery::Retry(stage))
+    pub(crate) fn unresolved(endpoint: &'static Endpoint, error: impl Into<Error>, stage: S) -> Self {
+        Self(Box::new(Inner {
+            endpoint,
+            error: error.into(),
+            recovery: Recovery::Unresolved(Unresolved(stage)),
+        }))
     }
 
-    pub(crate) fn unresolved(error: impl Into<Error>, stage: S) -> Self {
-        Self::new(error.into(), Recovery::Unresolved(Unresolved(stage)))
+    /// The step that failed, as a row of the endpoint table.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static Endpoint {
+        self.0.endpoint
     }
 
     /// What happened.
@@ -410,20 +418,28 @@ impl<S> StepError<S> {
 }
 
 impl<S: Stage> StepError<S> {
-    pub(crate) fn start_over(error: impl Into<Error>, stage: S) -> Self {
-        Self::new(error.into(), Recovery::StartOver(stage.start_over()))
+    pub(crate) fn start_over(endpoint: &'static Endpoint, error: impl Into<Error>, stage: S) -> Self {
+        Self(Box::new(Inner {
+            endpoint,
+            error: error.into(),
+            recovery: Recovery::StartOver(stage.start_over()),
+        }))
     }
 }
 
 impl<S> fmt::Display for StepError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.0.error, self.advice())
+        write!(f, "{} failed: {}; {}", self.0.endpoint.step, self.0.error, self.advice())
     }
 }
 
 impl<S> fmt::Debug for StepError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StepError").field("error", &self.0.error).field("recovery", &self.advice()).finish()
+        f.debug_struct("StepError")
+            .field("step", &self.0.endpoint.step)
+            .field("error", &self.0.error)
+            .field("recovery", &self.advice())
+            .finish()
     }
 }
 

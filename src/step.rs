@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::error::{InvalidInput, StepError};
+use crate::error::{InvalidInput, StepError, UnexpectedAnswer};
 use crate::stage::{Next, Outcome, Stage};
 use crate::transport::{Request, Response, Sent, TransportError};
 use crate::wire::endpoints::Endpoint;
@@ -62,7 +62,7 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         });
         match built {
             Ok(request) => Ok((request, InFlight { stage, endpoint, next: PhantomData })),
-            Err(invalid) => Err(StepError::retry(invalid, stage)),
+            Err(invalid) => Err(StepError::retry(endpoint, invalid, stage)),
         }
     }
 }
@@ -73,19 +73,21 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn receive(self, answer: Result<Response, TransportError>) -> Result<N, StepError<S>> {
-        let stage = self.stage;
+        let Self { stage, endpoint, .. } = self;
         let response = match answer {
             Ok(response) => response,
-            Err(error) if error.sent() == Sent::No => return Err(StepError::retry(error, stage)),
-            Err(error) => return Err(StepError::unresolved(error, stage)),
+            Err(error) if error.sent() == Sent::No => return Err(StepError::retry(endpoint, error, stage)),
+            Err(error) => return Err(StepError::unresolved(endpoint, error, stage)),
         };
         let http_status = response.status();
         match progress(response) {
-            Ok(progress) => N::reached(stage, http_status, progress),
+            Ok(progress) => N::reached(stage, progress).map_err(|(stage, reason)| {
+                StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
+            }),
             Err(failure) => Err(match failure.fate {
-                Fate::NotCarriedOut => StepError::retry(failure.error, stage),
-                Fate::Unknown => StepError::unresolved(failure.error, stage),
-                Fate::Over => StepError::start_over(failure.error, stage),
+                Fate::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
+                Fate::Unknown => StepError::unresolved(endpoint, failure.error, stage),
+                Fate::Over => StepError::start_over(endpoint, failure.error, stage),
             }),
         }
     }

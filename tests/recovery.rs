@@ -208,7 +208,7 @@ fn a_state_token_with_a_control_character_is_not_sent() {
     let failed = pending_bind(&client).username_password("u", "p").send().unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "invalid input: state_token contains a character that a header cannot carry; nothing was sent; \
+        "username_password failed: invalid input: state_token contains a character that a header cannot carry; nothing was sent; \
          the stage is handed back"
     );
     assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));

@@ -9,8 +9,6 @@ mod verify;
 
 use std::fmt;
 
-use http::StatusCode;
-
 pub use self::authenticated::Authenticated;
 pub use self::mfa_required::MfaRequired;
 pub use self::pending_bind::PendingBind;
@@ -19,7 +17,7 @@ pub use self::unauthenticated::Unauthenticated;
 pub use self::verify::{AcceptsCode, VerifyEmail, VerifyPhone};
 use crate::client::Client;
 use crate::device::Device;
-use crate::error::{StepError, UnexpectedAnswer, UnexpectedReason};
+use crate::error::UnexpectedReason;
 use crate::secret::StateToken;
 use crate::wire::endpoints::StageKind;
 use crate::wire::flows::{AllowedFlows, VerifyMethod};
@@ -98,12 +96,12 @@ pub(crate) mod sealed {
 
 /// What a step can lead to.
 pub trait Next<S>: Sized {
-    /// Moves on from `stage`, or keeps it in the error if the answer is not enough to move on.
-    fn reached(stage: S, http_status: StatusCode, progress: Progress) -> Result<Self, StepError<S>>;
+    /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
+    fn reached(stage: S, progress: Progress) -> Result<Self, (S, UnexpectedReason)>;
 }
 
 impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
-    fn reached(stage: S, http_status: StatusCode, progress: Progress) -> Result<Self, StepError<S>> {
+    fn reached(stage: S, progress: Progress) -> Result<Self, (S, UnexpectedReason)> {
         match progress {
             Progress::Success { session_token, expires_in, id_token } => {
                 Ok(Self::Authenticated(Authenticated {
@@ -116,8 +114,7 @@ impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
             Progress::Pending { status, state_token, flows } => {
                 // The newest state token: the answer's if it has one, else the one in hand.
                 let Some(state_token) = state_token.or_else(|| stage.state_token().cloned()) else {
-                    let answer = UnexpectedAnswer::new(http_status, UnexpectedReason::NoStateToken);
-                    return Err(StepError::unresolved(answer, stage));
+                    return Err((stage, UnexpectedReason::NoStateToken));
                 };
                 let context = stage.into_context();
                 let waiting = Waiting { context, state_token, flows };
