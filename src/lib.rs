@@ -12,6 +12,7 @@
     clippy::todo
 )]
 
+mod captcha;
 mod client;
 mod device;
 #[cfg(feature = "emulator")]
@@ -26,18 +27,19 @@ mod wire;
 
 pub use http;
 
+pub use self::captcha::{Captcha, CaptchaImage, CaptchaPass};
 pub use self::client::{Client, ClientBuilder, Edition, WechatCodeField};
 pub use self::device::Device;
 pub use self::error::{
     Error, ErrorClass, ErrorCode, InvalidInput, Recovery, Refusal, StepError, UnexpectedAnswer,
     UnexpectedReason, Unresolved,
 };
-pub use self::secret::{IdToken, SessionToken, StateToken};
+pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{
-    AcceptsCode, Authenticated, MfaRequired, MiniProgram, NotAllowed, Outcome, PendingBind, PendingRegister,
-    Stage, Unauthenticated, VerifyEmail, VerifyPhone, WeChat,
+    AcceptsCode, Alipay, Authenticated, MfaRequired, MiniProgram, NotAllowed, Outcome, PendingBind,
+    PendingRegister, RegisteredMobile, Stage, Unauthenticated, VerifyEmail, VerifyPhone, WeChat,
 };
-pub use self::step::{InFlight, Step};
+pub use self::step::{Call, CallInFlight, InFlight, Step};
 pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportError};
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]

@@ -82,6 +82,11 @@ token! {
     IdToken
 }
 
+token! {
+    /// A captcha's own token: what a front end needs that solves it by itself.
+    CaptchaToken
+}
+
 impl StateToken {
     pub(crate) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
         self.0.header()

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::error::{InvalidInput, StepError, UnexpectedAnswer};
-use crate::stage::{Next, Outcome, Stage};
+use crate::error::{Error, InvalidInput, StepError, UnexpectedAnswer};
+use crate::secret::StateToken;
+use crate::stage::{Context, Next, Outcome, Stage};
 use crate::transport::{Request, Response, Sent, TransportError};
 use crate::wire::endpoints::Endpoint;
 use crate::wire::requests::{Body, request};
-use crate::wire::responses::{Fate, progress};
+use crate::wire::responses::{Failure, Fate, nothing, progress};
 
 /// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `Next`.
 ///
@@ -90,6 +91,105 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
                 Fate::Over => StepError::start_over(endpoint, failure.error, stage),
             }),
         }
+    }
+}
+
+/// A side call that has not been sent: it does not move the flow, so it does not take the stage.
+///
+/// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`CallInFlight::receive`].
+#[must_use = "a call does nothing until it is sent: call send(), or into_request() to send it yourself"]
+pub struct Call<T: Reply> {
+    context: Context,
+    state_token: Option<StateToken>,
+    endpoint: &'static Endpoint,
+    body: Result<Body, InvalidInput>,
+    kept: T::Kept,
+}
+
+/// A side call whose request is on its way. Give it the answer.
+#[must_use = "the answer means something only to receive()"]
+pub struct CallInFlight<T: Reply> {
+    context: Context,
+    endpoint: &'static Endpoint,
+    kept: T::Kept,
+}
+
+/// What a side call gives. This trait is sealed.
+pub trait Reply: Sized {
+    /// What the caller's side keeps until the answer is there.
+    type Kept: Send + Sync;
+
+    /// Reads the answer.
+    fn read(kept: Self::Kept, context: Context, response: Response) -> Result<Self, Failure>;
+}
+
+impl Reply for () {
+    type Kept = ();
+
+    fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {
+        nothing(response)
+    }
+}
+
+impl<T: Reply> Call<T> {
+    pub(crate) fn new(
+        context: Context,
+        state_token: Option<StateToken>,
+        endpoint: &'static Endpoint,
+        body: Result<Body, InvalidInput>,
+        kept: T::Kept,
+    ) -> Self {
+        Self { context, state_token, endpoint, body, kept }
+    }
+
+    /// Sends the request over the client's transport, once, and reads the answer.
+    ///
+    /// # Errors
+    /// [`Error`]: what happened. The stage is not touched by it, but a refusal of the class
+    /// [`DeadToken`](crate::ErrorClass::DeadToken) says that it is over.
+    pub fn send(self) -> Result<T, Error> {
+        let (request, in_flight) = self.into_request()?;
+        let answer = in_flight.context.client.transport().send(request);
+        in_flight.receive(answer)
+    }
+
+    /// The request, to be sent by the caller, and what reads the answer.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if an input cannot be right.
+    pub fn into_request(self) -> Result<(Request, CallInFlight<T>), Error> {
+        let Self { context, state_token, endpoint, body, kept } = self;
+        let request = request(endpoint, &context.client, &context.device, state_token.as_ref(), body?)?;
+        Ok((request, CallInFlight { context, endpoint, kept }))
+    }
+}
+
+impl<T: Reply> CallInFlight<T> {
+    /// Reads the answer, or takes note that there is none.
+    ///
+    /// # Errors
+    /// [`Error`]: what happened.
+    pub fn receive(self, answer: Result<Response, TransportError>) -> Result<T, Error> {
+        T::read(self.kept, self.context, answer?).map_err(|failure| failure.error)
+    }
+}
+
+impl<T: Reply> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("step", &self.endpoint.step)
+            .field("path", &self.endpoint.path)
+            .field("invalid", &self.body.as_ref().err())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Reply> fmt::Debug for CallInFlight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallInFlight")
+            .field("step", &self.endpoint.step)
+            .field("path", &self.endpoint.path)
+            .finish_non_exhaustive()
     }
 }
 

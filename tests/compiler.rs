@@ -27,21 +27,21 @@ struct StageType {
 fn stages() -> Vec<StageType> {
     let plain = |rust: &str, kind| StageType { rust: rust.to_owned(), kind, platform: None };
     let mut stages = vec![
+        plain("Client", StageKind::Client),
+        plain("Captcha", StageKind::Captcha),
         plain("Unauthenticated", StageKind::Unauthenticated),
         plain("Authenticated", StageKind::Authenticated),
     ];
-    for platform in [Platform::WeChat] {
+    for platform in [Platform::WeChat, Platform::Alipay] {
         let with = |rust: String, kind| StageType { rust, kind, platform: Some(platform) };
         for (name, kind, scenario) in [
-            ("PendingBind", StageKind::PendingBind, Some(Scenario::Bind)),
-            ("PendingRegister", StageKind::PendingRegister, Some(Scenario::Register)),
-            ("MfaRequired", StageKind::MfaRequired, None),
+            ("PendingBind", StageKind::PendingBind, Scenario::Bind),
+            ("PendingRegister", StageKind::PendingRegister, Scenario::Register),
+            ("MfaRequired", StageKind::MfaRequired, Scenario::SecondFactor),
         ] {
             let stage = format!("{name}<{platform:?}>");
-            if let Some(scenario) = scenario {
-                stages.push(with(format!("VerifyPhone<{stage}>"), StageKind::VerifyPhone(scenario)));
-                stages.push(with(format!("VerifyEmail<{stage}>"), StageKind::VerifyEmail(scenario)));
-            }
+            stages.push(with(format!("VerifyPhone<{stage}>"), StageKind::VerifyPhone(scenario)));
+            stages.push(with(format!("VerifyEmail<{stage}>"), StageKind::VerifyEmail(scenario)));
             stages.push(with(stage, kind));
         }
     }
@@ -58,6 +58,13 @@ fn arguments() -> BTreeMap<&'static str, &'static str> {
         ("phone", r#""152""#),
         ("email", r#""a@b.c""#),
         ("back", ""),
+        ("wechat_mini_program_mobile", r#""code""#),
+        ("alipay_mini_program", r#""code""#),
+        ("alipay_mobile", r#""encrypted""#),
+        ("send_code", "pass"),
+        ("registered_mobile", ""),
+        ("captcha", "device"),
+        ("solve", r#"237.0, "152""#),
     ])
 }
 
@@ -255,6 +262,63 @@ const MISTAKES: &[Mistake] = &[
             }",
     },
     Mistake {
+        name: "a_bind_code_for_a_second_factor",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn second_factor(stage: VerifyPhone<MfaRequired>, code: &str) {
+                drop(stage.submit(code));
+            }
+            pub fn f(stage: VerifyPhone<PendingBind>) {
+                second_factor(stage, "123456");
+            }"#,
+    },
+    Mistake {
+        name: "an_alipay_bind_of_a_wechat_login",
+        code: "E0599",
+        message: "no method named `alipay_mobile` found for struct `idaas_login::PendingBind",
+        program: r#"
+            pub fn f(stage: PendingBind) {
+                drop(stage.alipay_mobile("encrypted"));
+            }"#,
+    },
+    Mistake {
+        name: "an_alipay_outcome_where_wechat_is_due",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn f(login: Unauthenticated) -> Step<Unauthenticated> {
+                login.alipay_mini_program("code")
+            }"#,
+    },
+    Mistake {
+        name: "a_code_asked_for_without_a_pass",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn f(stage: &VerifyPhone<MfaRequired>) {
+                drop(stage.send_code("captcha token"));
+            }"#,
+    },
+    Mistake {
+        name: "a_code_asked_for_before_a_destination_is_known",
+        code: "E0599",
+        message: "no method named `send_code` found for struct `idaas_login::MfaRequired",
+        program: r"
+            pub fn f(stage: MfaRequired, pass: &CaptchaPass) {
+                drop(stage.send_code(pass));
+            }",
+    },
+    Mistake {
+        name: "a_platform_of_ones_own",
+        code: "E0277",
+        message: "is not satisfied",
+        program: r"
+            #[derive(Debug)]
+            pub struct Mine;
+            impl MiniProgram for Mine {}",
+    },
+    Mistake {
         name: "a_token_printed",
         code: "E0277",
         message: "`SessionToken` doesn't implement `std::fmt::Display`",
@@ -265,7 +329,8 @@ const MISTAKES: &[Mistake] = &[
     },
 ];
 
-const PRELUDE: &str = "#![deny(unused_must_use)]\n#![allow(unused_imports)]\nuse idaas_login::*;\n";
+const PRELUDE: &str =
+    "#![deny(unused_must_use)]\n#![allow(unused_imports, unused_variables)]\nuse idaas_login::*;\n";
 
 /// A message of the compiler.
 #[derive(Debug)]
@@ -290,7 +355,8 @@ fn check(programs: &BTreeMap<String, String>) -> Vec<Message> {
         folder.join("Cargo.toml"),
         format!(
             "[package]\nname = \"refusals\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-             [dependencies]\nidaas-login = {{ path = {root:?}, default-features = false }}\n\n[workspace]\n"
+             [dependencies]\nidaas-login = {{ path = '{}', default-features = false }}\n\n[workspace]\n",
+            root.display()
         ),
     )
     .unwrap();
@@ -352,7 +418,7 @@ fn pairs(legal: bool) -> (String, BTreeMap<u64, (String, String)>) {
                 lines.insert(program.lines().count() as u64 + 1, (stage.rust.clone(), step.to_owned()));
                 let rust = &stage.rust;
                 let number = lines.len();
-                writeln!(program, "pub fn f{number}(stage: {rust}) {{ let _ = stage.{step}({arguments}); }}")
+                writeln!(program, "pub fn f{number}(stage: {rust}, device: &Device, pass: &CaptchaPass) {{ let _ = stage.{step}({arguments}); }}")
                     .unwrap();
             }
         }

@@ -227,5 +227,8 @@ fn question_mark_works_for_callers_that_do_not_care() {
     assert_eq!(log_in(&client).unwrap_err().to_string(), "before connecting: offline (request not sent)");
     let error = boxed(&client).unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "offline");
-    assert_eq!(error.to_string(), "before connecting: offline (request not sent); the stage is handed back");
+    assert_eq!(
+        error.to_string(),
+        "wechat_mini_program failed: before connecting: offline (request not sent); the stage is handed back"
+    );
 }

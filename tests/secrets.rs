@@ -3,7 +3,7 @@
 mod support;
 
 use std::error::Error as StdError;
-use std::fmt::{Debug, Display, Write as _};
+use std::fmt::{Debug, Write as _};
 
 use idaas_login::{
     Client, Device, Error, Outcome, Recovery, Request, Response, Stage, Step, StepError, TransportError,
@@ -34,7 +34,7 @@ impl Printed {
         write!(self.0, "{value:?}\n{value:#?}\n").unwrap();
     }
 
-    fn error(&mut self, error: &(impl StdError + Display)) {
+    fn error(&mut self, error: &impl StdError) {
         self.debug(&error);
         writeln!(self.0, "{error}").unwrap();
         let mut source = error.source();

@@ -1,9 +1,10 @@
 //! What holds of the types themselves: they can be sent and shared, an error is one pointer wide.
 
 use idaas_login::{
-    Authenticated, Client, Device, Error, IdToken, InFlight, MfaRequired, NotAllowed, Outcome, PendingBind,
-    PendingRegister, Recovery, SessionToken, StateToken, Step, StepError, TransportError, Unauthenticated,
-    Unresolved, VerifyEmail, VerifyPhone,
+    Alipay, Authenticated, Call, CallInFlight, Captcha, CaptchaPass, Client, Device, Error, IdToken,
+    InFlight, MfaRequired, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery, RegisteredMobile,
+    SessionToken, StateToken, Step, StepError, TransportError, Unauthenticated, Unresolved, VerifyEmail,
+    VerifyPhone,
 };
 
 fn service<T: Send + Sync + 'static>() {}
@@ -18,6 +19,13 @@ fn everything_can_be_sent_and_shared() {
     service::<StateToken>();
     service::<SessionToken>();
     service::<IdToken>();
+    service::<Captcha>();
+    service::<CaptchaPass>();
+    service::<Call<Captcha>>();
+    service::<Call<CaptchaPass>>();
+    service::<Call<RegisteredMobile>>();
+    service::<Call<()>>();
+    service::<CallInFlight<Captcha>>();
     macro_rules! stages {
         ($($stage:ty),+) => {$(
             service::<$stage>();
@@ -41,7 +49,12 @@ fn everything_can_be_sent_and_shared() {
         VerifyPhone<PendingBind>,
         VerifyPhone<PendingRegister>,
         VerifyEmail<PendingBind>,
-        VerifyEmail<PendingRegister>
+        VerifyEmail<PendingRegister>,
+        VerifyPhone<MfaRequired>,
+        VerifyEmail<MfaRequired>,
+        PendingBind<Alipay>,
+        PendingRegister<Alipay>,
+        VerifyEmail<MfaRequired<Alipay>>
     );
 }
 

@@ -26,6 +26,7 @@
 //!
 //! Where the pages are silent it had to choose; the choices are in `docs/emulator.md`.
 
+mod puzzle;
 mod server;
 mod tenant;
 
@@ -64,6 +65,7 @@ impl fmt::Debug for Emulator {
 /// How the tenant is set up; see [`Emulator::configure`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools)] // They are independent switches.
 pub struct Settings {
     /// The application's id, which every request must carry; the pages' example unless said.
     pub client_id: String,
@@ -84,6 +86,10 @@ pub struct Settings {
     pub state_token_lifetime: Duration,
     /// How long a code lives, of a mini program or by SMS or e-mail; 5 minutes unless said.
     pub code_lifetime: Duration,
+    /// How many pixels a captcha's solution may be off; 5 unless said.
+    pub captcha_tolerance: u32,
+    /// Whether the pass of a captcha is good for one code only; `false` unless said: the pages are silent.
+    pub single_use_pass: bool,
     /// How many wrong passwords or codes in a row lock an account or a destination; 5 unless said.
     pub max_attempts: u32,
     /// How long a lock holds; 10 minutes unless said.
@@ -104,6 +110,8 @@ impl Default for Settings {
             printed_spaces: false,
             state_token_lifetime: Duration::from_secs(10 * 60),
             code_lifetime: Duration::from_secs(5 * 60),
+            captcha_tolerance: 5,
+            single_use_pass: false,
             max_attempts: 5,
             lock_time: Duration::from_secs(10 * 60),
             session_lifetime: Duration::from_secs(432_000),
@@ -134,13 +142,14 @@ pub enum DataForm {
 
 /// An account of the tenant.
 #[derive(Clone)]
+#[allow(clippy::struct_field_names)] // The field's term is user_name.
 pub struct User {
     user_name: String,
     name: Option<String>,
     password: Option<String>,
     mobile: Option<String>,
     email: Option<String>,
-    second_factor: bool,
+    second_factors: u32,
     denied: bool,
 }
 
@@ -153,7 +162,7 @@ impl User {
             password: None,
             mobile: None,
             email: None,
-            second_factor: false,
+            second_factors: 0,
             denied: false,
         }
     }
@@ -188,8 +197,14 @@ impl User {
 
     /// Asked for a second factor at each login.
     #[must_use]
-    pub fn second_factor(mut self) -> Self {
-        self.second_factor = true;
+    pub fn second_factor(self) -> Self {
+        self.second_factors(1)
+    }
+
+    /// Asked for so many factors more, one after the other, at each login.
+    #[must_use]
+    pub fn second_factors(mut self, count: u32) -> Self {
+        self.second_factors = count;
         self
     }
 
@@ -333,40 +348,73 @@ impl Emulator {
         self.tenant().add_user(user);
     }
 
-    /// Binds a WeChat identity to an account, as if the user had done so before.
-    pub fn bind_wechat(&self, openid: impl Into<String>, user_name: impl Into<String>) {
-        self.tenant().identities.insert((Platform::WeChat, openid.into()), user_name.into());
+    /// Binds an identity to an account, as if the user had done so before.
+    ///
+    /// The identity is what the platform knows the user by: the `openid` of WeChat, the user id of Alipay.
+    pub fn bind(&self, platform: Platform, identity: impl Into<String>, user_name: impl Into<String>) {
+        self.tenant().identities.insert((platform, identity.into()), user_name.into());
+    }
+
+    /// The user name of the account that an identity is bound to.
+    #[must_use]
+    pub fn bound_user(&self, platform: Platform, identity: &str) -> Option<String> {
+        self.tenant().identities.get(&(platform, identity.to_owned())).cloned()
     }
 
     /// A fresh code, as `wx.login` gives it to the mini program.
     #[must_use]
     pub fn wechat_login_code(&self, openid: impl Into<String>) -> String {
+        self.login_code(Platform::WeChat, openid)
+    }
+
+    /// A fresh code, as `wx.login` or `my.getAuthCode` gives it to the mini program.
+    #[must_use]
+    pub fn login_code(&self, platform: Platform, identity: impl Into<String>) -> String {
         let mut tenant = self.tenant();
         let code = tenant.random(32);
-        tenant.add_login_code(Platform::WeChat, code.clone(), openid.into());
+        tenant.add_login_code(platform, code.clone(), identity.into());
         code
     }
 
-    /// Accepts `code` once, as a code of `wx.login`.
-    pub fn accept_wechat_login_code(&self, code: impl Into<String>, openid: impl Into<String>) {
-        self.tenant().add_login_code(Platform::WeChat, code.into(), openid.into());
+    /// Accepts `code` once, as one that [`login_code`](Self::login_code) would have made.
+    pub fn accept_login_code(
+        &self,
+        platform: Platform,
+        code: impl Into<String>,
+        identity: impl Into<String>,
+    ) {
+        self.tenant().add_login_code(platform, code.into(), identity.into());
     }
 
-    /// A fresh code, as the button `getPhoneNumber` gives it to the mini program.
+    /// A fresh code, as the button `getPhoneNumber` gives it to a mini program in WeChat.
     #[must_use]
     pub fn wechat_phone_code(&self, mobile: impl Into<String>) -> String {
+        self.phone_code(Platform::WeChat, mobile)
+    }
+
+    /// A fresh code, or encrypted number, as the platform gives it to the mini program when the user authorises a phone
+    /// number.
+    #[must_use]
+    pub fn phone_code(&self, platform: Platform, mobile: impl Into<String>) -> String {
         let mut tenant = self.tenant();
         let code = tenant.random(64);
-        tenant.add_phone_code(Platform::WeChat, code.clone(), mobile.into());
+        tenant.add_phone_code(platform, code.clone(), mobile.into());
         code
     }
 
-    /// Accepts `code` once, as a code of the button `getPhoneNumber`.
-    pub fn accept_wechat_phone_code(&self, code: impl Into<String>, mobile: impl Into<String>) {
-        self.tenant().add_phone_code(Platform::WeChat, code.into(), mobile.into());
+    /// Accepts `code` once, as one that [`phone_code`](Self::phone_code) would have made.
+    pub fn accept_phone_code(&self, platform: Platform, code: impl Into<String>, mobile: impl Into<String>) {
+        self.tenant().add_phone_code(platform, code.into(), mobile.into());
+    }
+
+    /// Where the piece of a captcha fits, in pixels from the left: what a person sees.
+    #[must_use]
+    pub fn captcha_solution(&self, token: &str) -> Option<f64> {
+        self.tenant().captcha_solution(token)
     }
 
     /// Sends a verification code to `destination`, as if it had been requested, and tells it.
+    #[must_use]
     pub fn issue_code(&self, destination: &str, send_type: SendType) -> String {
         let mut tenant = self.tenant();
         let code = tenant.random_digits();
@@ -389,12 +437,6 @@ impl Emulator {
     #[must_use]
     pub fn session_user(&self, session_token: &str) -> Option<String> {
         self.tenant().sessions.get(session_token).cloned()
-    }
-
-    /// The user name of the account that a WeChat identity is bound to.
-    #[must_use]
-    pub fn wechat_user(&self, openid: &str) -> Option<String> {
-        self.tenant().identities.get(&(Platform::WeChat, openid.to_owned())).cloned()
     }
 
     /// Lets the next request to `path` go wrong; several faults happen one after the other.

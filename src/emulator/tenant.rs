@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::puzzle::Puzzle;
 use super::{
     Clock, DataForm, Effect, Entry, Fault, Faults, Reply, Settings, TokenKind, Tokens, Unbound, User,
 };
 use crate::client::Edition;
-use crate::endpoints::{self, Credential, Endpoint, Platform, Scenario, SendType, StageKind};
+use crate::endpoints::{self, Credential, Endpoint, FieldKind, Platform, Scenario, SendType, StageKind};
 use crate::transport::{Request, Response};
 use crate::wire::requests::{
     X_AGENT, X_CLIENT_ID, X_DEVICE_FINGERPRINT, X_OPERATING_SYS_VERSION, X_STATE_TOKEN, X_TENANT_ID,
@@ -35,6 +36,8 @@ pub(super) struct Tenant {
     phone_codes: HashMap<(Platform, String), Issued<String>>,
     verify_codes: HashMap<(String, SendType), Issued<String>>,
     outbox: HashMap<String, String>,
+    captchas: HashMap<String, Issued<u32>>,
+    passes: HashMap<String, Issued<String>>,
     flows: HashMap<String, Issued<Flow>>,
     random: u64,
 }
@@ -65,7 +68,7 @@ struct Flow {
 enum WaitsFor {
     Bind,
     Register,
-    SecondFactor { user_name: String },
+    SecondFactor { user_name: String, left: u32 },
 }
 
 /// A refusal: an HTTP status, an error code and a message, from the pages.
@@ -106,6 +109,8 @@ impl Tenant {
             phone_codes: HashMap::new(),
             verify_codes: HashMap::new(),
             outbox: HashMap::new(),
+            captchas: HashMap::new(),
+            passes: HashMap::new(),
             flows: HashMap::new(),
             random: EMULATORS.fetch_add(1, Ordering::Relaxed) << 32,
         }
@@ -137,6 +142,10 @@ impl Tenant {
 
     pub(super) fn last_code(&self, destination: &str) -> Option<String> {
         self.outbox.get(bare(destination)).cloned()
+    }
+
+    pub(super) fn captcha_solution(&self, token: &str) -> Option<f64> {
+        self.captchas.get(token).map(|captcha| f64::from(captcha.value))
     }
 
     pub(super) fn random(&mut self, length: usize) -> String {
@@ -198,6 +207,8 @@ impl Tenant {
             return not_the_api(StatusCode::METHOD_NOT_ALLOWED, request);
         }
         match self.route(&rows, request) {
+            // A code that was sent is answered with nothing.
+            Ok(Value::Null) => text(StatusCode::OK, String::new()),
             Ok(value) => text(StatusCode::OK, value.to_string()),
             Err(Refused(http_status, code, message)) => {
                 if let Some(entry) = self.ledger.last_mut() {
@@ -211,13 +222,16 @@ impl Tenant {
     /// Rows may share a path: the fields of the body tell which one is meant.
     fn route(&mut self, rows: &[&'static Endpoint], request: &Request) -> Answer {
         self.check_headers(request.headers())?;
-        let Ok(Value::Object(fields)) = serde_json::from_slice(request.body()) else {
-            return refuse("SDK.COMMON.1002", "The body parameter format is incorrect");
+        let fields = match serde_json::from_slice(request.body()) {
+            Ok(Value::Object(fields)) => fields,
+            _ if rows.iter().all(|row| row.fields.is_empty()) => Map::new(),
+            _ => return refuse("SDK.COMMON.1002", "The body parameter format is incorrect"),
         };
         let fields = Fields(fields);
         let missing =
             |row: &Endpoint| row.fields.iter().find(|field| fields.get(field.name).trim_ascii().is_empty());
-        let Some(row) = rows.iter().copied().find(|row| missing(row).is_none()) else {
+        let complete: Vec<_> = rows.iter().copied().filter(|row| missing(row).is_none()).collect();
+        if complete.is_empty() {
             // The row that is meant is the one of which most is there; speak of the first field that it lacks.
             let name = rows
                 .iter()
@@ -227,8 +241,17 @@ impl Tenant {
                 .and_then(|row| missing(row))
                 .map_or("body", |field| field.name);
             return refuse("SDK.COMMON.1001", format!("Parameter {name} cannot be left blank"));
+        }
+        let meant = |row: &&Endpoint| {
+            row.fields.iter().all(|field| {
+                field.kind != FieldKind::SendType
+                    || row.send_type.is_some_and(|send_type| send_type.as_str() == fields.get(field.name))
+            })
         };
-        self.call(row, request.headers(), &fields)
+        match complete.into_iter().find(meant) {
+            Some(row) => self.call(row, request.headers(), &fields),
+            None => refuse("SDK.COMMON.1002", "The type parameter format is incorrect"),
+        }
     }
 
     fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refused> {
@@ -258,41 +281,135 @@ impl Tenant {
     }
 
     fn call(&mut self, row: &'static Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
-        match row.credential {
-            Credential::None => self.login(row, headers, fields),
-            Credential::StateToken => {
+        match (row.from, row.credential) {
+            (StageKind::Client, _) => self.captcha(),
+            (StageKind::Captcha, _) => self.solve(fields),
+            (StageKind::Unauthenticated, _) => self.login(row, headers, fields),
+            (_, Credential::None) => self.send_code(row, fields),
+            (StageKind::MfaRequired, Credential::StateToken) => {
+                let (_, flow) = self.flow(row, headers)?;
+                self.mobile_by_token(&flow)
+            }
+            (_, Credential::StateToken) => {
                 let (state_token, flow) = self.flow(row, headers)?;
                 let user_name = self.prove(row, &flow, fields)?;
                 // It did its work, and works no more.
                 self.flows.remove(&state_token);
-                self.settle(row, &state_token, flow, user_name)
+                Ok(self.settle(row, &state_token, flow, user_name))
             }
+        }
+    }
+
+    fn captcha(&mut self) -> Answer {
+        let Some(puzzle) = Puzzle::new(self.next_random()) else {
+            return Err(Refused(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "SDK.COMMON.1008",
+                "The system is busy. Try again later".to_owned(),
+            ));
+        };
+        let token = self.random(32).to_lowercase();
+        let issued = self.issued(puzzle.x);
+        self.captchas.insert(token.clone(), issued);
+        Ok(json!({
+            "captchaId": null,
+            "projectCode": null,
+            "captchaOriginalPath": null,
+            "captchaFontType": null,
+            "captchaFontSize": null,
+            "secretKey": self.random(16),
+            "originalImageBase64": BASE64_STANDARD.encode(puzzle.picture),
+            "point": null,
+            "jigsawImageBase64": BASE64_STANDARD.encode(puzzle.piece),
+            "wordList": null,
+            "pointList": null,
+            "pointJson": null,
+            "token": token,
+            "result": false,
+            "captchaVerification": null,
+        }))
+    }
+
+    /// One try: right or wrong, the captcha is gone.
+    fn solve(&mut self, fields: &Fields) -> Answer {
+        let (token, point) = (fields.get("token").to_owned(), fields.get("point_json"));
+        let solution = self.take_fresh(|tenant| tenant.captchas.remove(&token));
+        let given = serde_json::from_str::<Value>(point).ok().and_then(|point| point.get("x")?.as_f64());
+        let tolerance = f64::from(self.settings.captcha_tolerance);
+        let right = solution.zip(given).is_some_and(|(x, given)| (f64::from(x) - given).abs() <= tolerance);
+        if !right {
+            return refuse("IDAAS.SDK.CAPTCHA.0002", "Graphic verification code verification failed");
+        }
+        let pass = format!("{token}---{point}");
+        let issued = self.issued(fields.get("sender").to_owned());
+        self.passes.insert(pass.clone(), issued);
+        Ok(json!({ "captcha_token": pass }))
+    }
+
+    fn send_code(&mut self, row: &Endpoint, fields: &Fields) -> Answer {
+        let destination = row.fields.first().map_or("", |field| fields.get(field.name));
+        let pass = fields.get("captcha_token").trim_ascii();
+        let oldest = self.now().checked_sub(self.settings.code_lifetime).unwrap_or(UNIX_EPOCH);
+        let valid =
+            self.passes.get(pass).is_some_and(|known| known.value == destination && known.at >= oldest);
+        let Some(send_type) = row.send_type.filter(|_| valid) else {
+            return refuse("IDAAS.SDK.CAPTCHA.0006", "Graphic verification code verification failed");
+        };
+        if self.settings.single_use_pass {
+            self.passes.remove(pass);
+        }
+        let code = self.random_digits();
+        self.add_verify_code(destination, send_type, code);
+        self.effect(Effect::CodeSent { destination: destination.to_owned(), send_type });
+        Ok(Value::Null)
+    }
+
+    fn mobile_by_token(&self, flow: &Flow) -> Answer {
+        let WaitsFor::SecondFactor { user_name, .. } = &flow.waits_for else {
+            return refuse("IDAAS.SDK.COMMON.1007", "state_token parameter error");
+        };
+        let user = self.users.iter().find(|user| user.user_name == *user_name);
+        match user.and_then(|user| user.mobile.as_deref()) {
+            Some(mobile) => Ok(json!({ "mobile": format!("+86-{}", bare(mobile)) })),
+            None => refuse("SDK.COMMON.1013", "The corresponding user is not found"),
         }
     }
 
     fn login(&mut self, row: &'static Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
         let platform = row.platform.unwrap_or(Platform::WeChat);
         let code = fields.get("code").trim_ascii().to_owned();
+        if row.path == endpoints::LOGIN_WECHAT_MINI_PROGRAM_MOBILE.path {
+            return self.login_by_mobile(row, headers, code);
+        }
         let Some(identity) = self.take_fresh(|tenant| tenant.login_codes.remove(&(platform, code))) else {
             return refuse("SDK.LOGIN.1001", "Error calling interface jscode2session");
         };
-        let fingerprint =
-            headers.get(X_DEVICE_FINGERPRINT).map(|value| value.as_bytes().to_vec()).unwrap_or_default();
+        let fingerprint = fingerprint(headers);
         let flow = |waits_for| Flow { waits_for, platform, identity: identity.clone(), fingerprint };
-        match self.identities.get(&(platform, identity.clone())).cloned() {
-            Some(user_name) => {
-                let flow = flow(WaitsFor::Bind);
-                self.past_first_factor(row, None, flow, user_name)
-            }
-            None => {
-                let (waits_for, status) = match self.settings.unbound {
-                    Unbound::Bind => (WaitsFor::Bind, "SOCIAL_BIND"),
-                    Unbound::Register => (WaitsFor::Register, "USER_REGISTER"),
-                };
-                let flow = flow(waits_for);
-                Ok(self.pending(None, flow, status))
-            }
+        if let Some(user_name) = self.identities.get(&(platform, identity.clone())).cloned() {
+            return Ok(self.past_first_factor(row, None, flow(WaitsFor::Bind), user_name));
         }
+        let (waits_for, status) = match self.settings.unbound {
+            Unbound::Bind => (WaitsFor::Bind, "SOCIAL_BIND"),
+            Unbound::Register => (WaitsFor::Register, "USER_REGISTER"),
+        };
+        Ok(self.pending(None, flow(waits_for), status))
+    }
+
+    /// The page knows no flow but success: the account with the number logs in, and nothing is bound.
+    fn login_by_mobile(&mut self, row: &'static Endpoint, headers: &HeaderMap, code: String) -> Answer {
+        let platform = Platform::WeChat;
+        let Some(mobile) = self.take_fresh(|tenant| tenant.phone_codes.remove(&(platform, code))) else {
+            return refuse("SDK.LOGIN.1001", "Error calling interface getPhoneNumber");
+        };
+        let flow = Flow {
+            waits_for: WaitsFor::Bind,
+            platform,
+            identity: mobile.clone(),
+            fingerprint: fingerprint(headers),
+        };
+        let user_name = self.account(&flow, "mobile", &mobile)?;
+        Ok(self.past_first_factor(row, None, flow, user_name))
     }
 
     /// The flow behind the state token, if the token lives and this step may follow.
@@ -321,8 +438,7 @@ impl Tenant {
             | StageKind::VerifyEmail(Scenario::Register) => flow.waits_for == WaitsFor::Register,
             _ => matches!(flow.waits_for, WaitsFor::SecondFactor { .. }),
         };
-        let same_device =
-            headers.get(X_DEVICE_FINGERPRINT).is_some_and(|value| value.as_bytes() == flow.fingerprint);
+        let same_device = fingerprint(headers) == flow.fingerprint;
         if !follows || !same_device || row.platform.is_some_and(|platform| platform != flow.platform) {
             return dead();
         }
@@ -394,7 +510,9 @@ impl Tenant {
         };
         let found = self.users.iter().find(|user| has(user)).map(|user| user.user_name.clone());
         match (found, &flow.waits_for) {
-            (Some(user_name), WaitsFor::SecondFactor { user_name: expected }) if user_name != *expected => {
+            (Some(user_name), WaitsFor::SecondFactor { user_name: expected, .. })
+                if user_name != *expected =>
+            {
                 refuse("SDK.COMMON.1013", "The corresponding user is not found")
             }
             (Some(user_name), _) => Ok(user_name),
@@ -414,9 +532,14 @@ impl Tenant {
     }
 
     /// The step is proved: bind if that is what the flow waited for, and go on.
-    fn settle(&mut self, row: &Endpoint, state_token: &str, flow: Flow, user_name: String) -> Answer {
-        if matches!(flow.waits_for, WaitsFor::SecondFactor { .. }) {
-            return Ok(self.success(row, &user_name));
+    fn settle(&mut self, row: &Endpoint, state_token: &str, flow: Flow, user_name: String) -> Value {
+        match flow.waits_for {
+            WaitsFor::SecondFactor { left: 0 | 1, .. } => return self.success(row, &user_name),
+            WaitsFor::SecondFactor { left, .. } => {
+                let flow = Flow { waits_for: WaitsFor::SecondFactor { user_name, left: left - 1 }, ..flow };
+                return self.pending(Some(state_token), flow, "MFA_AUTH");
+            }
+            WaitsFor::Bind | WaitsFor::Register => {}
         }
         self.identities.insert((flow.platform, flow.identity.clone()), user_name.clone());
         self.effect(Effect::Bound { user_name: user_name.clone(), identity: flow.identity.clone() });
@@ -429,17 +552,17 @@ impl Tenant {
         state_token: Option<&str>,
         flow: Flow,
         user_name: String,
-    ) -> Answer {
+    ) -> Value {
         let user = self.users.iter().find(|user| user.user_name == user_name);
-        let (second_factor, denied) = user.map_or((false, false), |user| (user.second_factor, user.denied));
+        let (left, denied) = user.map_or((0, false), |user| (user.second_factors, user.denied));
         if denied {
-            return Ok(json!({ "status": "ACCESS_DENIED" }));
+            return json!({ "status": "ACCESS_DENIED" });
         }
-        if second_factor {
-            let flow = Flow { waits_for: WaitsFor::SecondFactor { user_name }, ..flow };
-            return Ok(self.pending(state_token, flow, "MFA_AUTH"));
+        if left > 0 {
+            let flow = Flow { waits_for: WaitsFor::SecondFactor { user_name, left }, ..flow };
+            return self.pending(state_token, flow, "MFA_AUTH");
         }
-        Ok(self.success(row, &user_name))
+        self.success(row, &user_name)
     }
 
     /// An answer that waits for more. `in_hand` is the state token that the caller has already.
@@ -572,6 +695,10 @@ impl Tenant {
         attempts.locked_until = Some(now + lock_time);
         locked(lock_time)
     }
+}
+
+fn fingerprint(headers: &HeaderMap) -> Vec<u8> {
+    headers.get(X_DEVICE_FINGERPRINT).map(|value| value.as_bytes().to_vec()).unwrap_or_default()
 }
 
 fn locked<T>(left: Duration) -> Result<T, Refused> {

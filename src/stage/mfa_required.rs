@@ -1,10 +1,29 @@
+use std::fmt;
 use std::marker::PhantomData;
 
-use super::{MiniProgram, Waiting, WeChat, waiting_stage};
+use zeroize::Zeroizing;
 
-/// The first factor was right, and the tenant asks for a second.
+use super::{Context, MiniProgram, Waiting, WeChat, waiting_stage};
+use crate::secret::Redacted;
+use crate::step::{Call, Reply};
+use crate::transport::Response;
+use crate::wire::endpoints::REGISTERED_MOBILE;
+use crate::wire::requests::body;
+use crate::wire::responses::{Failure, mobile};
+use crate::{VerifyEmail, VerifyPhone};
+
+/// The first factor was right, and the tenant asks for a second: a code by SMS or e-mail.
 ///
-/// The status `MFA_AUTH` leads here.
+/// The status `MFA_AUTH` leads here, from a login or from a bind.
+///
+/// | step | sends | leads to |
+/// |---|---|---|
+/// | [`registered_mobile`](Self::registered_mobile) | `GET /api/v2/sdk/mobile-by-token` | [`RegisteredMobile`], a side call |
+/// | [`phone`](Self::phone) | nothing | [`VerifyPhone<MfaRequired>`](VerifyPhone) |
+/// | [`email`](Self::email) | nothing | [`VerifyEmail<MfaRequired>`](VerifyEmail) |
+///
+/// The pages of CIAM name the status and no way to complete it; this uses the endpoints of EIAM and OneAccess, which have
+/// the same paths in the same server (decision D7 in `docs/decisions.md`).
 pub struct MfaRequired<P: MiniProgram = WeChat> {
     waiting: Waiting,
     platform: PhantomData<fn() -> P>,
@@ -17,5 +36,66 @@ impl<P: MiniProgram> MfaRequired<P> {
     #[must_use]
     pub fn data(&self) -> Option<&str> {
         self.waiting.flows.raw()
+    }
+
+    /// The mobile number that the account has, to be shown to the user and to be handed to [`phone`](Self::phone).
+    ///
+    /// There is no such call for the e-mail address: the user has to type it.
+    ///
+    /// Page: [Mobile number by state token](https://open.bccastle.com/en/development/eiam/userapi/captcha/mobile-by-token.html).
+    ///
+    /// # Errors
+    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`.
+    pub fn registered_mobile(&self) -> Call<RegisteredMobile> {
+        let context = self.waiting.context.clone();
+        let body = body(&REGISTERED_MOBILE, &context.client, &[]);
+        Call::new(context, Some(self.waiting.state_token.clone()), &REGISTERED_MOBILE, body, ())
+    }
+
+    /// Goes by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    ///
+    /// What [`registered_mobile`](Self::registered_mobile) gave can be handed in as it is, with its `+86-`.
+    #[must_use]
+    pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
+        VerifyPhone::new(self, mobile.into())
+    }
+
+    /// Goes by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    #[must_use]
+    pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
+        VerifyEmail::new(self, address.into())
+    }
+}
+
+/// The mobile number that an account has, such as `+86-15201657124`.
+///
+/// It is the user's: its `Debug` is redacted, and it is zeroized when dropped.
+pub struct RegisteredMobile(Zeroizing<String>);
+
+impl RegisteredMobile {
+    /// The number, verbatim.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<RegisteredMobile> for String {
+    fn from(mut mobile: RegisteredMobile) -> Self {
+        std::mem::take(&mut mobile.0)
+    }
+}
+
+impl Reply for RegisteredMobile {
+    type Kept = ();
+
+    fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {
+        mobile(response).map(Self)
+    }
+}
+
+impl fmt::Debug for RegisteredMobile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RegisteredMobile").field(&Redacted).finish()
     }
 }

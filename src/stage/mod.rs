@@ -10,7 +10,7 @@ mod verify;
 use std::fmt;
 
 pub use self::authenticated::Authenticated;
-pub use self::mfa_required::MfaRequired;
+pub use self::mfa_required::{MfaRequired, RegisteredMobile};
 pub use self::pending_bind::PendingBind;
 pub use self::pending_register::PendingRegister;
 pub use self::unauthenticated::Unauthenticated;
@@ -43,14 +43,19 @@ pub enum Outcome<P: MiniProgram = WeChat> {
 
 /// The mini program that a login came through. It decides which bind by authorised phone number exists.
 ///
-/// This trait is sealed: [`WeChat`] implements it.
+/// This trait is sealed: [`WeChat`] and [`Alipay`] implement it.
 pub trait MiniProgram: sealed::Sealed + fmt::Debug + Send + Sync + 'static {}
 
 /// A WeChat mini program.
 #[derive(Debug)]
 pub enum WeChat {}
 
+/// An Alipay mini program.
+#[derive(Debug)]
+pub enum Alipay {}
+
 impl MiniProgram for WeChat {}
+impl MiniProgram for Alipay {}
 
 /// A stage of the login.
 ///
@@ -80,6 +85,7 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 
     impl Sealed for super::WeChat {}
+    impl Sealed for super::Alipay {}
 
     /// What the steps need of a stage.
     pub trait Held: Sized {

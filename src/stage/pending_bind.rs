@@ -1,8 +1,8 @@
 use std::marker::PhantomData;
 
-use super::{MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
+use super::{Alipay, MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
 use crate::step::Step;
-use crate::wire::endpoints::{BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE};
+use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE};
 use crate::wire::requests::body;
 
 /// The identity is known to the mini program, but to no account of the tenant: an **existing** account must be bound.
@@ -11,7 +11,8 @@ use crate::wire::requests::body;
 ///
 /// | step | sends | leads to |
 /// |---|---|---|
-/// | [`wechat_mobile`](PendingBind::wechat_mobile) | `POST /api/v2/sdk/social/wechat-mobile-bind` | [`Outcome`] |
+/// | [`wechat_mobile`](PendingBind::wechat_mobile), through WeChat | `POST /api/v2/sdk/social/wechat-mobile-bind` | [`Outcome`] |
+/// | [`alipay_mobile`](PendingBind::alipay_mobile), through Alipay | `POST /api/v2/sdk/social/alipay-mini-mobile-bind` | [`Outcome<Alipay>`](Outcome) |
 /// | [`username_password`](Self::username_password) | `POST /api/v2/sdk/social/username-password-bind` | [`Outcome`] |
 /// | [`phone`](Self::phone), if the tenant allows it | nothing | [`VerifyPhone<PendingBind>`](crate::VerifyPhone) |
 /// | [`email`](Self::email), if the tenant allows it | nothing | [`VerifyEmail<PendingBind>`](crate::VerifyEmail) |
@@ -41,7 +42,7 @@ impl<P: MiniProgram> PendingBind<P> {
         password: impl AsRef<str>,
     ) -> Step<Self, Outcome<P>> {
         let client = &self.waiting.context.client;
-        let body = body(&BIND_USERNAME_PASSWORD, client, [user_name.as_ref(), password.as_ref()]);
+        let body = body(&BIND_USERNAME_PASSWORD, client, &[user_name.as_ref(), password.as_ref()]);
         Step::new(self, &BIND_USERNAME_PASSWORD, body)
     }
 }
@@ -56,7 +57,22 @@ impl PendingBind<WeChat> {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&BIND_WECHAT_MOBILE, &self.waiting.context.client, [wechat_code.as_ref()]);
+        let body = body(&BIND_WECHAT_MOBILE, &self.waiting.context.client, &[wechat_code.as_ref()]);
         Step::new(self, &BIND_WECHAT_MOBILE, body)
+    }
+}
+
+impl PendingBind<Alipay> {
+    /// Binds the account that has the phone number which the user authorised in Alipay.
+    ///
+    /// `alipay_encrypt` is what `my.getPhoneNumber` gave the mini program, encrypted; it is sent exactly as given.
+    ///
+    /// Page: [Bind by the phone number that Alipay authorised](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/alipay/bind-alipay-mobile.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
+    pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
+        let body = body(&BIND_ALIPAY_MOBILE, &self.waiting.context.client, &[alipay_encrypt.as_ref()]);
+        Step::new(self, &BIND_ALIPAY_MOBILE, body)
     }
 }

@@ -1,8 +1,8 @@
 use std::marker::PhantomData;
 
-use super::{MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
+use super::{Alipay, MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
 use crate::step::Step;
-use crate::wire::endpoints::REGISTER_WECHAT_MOBILE;
+use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE};
 use crate::wire::requests::body;
 
 /// The identity is known to the mini program, but to no account of the tenant: an account must be bound, and is
@@ -12,7 +12,8 @@ use crate::wire::requests::body;
 ///
 /// | step | sends | leads to |
 /// |---|---|---|
-/// | [`wechat_mobile`](PendingRegister::wechat_mobile) | `POST /api/v2/sdk/social/wechat-mobile-register-bind` | [`Outcome`] |
+/// | [`wechat_mobile`](PendingRegister::wechat_mobile), through WeChat | `POST /api/v2/sdk/social/wechat-mobile-register-bind` | [`Outcome`] |
+/// | [`alipay_mobile`](PendingRegister::alipay_mobile), through Alipay | `POST /api/v2/sdk/social/alipay-mini-mobile-register-bind` | [`Outcome<Alipay>`](Outcome) |
 /// | [`phone`](Self::phone), if the tenant allows it | nothing | [`VerifyPhone<PendingRegister>`](crate::VerifyPhone) |
 /// | [`email`](Self::email), if the tenant allows it | nothing | [`VerifyEmail<PendingRegister>`](crate::VerifyEmail) |
 pub struct PendingRegister<P: MiniProgram = WeChat> {
@@ -33,7 +34,22 @@ impl PendingRegister<WeChat> {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&REGISTER_WECHAT_MOBILE, &self.waiting.context.client, [wechat_code.as_ref()]);
+        let body = body(&REGISTER_WECHAT_MOBILE, &self.waiting.context.client, &[wechat_code.as_ref()]);
         Step::new(self, &REGISTER_WECHAT_MOBILE, body)
+    }
+}
+
+impl PendingRegister<Alipay> {
+    /// Binds the account that has the phone number which the user authorised in Alipay, or registers one with it.
+    ///
+    /// `alipay_encrypt` is what `my.getPhoneNumber` gave the mini program, encrypted; it is sent exactly as given.
+    ///
+    /// Page: [Bind or register by the phone number that Alipay authorised](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/alipay/bind-alipay-mobile-at-login-or-register.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
+    pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
+        let body = body(&REGISTER_ALIPAY_MOBILE, &self.waiting.context.client, &[alipay_encrypt.as_ref()]);
+        Step::new(self, &REGISTER_ALIPAY_MOBILE, body)
     }
 }

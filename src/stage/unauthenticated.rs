@@ -1,10 +1,12 @@
 use std::fmt;
 
 use super::sealed::Held;
-use super::{Context, Outcome, Stage, WeChat};
+use super::{Alipay, Context, Outcome, Stage, WeChat};
 use crate::secret::StateToken;
 use crate::step::Step;
-use crate::wire::endpoints::{LOGIN_WECHAT_MINI_PROGRAM, StageKind};
+use crate::wire::endpoints::{
+    LOGIN_ALIPAY_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM_MOBILE, StageKind,
+};
 use crate::wire::requests::body;
 
 /// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
@@ -12,6 +14,8 @@ use crate::wire::requests::body;
 /// | step | sends | leads to |
 /// |---|---|---|
 /// | [`wechat_mini_program`](Self::wechat_mini_program) | `POST /api/v2/sdk/login/wechat-miniprogram` | [`Outcome`] |
+/// | [`wechat_mini_program_mobile`](Self::wechat_mini_program_mobile) | `POST /api/v2/sdk/login/wechat-mini-program-mobile` | [`Outcome`] |
+/// | [`alipay_mini_program`](Self::alipay_mini_program) | `POST /api/v2/sdk/login/alipay-miniprogram` | [`Outcome<Alipay>`](Outcome) |
 ///
 /// If the answer to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here, and the
 /// next try needs a fresh code of `wx.login`: a code works once and lives five minutes.
@@ -31,8 +35,33 @@ impl Unauthenticated {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&LOGIN_WECHAT_MINI_PROGRAM, &self.context.client, [code.as_ref()]);
+        let body = body(&LOGIN_WECHAT_MINI_PROGRAM, &self.context.client, &[code.as_ref()]);
         Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM, body)
+    }
+
+    /// Logs in with the phone number that the user authorised in WeChat.
+    ///
+    /// `code` is that of the button `getPhoneNumber`, not that of `wx.login`. The page lists no answer but `SUCCESS`; the
+    /// others are read all the same.
+    ///
+    /// Page: [WeChat mini program login by mobile number](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-mobile-by-wechat-mini.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn wechat_mini_program_mobile(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+        let body = body(&LOGIN_WECHAT_MINI_PROGRAM_MOBILE, &self.context.client, &[code.as_ref()]);
+        Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM_MOBILE, body)
+    }
+
+    /// Logs in with the code that `my.getAuthCode` gave the Alipay mini program.
+    ///
+    /// Page: [Alipay mini program login](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/alipay/login-by-alipay-mini.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn alipay_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
+        let body = body(&LOGIN_ALIPAY_MINI_PROGRAM, &self.context.client, &[code.as_ref()]);
+        Step::new(self, &LOGIN_ALIPAY_MINI_PROGRAM, body)
     }
 }
 

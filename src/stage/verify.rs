@@ -3,11 +3,13 @@
 use std::fmt;
 
 use super::sealed::Held;
-use super::{Context, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage};
+use super::{Context, MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage};
+use crate::captcha::CaptchaPass;
 use crate::secret::{Redacted, StateToken};
-use crate::step::Step;
+use crate::step::{Call, Step};
 use crate::wire::endpoints::{
-    BIND_EMAIL, BIND_PHONE, Endpoint, REGISTER_EMAIL, REGISTER_PHONE, Scenario, StageKind,
+    BIND_EMAIL, BIND_PHONE, Endpoint, MFA_EMAIL, MFA_PHONE, REGISTER_EMAIL, REGISTER_PHONE, SEND_BIND_EMAIL,
+    SEND_BIND_SMS, SEND_MFA_EMAIL, SEND_MFA_SMS, SEND_REGISTER_EMAIL, SEND_REGISTER_SMS, Scenario, StageKind,
 };
 use crate::wire::requests::body;
 
@@ -29,6 +31,8 @@ pub trait Codes {
     const SCENARIO: Scenario;
     const SUBMIT_PHONE: &'static Endpoint;
     const SUBMIT_EMAIL: &'static Endpoint;
+    const SEND_SMS: &'static Endpoint;
+    const SEND_EMAIL: &'static Endpoint;
 }
 
 impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
@@ -39,6 +43,8 @@ impl<P: MiniProgram> Codes for PendingBind<P> {
     const SCENARIO: Scenario = Scenario::Bind;
     const SUBMIT_PHONE: &'static Endpoint = &BIND_PHONE;
     const SUBMIT_EMAIL: &'static Endpoint = &BIND_EMAIL;
+    const SEND_SMS: &'static Endpoint = &SEND_BIND_SMS;
+    const SEND_EMAIL: &'static Endpoint = &SEND_BIND_EMAIL;
 }
 
 impl<P: MiniProgram> AcceptsCode for PendingRegister<P> {
@@ -49,10 +55,24 @@ impl<P: MiniProgram> Codes for PendingRegister<P> {
     const SCENARIO: Scenario = Scenario::Register;
     const SUBMIT_PHONE: &'static Endpoint = &REGISTER_PHONE;
     const SUBMIT_EMAIL: &'static Endpoint = &REGISTER_EMAIL;
+    const SEND_SMS: &'static Endpoint = &SEND_REGISTER_SMS;
+    const SEND_EMAIL: &'static Endpoint = &SEND_REGISTER_EMAIL;
+}
+
+impl<P: MiniProgram> AcceptsCode for MfaRequired<P> {
+    type Outcome = Outcome<P>;
+}
+
+impl<P: MiniProgram> Codes for MfaRequired<P> {
+    const SCENARIO: Scenario = Scenario::SecondFactor;
+    const SUBMIT_PHONE: &'static Endpoint = &MFA_PHONE;
+    const SUBMIT_EMAIL: &'static Endpoint = &MFA_EMAIL;
+    const SEND_SMS: &'static Endpoint = &SEND_MFA_SMS;
+    const SEND_EMAIL: &'static Endpoint = &SEND_MFA_EMAIL;
 }
 
 macro_rules! verify_stage {
-    ($(#[$doc:meta])* $name:ident, $submit:ident) => {
+    ($(#[$doc:meta])* $name:ident, $submit:ident, $send:ident) => {
         $(#[$doc])*
         pub struct $name<S: AcceptsCode> {
             stage: S,
@@ -70,6 +90,22 @@ macro_rules! verify_stage {
                 &self.destination
             }
 
+            /// Asks for a code to the destination. It may be asked for again.
+            ///
+            /// The code is of the type that belongs to this stage, and works for it alone. The pass is that of a captcha
+            /// which was solved for this very destination.
+            ///
+            /// # Errors
+            /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`. A pass for another
+            /// destination is refused before anything is sent.
+            pub fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
+                let context = self.stage.context();
+                let body = pass
+                    .token_for(&self.destination)
+                    .and_then(|token| body(S::$send, &context.client, &[&self.destination, token]));
+                Call::new(context.clone(), None, S::$send, body, ())
+            }
+
             /// Submits the code that the user received.
             ///
             /// A wrong code hands this stage back in [`Recovery::Retry`](crate::Recovery::Retry).
@@ -79,7 +115,7 @@ macro_rules! verify_stage {
             /// anything is sent.
             pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, S::Outcome> {
                 let client = &self.stage.context().client;
-                let body = body(S::$submit, client, [&self.destination, verify_code.as_ref()]);
+                let body = body(S::$submit, client, &[&self.destination, verify_code.as_ref()]);
                 Step::new(self, S::$submit, body)
             }
 
@@ -122,13 +158,17 @@ verify_stage! {
     ///
     /// | step | sends | leads to |
     /// |---|---|---|
+    /// | [`send_code`](Self::send_code) | `POST /api/v2/sdk/sms/send` | nothing, a side call |
     /// | [`submit`](Self::submit), from [`PendingBind`] | `POST /api/v2/sdk/social/bind` | [`Outcome`] |
     /// | [`submit`](Self::submit), from [`PendingRegister`] | `POST /api/v2/sdk/social/register-bind` | [`Outcome`] |
+    /// | [`submit`](Self::submit), from [`MfaRequired`] | `POST /api/v2/sdk/mfa/sms` | [`Outcome`] |
     /// | [`back`](Self::back) | nothing | the stage |
     ///
     /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
-    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html).
-    VerifyPhone, SUBMIT_PHONE
+    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html),
+    /// [second factor](https://open.bccastle.com/en/development/eiam/userapi/mfa/smsmfa.html),
+    /// [send a code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/send-sms.html).
+    VerifyPhone, SUBMIT_PHONE, SEND_SMS
 }
 
 verify_stage! {
@@ -136,11 +176,15 @@ verify_stage! {
     ///
     /// | step | sends | leads to |
     /// |---|---|---|
+    /// | [`send_code`](Self::send_code) | `POST /api/v2/sdk/email/send` | nothing, a side call |
     /// | [`submit`](Self::submit), from [`PendingBind`] | `POST /api/v2/sdk/social/bind` | [`Outcome`] |
     /// | [`submit`](Self::submit), from [`PendingRegister`] | `POST /api/v2/sdk/social/register-bind` | [`Outcome`] |
+    /// | [`submit`](Self::submit), from [`MfaRequired`] | `POST /api/v2/sdk/mfa/email` | [`Outcome`] |
     /// | [`back`](Self::back) | nothing | the stage |
     ///
     /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
-    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html).
-    VerifyEmail, SUBMIT_EMAIL
+    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html),
+    /// [second factor](https://open.bccastle.com/en/development/eiam/userapi/mfa/emsmfa.html),
+    /// [send a code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/send-email.html).
+    VerifyEmail, SUBMIT_EMAIL, SEND_EMAIL
 }

@@ -77,8 +77,10 @@ pub enum Phase {
     Connect,
     /// While TLS was set up.
     TlsHandshake,
-    /// After the request began to be sent: while it was sent, or while its answer was awaited or read.
+    /// After the request began to be sent: while it was sent, or while its answer was awaited.
     Exchange,
+    /// While the body of the answer was read.
+    Answer,
 }
 
 impl fmt::Display for Phase {
@@ -89,6 +91,7 @@ impl fmt::Display for Phase {
             Self::Connect => "cannot connect",
             Self::TlsHandshake => "the TLS handshake failed",
             Self::Exchange => "no answer",
+            Self::Answer => "no complete answer",
         })
     }
 }
@@ -119,6 +122,13 @@ impl TransportError {
     pub fn during(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
+    }
+
+    /// Whether a time limit was reached.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        let cause = self.cause.downcast_ref::<std::io::Error>();
+        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::TimedOut)
     }
 
     /// Whether the request was sent.

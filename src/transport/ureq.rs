@@ -35,6 +35,7 @@ const MAX_IDLE_CONNECTIONS: usize = 64;
 /// - Connecting and the whole call have time limits, the answer has a size limit.
 /// - Connections are kept for reuse, as many as a busy service needs.
 /// - A proxy is used only if configured here, never from the environment.
+/// - An answer that begins with an interim `100 Continue` which has headers of its own is not understood, a limit of ureq.
 /// - "Not sent" is proved: a recorder at the end of ureq's chain of connectors sees the first byte of each request go.
 ///
 /// Cloning is cheap: the clones share the connections.
@@ -56,7 +57,7 @@ impl UreqTransport {
     ///
     /// Redirects, and errors for HTTP statuses, are switched off in each request. "Not sent" is claimed for less than with
     /// the transport of [`builder`](Self::builder), because nothing records when the request begins: only for a refused
-    /// connection, and for what ureq refuses before it connects.
+    /// connection, and for what ureq refuses before it connects. An answer may have 2 MiB.
     #[must_use]
     pub fn from_agent(agent: Agent) -> Self {
         Self { agent, max_answer_size: MAX_ANSWER_SIZE, recorded: false }
@@ -104,8 +105,9 @@ impl Transport for UreqTransport {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         let (parts, body) = request.into_parts();
         let body = Zeroizing::new(body);
-        if parts.uri.scheme() != Some(&Scheme::HTTPS) && !parts.uri.host().is_some_and(is_loopback) {
-            return Err(TransportError::not_sent("not https://, and not this machine"));
+        let local = || parts.uri.scheme() == Some(&Scheme::HTTP) && parts.uri.host().is_some_and(is_loopback);
+        if parts.uri.scheme() != Some(&Scheme::HTTPS) && !local() {
+            return Err(TransportError::not_sent("neither https://, nor http:// to this machine"));
         }
         PROGRESS.set(Phase::Prepare);
         let outcome = if parts.method == Method::GET {
@@ -136,7 +138,7 @@ fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Resu
         }
         let size = body.len() + piece.len();
         if size > max {
-            return Err(io::Error::other(format!("the answer is larger than {max} bytes")));
+            return Err(io::Error::other(format!("the answer is larger than max_answer_size, {max} bytes")));
         }
         if size > body.capacity() {
             let mut larger = Zeroizing::new(Vec::with_capacity(size.max(2 * body.capacity())));
@@ -157,15 +159,20 @@ fn guess(error: &UreqError) -> Phase {
     }
 }
 
-/// What failed, without what the server wrote.
+/// What failed, in one wording for each event, and without what the server wrote.
 fn cause(error: UreqError) -> Box<dyn StdError + Send + Sync> {
+    let io = |kind, text: &str| io::Error::new(kind, text).into();
     match error {
-        UreqError::Io(cause) => cause.into(),
-        UreqError::Timeout(limit) => {
-            io::Error::new(io::ErrorKind::TimedOut, format!("time limit reached ({limit})")).into()
+        UreqError::Io(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
+            io(io::ErrorKind::UnexpectedEof, "the connection was closed")
         }
-        UreqError::Protocol(_) | UreqError::LargeResponseHeader(..) => {
-            "the answer is not HTTP as it should be".into()
+        UreqError::Io(cause) => cause.into(),
+        UreqError::Timeout(ureq::Timeout::Connect) => {
+            io(io::ErrorKind::TimedOut, "the time limit for connecting was reached")
+        }
+        UreqError::Timeout(_) => io(io::ErrorKind::TimedOut, "the time limit for the call was reached"),
+        UreqError::Protocol(_) | UreqError::LargeResponseHeader(..) | UreqError::BodyStalled => {
+            io(io::ErrorKind::InvalidData, "the answer is not HTTP as it should be")
         }
         UreqError::ConnectProxyFailed(_) => "the proxy refused".into(),
         UreqError::Rustls(cause) => cause.into(),
@@ -270,6 +277,7 @@ impl UreqTransportBuilder {
         if let Some(certificates) = root_certificates {
             tls = tls.root_certs(certificates);
         }
+        let proxy_address = proxy.as_ref().map(|proxy| proxy.uri().clone());
         let config = Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -289,7 +297,7 @@ impl UreqTransportBuilder {
                 .chain(TcpConnector::default())
                 .chain(Connected)
                 .chain(RustlsConnector::default())
-                .chain(Secured);
+                .chain(Secured { proxy: proxy_address });
         UreqTransport {
             agent: Agent::with_parts(config, connector, Resolving(DefaultResolver::default())),
             max_answer_size: self.max_answer_size,
@@ -302,7 +310,9 @@ fn certificates(pem: &[u8]) -> Result<RootCerts, InvalidInput> {
     let mut certificates = Vec::new();
     for item in ureq::tls::parse_pem(pem) {
         match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(PemItem::Certificate(certificate)) if is_der_sequence(certificate.der()) => {
+                certificates.push(certificate);
+            }
             _ => {
                 return Err(InvalidInput::new(
                     "root_certificates_pem",
@@ -315,6 +325,20 @@ fn certificates(pem: &[u8]) -> Result<RootCerts, InvalidInput> {
         return Err(InvalidInput::new("root_certificates_pem", "contains no certificate"));
     }
     Ok(RootCerts::from(certificates))
+}
+
+/// Whether the bytes are one DER sequence, as a certificate is: what was cut or mistyped is not, and would otherwise be
+/// noticed by nobody until the first login fails.
+fn is_der_sequence(der: &[u8]) -> bool {
+    let Some((&[0x30, first], rest)) = der.split_first_chunk::<2>() else { return false };
+    let size_bytes = usize::from(first & 0x7f);
+    match rest.split_at_checked(size_bytes) {
+        _ if first & 0x80 == 0 => rest.len() == usize::from(first),
+        Some((size, content)) if (1..=4).contains(&size_bytes) => {
+            size.iter().fold(0, |size, byte| size << 8 | usize::from(*byte)) == content.len()
+        }
+        _ => false,
+    }
 }
 
 thread_local! {
@@ -358,7 +382,9 @@ impl<In: Connection> Connector<In> for Connected {
 
 /// Puts a recorder on the finished connection.
 #[derive(Debug)]
-struct Secured;
+struct Secured {
+    proxy: Option<Uri>,
+}
 
 impl<In: Connection> Connector<In> for Secured {
     type Out = Either<In, Recorder<In>>;
@@ -369,7 +395,7 @@ impl<In: Connection> Connector<In> for Secured {
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, UreqError> {
         // The connection to a proxy carries the negotiation with the proxy first, which is not the request.
-        let to_proxy = details.config.proxy().is_some_and(|proxy| details.uri == proxy.uri());
+        let to_proxy = self.proxy.as_ref() == Some(details.uri);
         Ok(chained
             .map(|connection| if to_proxy { Either::A(connection) } else { Either::B(Recorder(connection)) }))
     }

@@ -6,12 +6,23 @@
 //! The pages are those of the vendor's public documentation. Where they contradict each other,
 //! `docs/decisions.md` says what this crate does and why.
 
+/// A page of the vendor's public documentation.
+macro_rules! page {
+    ($path:literal) => {
+        concat!("https://open.bccastle.com/en/development/", $path)
+    };
+}
+
 /// A stage of the login, as data.
 ///
 /// The types of the same names in the crate root are the stages themselves; this enum is how the table speaks of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StageKind {
+    /// [`Client`](crate::Client): no stage, but some calls are its methods.
+    Client,
+    /// [`Captcha`](crate::Captcha): no stage, but solving it is a call.
+    Captcha,
     /// [`Unauthenticated`](crate::Unauthenticated): nothing has happened yet.
     Unauthenticated,
     /// [`PendingBind`](crate::PendingBind): an existing account must be bound.
@@ -45,6 +56,8 @@ pub enum Scenario {
 pub enum Platform {
     /// A WeChat mini program.
     WeChat,
+    /// An Alipay mini program.
+    Alipay,
 }
 
 /// The `type` that a verification code is requested with.
@@ -61,6 +74,10 @@ pub enum SendType {
     RegisterSms,
     /// `REGISTER_EMS`
     RegisterEms,
+    /// `MFA_AUTH_SMS`
+    MfaAuthSms,
+    /// `MFA_AUTH_EMS`
+    MfaAuthEms,
 }
 
 impl SendType {
@@ -72,6 +89,8 @@ impl SendType {
             Self::BindEmailEms => "BIND_EMAIL_EMS",
             Self::RegisterSms => "REGISTER_SMS",
             Self::RegisterEms => "REGISTER_EMS",
+            Self::MfaAuthSms => "MFA_AUTH_SMS",
+            Self::MfaAuthEms => "MFA_AUTH_EMS",
         }
     }
 }
@@ -91,10 +110,12 @@ pub struct Field {
 pub enum FieldKind {
     /// A one-time code: white space around it is cut off, an empty one is refused.
     Code,
-    /// A password: sent exactly as given, an empty one is refused.
-    Password,
+    /// A password, or something encrypted: sent exactly as given, an empty one is refused.
+    Opaque,
     /// A name, number or address: sent exactly as given; an empty one, or one with a control character, is refused.
     Text,
+    /// The row's [`send_type`](Endpoint::send_type): no input.
+    SendType,
 }
 
 /// The HTTP method of a request.
@@ -167,6 +188,10 @@ const fn text(name: &'static str) -> Field {
     Field { name, kind: FieldKind::Text }
 }
 
+const fn opaque(name: &'static str) -> Field {
+    Field { name, kind: FieldKind::Opaque }
+}
+
 /// The field that two parameter tables print as `wchat_code`; see [`WechatCodeField`](crate::WechatCodeField).
 pub(crate) const WECHAT_CODE: Field = code("wechat_code");
 
@@ -202,12 +227,34 @@ const fn submit(from: StageKind, path: &'static str, send_type: SendType, page: 
     }
 }
 
+/// A verification code asked for. No page lists `X-state-token` among the headers.
+const fn send_code(from: StageKind, send_type: SendType) -> Endpoint {
+    let sms = Endpoint {
+        credential: Credential::None,
+        fields: const { &[text("mobile"), SEND_TYPE, code("captcha_token")] },
+        send_type: Some(send_type),
+        leads_to: &[],
+        ..post(from, "send_code", "/api/v2/sdk/sms/send", page!("ciam/api/v2/sdk/captcha/send-sms.html"))
+    };
+    match from {
+        StageKind::VerifyEmail(_) => Endpoint {
+            path: "/api/v2/sdk/email/send",
+            fields: const { &[text("email"), SEND_TYPE, code("captcha_token")] },
+            page: page!("ciam/api/v2/sdk/captcha/send-email.html"),
+            ..sms
+        },
+        _ => sms,
+    }
+}
+
+const SEND_TYPE: Field = Field { name: "type", kind: FieldKind::SendType };
+
 const SOCIAL_BIND: &str = "/api/v2/sdk/social/bind";
-const SOCIAL_BIND_PAGE: &str =
-    "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html";
+const SOCIAL_BIND_PAGE: &str = page!("ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html");
 const REGISTER_BIND: &str = "/api/v2/sdk/social/register-bind";
-const REGISTER_BIND_PAGE: &str =
-    "https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html";
+const REGISTER_BIND_PAGE: &str = page!("eiam/applets/bind-mobile-at-login-or-register.html");
+const MFA_SMS_PAGE: &str = page!("eiam/userapi/mfa/smsmfa.html");
+const MFA_EMAIL_PAGE: &str = page!("eiam/userapi/mfa/emsmfa.html");
 
 /// Writes the rows as statics and collects them in [`ALL`], so that no row can be left out of the tests' walks.
 macro_rules! table {
@@ -229,7 +276,33 @@ table! {
             StageKind::Unauthenticated,
             "wechat_mini_program",
             "/api/v2/sdk/login/wechat-miniprogram",
-            "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-by-wechat-mini.html",
+            page!("ciam/api/v2/sdk/mini-program/wechat/login-by-wechat-mini.html"),
+        )
+    };
+
+    /// The code of WeChat's phone-number button for a session.
+    LOGIN_WECHAT_MINI_PROGRAM_MOBILE = Endpoint {
+        platform: Some(Platform::WeChat),
+        credential: Credential::None,
+        fields: &[code("code")],
+        ..post(
+            StageKind::Unauthenticated,
+            "wechat_mini_program_mobile",
+            "/api/v2/sdk/login/wechat-mini-program-mobile",
+            page!("ciam/api/v2/sdk/mini-program/wechat/login-mobile-by-wechat-mini.html"),
+        )
+    };
+
+    /// The code of an Alipay mini program for a session, or for what must be done first.
+    LOGIN_ALIPAY_MINI_PROGRAM = Endpoint {
+        platform: Some(Platform::Alipay),
+        credential: Credential::None,
+        fields: &[code("code")],
+        ..post(
+            StageKind::Unauthenticated,
+            "alipay_mini_program",
+            "/api/v2/sdk/login/alipay-miniprogram",
+            page!("ciam/api/v2/sdk/mini-program/alipay/login-by-alipay-mini.html"),
         )
     };
 
@@ -241,18 +314,30 @@ table! {
             StageKind::PendingBind,
             "wechat_mobile",
             "/api/v2/sdk/social/wechat-mobile-bind",
-            "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-wechat-mobile.html",
+            page!("ciam/api/v2/sdk/mini-program/wechat/bind-wechat-mobile.html"),
+        )
+    };
+
+    /// Bind by the phone number that Alipay authorised.
+    BIND_ALIPAY_MOBILE = Endpoint {
+        platform: Some(Platform::Alipay),
+        fields: &[opaque("alipay_encrypt")],
+        ..post(
+            StageKind::PendingBind,
+            "alipay_mobile",
+            "/api/v2/sdk/social/alipay-mini-mobile-bind",
+            page!("ciam/api/v2/sdk/mini-program/alipay/bind-alipay-mobile.html"),
         )
     };
 
     /// Bind by user name and password.
     BIND_USERNAME_PASSWORD = Endpoint {
-        fields: &[text("user_name"), Field { name: "password", kind: FieldKind::Password }],
+        fields: &[text("user_name"), opaque("password")],
         ..post(
             StageKind::PendingBind,
             "username_password",
             "/api/v2/sdk/social/username-password-bind",
-            "https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-username-password.html",
+            page!("ciam/api/v2/sdk/mini-program/wechat/bind-username-password.html"),
         )
     };
 
@@ -280,7 +365,19 @@ table! {
             StageKind::PendingRegister,
             "wechat_mobile",
             "/api/v2/sdk/social/wechat-mobile-register-bind",
-            "https://open.bccastle.com/en/development/eiam/applets/bind-wechat-mobile-at-login-or-register.html",
+            page!("eiam/applets/bind-wechat-mobile-at-login-or-register.html"),
+        )
+    };
+
+    /// Bind or register by the phone number that Alipay authorised.
+    REGISTER_ALIPAY_MOBILE = Endpoint {
+        platform: Some(Platform::Alipay),
+        fields: &[opaque("alipay_encrypt")],
+        ..post(
+            StageKind::PendingRegister,
+            "alipay_mobile",
+            "/api/v2/sdk/social/alipay-mini-mobile-register-bind",
+            page!("ciam/api/v2/sdk/mini-program/alipay/bind-alipay-mobile-at-login-or-register.html"),
         )
     };
 
@@ -299,6 +396,78 @@ table! {
         SendType::RegisterEms,
         REGISTER_BIND_PAGE,
     );
+
+    /// The second factor by SMS.
+    MFA_PHONE = submit(
+        StageKind::VerifyPhone(Scenario::SecondFactor),
+        "/api/v2/sdk/mfa/sms",
+        SendType::MfaAuthSms,
+        MFA_SMS_PAGE,
+    );
+
+    /// The second factor by e-mail.
+    MFA_EMAIL = submit(
+        StageKind::VerifyEmail(Scenario::SecondFactor),
+        "/api/v2/sdk/mfa/email",
+        SendType::MfaAuthEms,
+        MFA_EMAIL_PAGE,
+    );
+
+    /// The user's mobile number, for the second factor.
+    REGISTERED_MOBILE = Endpoint {
+        verb: Verb::Get,
+        leads_to: &[],
+        ..post(
+            StageKind::MfaRequired,
+            "registered_mobile",
+            "/api/v2/sdk/mobile-by-token",
+            page!("eiam/userapi/captcha/mobile-by-token.html"),
+        )
+    };
+
+    /// A code by SMS, to bind.
+    SEND_BIND_SMS = send_code(StageKind::VerifyPhone(Scenario::Bind), SendType::BindMobileSms);
+
+    /// A code by e-mail, to bind.
+    SEND_BIND_EMAIL = send_code(StageKind::VerifyEmail(Scenario::Bind), SendType::BindEmailEms);
+
+    /// A code by SMS, to bind or register.
+    SEND_REGISTER_SMS = send_code(StageKind::VerifyPhone(Scenario::Register), SendType::RegisterSms);
+
+    /// A code by e-mail, to bind or register.
+    SEND_REGISTER_EMAIL = send_code(StageKind::VerifyEmail(Scenario::Register), SendType::RegisterEms);
+
+    /// A code by SMS, for the second factor.
+    SEND_MFA_SMS = send_code(StageKind::VerifyPhone(Scenario::SecondFactor), SendType::MfaAuthSms);
+
+    /// A code by e-mail, for the second factor.
+    SEND_MFA_EMAIL = send_code(StageKind::VerifyEmail(Scenario::SecondFactor), SendType::MfaAuthEms);
+
+    /// A captcha.
+    CAPTCHA = Endpoint {
+        verb: Verb::Get,
+        credential: Credential::None,
+        leads_to: &[],
+        ..post(
+            StageKind::Client,
+            "captcha",
+            "/api/v2/sdk/captcha",
+            page!("ciam/api/v2/sdk/captcha/get-captcha.html"),
+        )
+    };
+
+    /// A captcha's solution, for the pass that sending a code needs.
+    CAPTCHA_VERIFY = Endpoint {
+        credential: Credential::None,
+        fields: &[opaque("point_json"), code("token"), text("sender")],
+        leads_to: &[],
+        ..post(
+            StageKind::Captcha,
+            "solve",
+            "/api/v2/sdk/captcha/verify",
+            page!("ciam/api/v2/sdk/captcha/verify-captcha.html"),
+        )
+    };
 }
 
 /// A method that sends nothing: it turns run-time data into a type.
@@ -325,8 +494,12 @@ pub static NARROWINGS: &[Narrowing] = &[
     narrow(StageKind::PendingBind, "email", StageKind::VerifyEmail(Scenario::Bind), true),
     narrow(StageKind::PendingRegister, "phone", StageKind::VerifyPhone(Scenario::Register), true),
     narrow(StageKind::PendingRegister, "email", StageKind::VerifyEmail(Scenario::Register), true),
+    narrow(StageKind::MfaRequired, "phone", StageKind::VerifyPhone(Scenario::SecondFactor), false),
+    narrow(StageKind::MfaRequired, "email", StageKind::VerifyEmail(Scenario::SecondFactor), false),
     narrow(StageKind::VerifyPhone(Scenario::Bind), "back", StageKind::PendingBind, false),
     narrow(StageKind::VerifyEmail(Scenario::Bind), "back", StageKind::PendingBind, false),
     narrow(StageKind::VerifyPhone(Scenario::Register), "back", StageKind::PendingRegister, false),
     narrow(StageKind::VerifyEmail(Scenario::Register), "back", StageKind::PendingRegister, false),
+    narrow(StageKind::VerifyPhone(Scenario::SecondFactor), "back", StageKind::MfaRequired, false),
+    narrow(StageKind::VerifyEmail(Scenario::SecondFactor), "back", StageKind::MfaRequired, false),
 ];

@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Request as HttpRequest};
-use serde::ser::{SerializeMap, Serializer};
+use serde::Serializer;
 use zeroize::Zeroizing;
 
 use super::endpoints::{Credential, Endpoint, FieldKind, WECHAT_CODE};
@@ -27,31 +27,37 @@ const HEADERS: usize = 9;
 /// A JSON body that is zeroized if it is dropped before it is sent.
 pub(crate) type Body = Zeroizing<Vec<u8>>;
 
+/// The most fields that a body has.
+const FIELDS: usize = 3;
+
 /// The body of a request: the table names the fields, the caller gives the values in the table's order.
-pub(crate) fn body<const N: usize>(
+pub(crate) fn body(
     endpoint: &'static Endpoint,
     client: &Client,
-    values: [&str; N],
+    values: &[&str],
 ) -> Result<Body, InvalidInput> {
-    debug_assert_eq!(endpoint.fields.len(), N, "{} takes other fields", endpoint.path);
-    let mut fields = [("", ""); N];
+    debug_assert!(endpoint.fields.len() <= FIELDS, "{}", endpoint.path);
+    let mut values = values.iter();
+    let mut fields = [("", ""); FIELDS];
     let mut size = "{}".len();
-    for (slot, (field, value)) in fields.iter_mut().zip(endpoint.fields.iter().zip(values)) {
-        let value = checked(field.name, field.kind, value)?;
+    for (slot, field) in fields.iter_mut().zip(endpoint.fields) {
+        let value = match (field.kind, endpoint.send_type) {
+            (FieldKind::SendType, Some(send_type)) => send_type.as_str(),
+            // A value that the caller did not give counts as empty, and is refused.
+            _ => checked(field.name, field.kind, values.next().copied().unwrap_or_default())?,
+        };
         let name = if *field == WECHAT_CODE { client.wechat_code_field() } else { field.name };
         size += name.len() + json_len(value) + r#""":"","#.len();
         *slot = (name, value);
     }
+    if endpoint.fields.is_empty() {
+        return Ok(Body::default());
+    }
     // Exactly as large as it gets: a buffer that grows leaves copies of the secrets behind.
     let mut body = Zeroizing::new(Vec::with_capacity(size));
     let mut json = serde_json::Serializer::new(&mut *body);
-    let written = json.serialize_map(Some(N)).and_then(|mut map| {
-        for (name, value) in &fields {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    });
-    written.map_err(|_| InvalidInput::new("body", "cannot be written as JSON"))?;
+    let entries = fields.iter().take(endpoint.fields.len()).map(|(name, value)| (name, value));
+    json.collect_map(entries).map_err(|_| InvalidInput::new("body", "cannot be written as JSON"))?;
     Ok(body)
 }
 
@@ -60,7 +66,7 @@ fn checked<'a>(name: &'static str, kind: FieldKind, value: &'a str) -> Result<&'
     if value.is_empty() {
         return Err(InvalidInput::new(name, "is empty"));
     }
-    if kind != FieldKind::Password && value.chars().any(char::is_control) {
+    if kind != FieldKind::Opaque && value.chars().any(char::is_control) {
         return Err(InvalidInput::new(name, "contains a control character"));
     }
     Ok(value)

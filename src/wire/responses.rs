@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,19 +17,19 @@ use zeroize::Zeroizing;
 
 use super::flows::AllowedFlows;
 use crate::error::{Error, ErrorClass, Refusal, UnexpectedAnswer, UnexpectedReason};
-use crate::secret::{IdToken, SessionToken, StateToken};
+use crate::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 use crate::transport::Response;
 
 /// What an answer that is no success means for the step.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     pub(crate) error: Error,
     pub(crate) fate: Fate,
 }
 
 /// What became of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// Not carried out; the state token lives.
     NotCarriedOut,
     /// Nobody knows.
@@ -98,12 +100,87 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
 
 const ACCESS_DENIED: &str = "ACCESS_DENIED";
 
+/// Reads the answer to a request for a code: a success says nothing, its body is empty.
+pub(crate) fn nothing(response: Response) -> Result<(), Failure> {
+    settle(response, |_, _| Ok(()))
+}
+
+/// Reads the one text of an answer.
+fn one(response: Response, name: impl Fn(Fields<'_>) -> Slot<'_>) -> Result<Zeroizing<String>, Failure> {
+    settle(response, |http_status, fields| {
+        let slot = fields.map(name).unwrap_or_default();
+        let text = slot.token().ok().flatten();
+        text.map(|text| Zeroizing::new(text.to_owned()))
+            .ok_or_else(|| Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown))
+    })
+}
+
+/// Reads the answer to `mobile-by-token`.
+pub(crate) fn mobile(response: Response) -> Result<Zeroizing<String>, Failure> {
+    one(response, |fields| fields.mobile)
+}
+
+/// Reads the answer to a captcha's solution.
+pub(crate) fn captcha_token(response: Response) -> Result<Zeroizing<String>, Failure> {
+    one(response, |fields| fields.captcha_token)
+}
+
+/// What a captcha carries.
+#[derive(Debug)]
+pub(crate) struct CaptchaParts {
+    pub(crate) token: CaptchaToken,
+    pub(crate) picture: Option<Vec<u8>>,
+    pub(crate) piece: Option<Vec<u8>>,
+    pub(crate) secret_key: Option<Zeroizing<String>>,
+    pub(crate) words: Vec<String>,
+}
+
+/// Reads a captcha: all but its token may be missing, for there are several kinds.
+pub(crate) fn captcha(response: Response) -> Result<CaptchaParts, Failure> {
+    settle(response, |http_status, fields| {
+        let unreadable = || Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown);
+        let fields = fields.ok_or_else(unreadable)?;
+        let token = fields.token.token().ok().flatten().ok_or_else(unreadable)?;
+        Ok(CaptchaParts {
+            token: CaptchaToken::new(token),
+            picture: image(&fields.original_image).map_err(|Unreadable| unreadable())?,
+            piece: image(&fields.jigsaw_image).map_err(|Unreadable| unreadable())?,
+            secret_key: fields.secret_key.token().ok().flatten().map(|key| Zeroizing::new(key.to_owned())),
+            words: fields.word_list.value().map(words).unwrap_or_default(),
+        })
+    })
+}
+
+/// The bytes of an image in Base64, with or without padding, line breaks or the head of a `data:` URL.
+fn image(slot: &Slot) -> Result<Option<Vec<u8>>, Unreadable> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let Some(text) = slot.token()? else { return Ok(None) };
+    let text = match text.split_once(";base64,") {
+        Some((head, rest)) if head.starts_with("data:") => rest,
+        _ => text,
+    };
+    let bytes = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        LENIENT.decode(text.split_ascii_whitespace().collect::<String>())
+    } else {
+        LENIENT.decode(text)
+    };
+    bytes.map(Some).map_err(|_| Unreadable)
+}
+
+/// A list of words; another form of it is a captcha of another kind, not an error.
+fn words(raw: &RawValue) -> Vec<String> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
 /// Sorts the answer by HTTP status and error code; what is left, a success, is for `read`.
 ///
 /// `read` gets `None` for a body that is not a JSON object.
 fn settle<T>(
     response: Response,
-    read: impl FnOnce(StatusCode, Option<&Fields>) -> Result<T, Failure>,
+    read: impl FnOnce(StatusCode, Option<Fields<'_>>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let http_status = response.status();
     let body = Zeroizing::new(response.into_body());
@@ -134,7 +211,7 @@ fn settle<T>(
         if fields.as_ref().is_some_and(|fields| matches!(fields.error_code, Slot::Unreadable)) {
             return unexpected(UnexpectedReason::Unreadable, Fate::Unknown);
         }
-        return read(http_status, fields.as_ref());
+        return read(http_status, fields);
     }
     if http_status.is_redirection() || http_status.is_client_error() {
         // An error by its HTTP status: what it says in the body can only make it less certain.
@@ -195,7 +272,7 @@ enum Slot<'a> {
     Unreadable,
 }
 
-impl<'a> Slot<'a> {
+impl Slot<'_> {
     /// A field that is there twice says two things: it cannot be read.
     fn fill(&mut self, value: Self) {
         *self = if self.is_present() { Self::Unreadable } else { value };
@@ -310,12 +387,20 @@ struct Fields<'a> {
     id_token: Slot<'a>,
     error_code: Slot<'a>,
     error_msg: Slot<'a>,
+    mobile: Slot<'a>,
+    captcha_token: Slot<'a>,
+    token: Slot<'a>,
+    original_image: Slot<'a>,
+    jigsaw_image: Slot<'a>,
+    secret_key: Slot<'a>,
     expire: Raw<'a>,
     data: Raw<'a>,
+    word_list: Raw<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names)] // They are named as on the wire.
 enum Key {
     Status,
     SessionToken,
@@ -323,8 +408,20 @@ enum Key {
     IdToken,
     ErrorCode,
     ErrorMsg,
+    Mobile,
+    CaptchaToken,
     Expire,
     Data,
+    // The captcha's answer alone is in camel case.
+    Token,
+    #[serde(rename = "originalImageBase64")]
+    OriginalImage,
+    #[serde(rename = "jigsawImageBase64")]
+    JigsawImage,
+    #[serde(rename = "secretKey")]
+    SecretKey,
+    #[serde(rename = "wordList")]
+    WordList,
     #[serde(other)]
     Undocumented,
 }
@@ -350,6 +447,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Key::IdToken => fields.id_token.fill(map.next_value()?),
                         Key::ErrorCode => fields.error_code.fill(map.next_value()?),
                         Key::ErrorMsg => fields.error_msg.fill(map.next_value()?),
+                        Key::Mobile => fields.mobile.fill(map.next_value()?),
+                        Key::CaptchaToken => fields.captcha_token.fill(map.next_value()?),
+                        Key::Token => fields.token.fill(map.next_value()?),
+                        Key::OriginalImage => fields.original_image.fill(map.next_value()?),
+                        Key::JigsawImage => fields.jigsaw_image.fill(map.next_value()?),
+                        Key::SecretKey => fields.secret_key.fill(map.next_value()?),
+                        Key::WordList => fields.word_list.fill(map.next_value()?),
                         Key::Expire => fields.expire.fill(map.next_value()?),
                         Key::Data => fields.data.fill(map.next_value()?),
                         Key::Undocumented => drop(map.next_value::<IgnoredAny>()?),

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use idaas_login::endpoints::{self, Endpoint, Scenario, StageKind};
+use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, StageKind};
 use idaas_login::{
-    Client, Device, Edition, Error, Outcome, PendingBind, PendingRegister, Recovery, Request, Response,
-    Stage, StepError, Transport, TransportError, Unauthenticated,
+    CaptchaPass, Client, Device, Edition, Error, MfaRequired, MiniProgram, Outcome, PendingBind,
+    PendingRegister, Recovery, Request, Response, Stage, StepError, Transport, TransportError,
 };
 
 pub const CLIENT_ID: &str = "nTo1eRIub60vPb54WeE6aojPwYwImtl4";
@@ -77,6 +77,13 @@ pub fn pending_register(client: &Client) -> PendingRegister {
     }
 }
 
+pub fn mfa_required(client: &Client) -> MfaRequired {
+    match log_in(client) {
+        Outcome::MfaRequired(stage) => stage,
+        other => panic!("expected MfaRequired, got {other:?}"),
+    }
+}
+
 /// A row's name in snapshots and messages.
 pub fn name(row: &Endpoint) -> String {
     let from = match row.from {
@@ -85,6 +92,7 @@ pub fn name(row: &Endpoint) -> String {
         StageKind::Unauthenticated => "unauthenticated".to_owned(),
         StageKind::PendingBind => "pending_bind".to_owned(),
         StageKind::PendingRegister => "pending_register".to_owned(),
+        StageKind::MfaRequired => "mfa_required".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     };
     format!("{from}__{}", row.step)
@@ -98,35 +106,43 @@ fn scenario_name(scenario: Scenario) -> &'static str {
     }
 }
 
-/// What came of one step, whichever its stage.
+/// What came of one step or side call, whichever its stage.
 #[derive(Debug)]
 pub enum Came {
     To(StageKind),
     Retry(Error, StageKind),
     Unresolved(Error, StageKind),
     StartOver(Error),
+    /// A side call gave what it gives.
+    Done,
+    /// A side call failed.
+    Failed(Error),
 }
 
 impl Came {
     pub fn error(&self) -> Option<&Error> {
         match self {
-            Self::To(_) => None,
-            Self::Retry(error, _) | Self::Unresolved(error, _) | Self::StartOver(error) => Some(error),
+            Self::To(_) | Self::Done => None,
+            Self::Retry(error, _)
+            | Self::Unresolved(error, _)
+            | Self::StartOver(error)
+            | Self::Failed(error) => Some(error),
         }
     }
 
     /// Its name, for tables.
     pub fn recovery(&self) -> &'static str {
         match self {
-            Self::To(_) => "-",
+            Self::To(_) | Self::Done => "-",
             Self::Retry(..) => "Retry",
             Self::Unresolved(..) => "Unresolved",
             Self::StartOver(_) => "StartOver",
+            Self::Failed(_) => "error",
         }
     }
 }
 
-pub fn came<S: Stage>(result: Result<Outcome, StepError<S>>) -> Came {
+pub fn came<S: Stage, P: MiniProgram>(result: Result<Outcome<P>, StepError<S>>) -> Came {
     match result {
         Ok(Outcome::Authenticated(_)) => Came::To(StageKind::Authenticated),
         Ok(Outcome::PendingBind(_)) => Came::To(StageKind::PendingBind),
@@ -140,20 +156,41 @@ pub fn came<S: Stage>(result: Result<Outcome, StepError<S>>) -> Came {
     }
 }
 
+fn called<T>(result: Result<T, Error>) -> Came {
+    match result {
+        Ok(_) => Came::Done,
+        Err(error) => Came::Failed(error),
+    }
+}
+
+/// A captcha as the page prints it, with a picture of one pixel.
+pub const CAPTCHA: &str = r#"{"captchaId":null,"projectCode":null,"captchaOriginalPath":null,"captchaFontType":null,"captchaFontSize":null,"secretKey":"yMXC583dP4R7uhmq","originalImageBase64":null,"point":null,"jigsawImageBase64":null,"wordList":null,"pointList":null,"pointJson":null,"token":"389c21b32a8e4eba9a6d75b71150bfd1","result":false,"captchaVerification":null}"#;
+
+/// The codes and numbers of the pages' examples.
+pub const WX_CODE: &str = " 091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8";
+pub const PHONE_CODE: &str = "6213b8e364d3f0eaf7cf196bfe49675553b4919d6e664b70d5eaa6cbf8531afe";
+pub const MOBILE: &str = "11012345678";
+pub const EMAIL: &str = "zhangsan@qq.com";
+
+/// The scenario of a stage that a code moves on.
+pub fn scenario(kind: StageKind) -> Option<Scenario> {
+    match kind {
+        StageKind::VerifyPhone(scenario) | StageKind::VerifyEmail(scenario) => Some(scenario),
+        _ => None,
+    }
+}
+
 /// Takes the step of `row`, with the documented example inputs, over a transport that gives `answers` to it.
 ///
 /// A row that this does not know fails the tests that walk the table: a new step has to be added here.
 pub fn take(row: &'static Endpoint, edition: Edition, answers: Answers) -> Came {
     // The login that leads to the row's stage is answered here; the step itself by `answers`.
-    let first = match row.from {
-        StageKind::Unauthenticated => None,
-        StageKind::PendingBind
-        | StageKind::VerifyPhone(Scenario::Bind)
-        | StageKind::VerifyEmail(Scenario::Bind) => Some(SOCIAL_BIND),
-        StageKind::PendingRegister
-        | StageKind::VerifyPhone(Scenario::Register)
-        | StageKind::VerifyEmail(Scenario::Register) => Some(USER_REGISTER),
-        _ => Some(MFA_AUTH),
+    let first = match (row.from, scenario(row.from)) {
+        (StageKind::PendingBind, _) | (_, Some(Scenario::Bind)) => Some(SOCIAL_BIND),
+        (StageKind::PendingRegister, _) | (_, Some(Scenario::Register)) => Some(USER_REGISTER),
+        (StageKind::MfaRequired, _) | (_, Some(Scenario::SecondFactor)) => Some(MFA_AUTH),
+        (StageKind::Captcha, _) => Some(CAPTCHA),
+        _ => None,
     };
     let first = Mutex::new(first);
     let client = Client::builder("https://acme.example.com", CLIENT_ID)
@@ -163,36 +200,94 @@ pub fn take(row: &'static Endpoint, edition: Edition, answers: Answers) -> Came 
             None => answers(request),
         })
         .unwrap();
-    let login = || -> Unauthenticated { client.login(device()) };
-    let bind = || pending_bind(&client);
-    let register = || pending_register(&client);
+    match row.platform {
+        Some(Platform::Alipay) => take_alipay(row, &client),
+        _ => take_wechat(row, &client),
+    }
+}
+
+fn take_wechat(row: &'static Endpoint, client: &Client) -> Came {
+    let login = || client.login(device());
+    let bind = || pending_bind(client);
+    let register = || pending_register(client);
+    let mfa = || mfa_required(client);
+    let sms_pass =
+        CaptchaPass::from_token(MOBILE, "71dd26999e314f9abb0c635336976635---{\"x\":237.0,\"y\":5.0}");
+    let email_pass =
+        CaptchaPass::from_token(EMAIL, "71dd26999e314f9abb0c635336976635---{\"x\":237.0,\"y\":5.0}");
     match (row.from, row.step) {
         (StageKind::Unauthenticated, "wechat_mini_program") => {
-            came(login().wechat_mini_program(" 091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8").send())
+            came(login().wechat_mini_program(WX_CODE).send())
         }
-        (StageKind::PendingBind, "wechat_mobile") => came(
-            bind().wechat_mobile("6213b8e364d3f0eaf7cf196bfe49675553b4919d6e664b70d5eaa6cbf8531afe").send(),
+        (StageKind::Unauthenticated, "wechat_mini_program_mobile") => came(
+            login()
+                .wechat_mini_program_mobile(
+                    " 6082b2e9bb01b3b734b1a1a1ff8d3f0f35340ef23bff7d71cdb4d2d45b637c4e",
+                )
+                .send(),
         ),
+        (StageKind::PendingBind, "wechat_mobile") => came(bind().wechat_mobile(PHONE_CODE).send()),
         (StageKind::PendingBind, "username_password") => {
             came(bind().username_password("zhangshan", "password").send())
         }
+        (StageKind::PendingRegister, "wechat_mobile") => came(register().wechat_mobile(PHONE_CODE).send()),
         (StageKind::VerifyPhone(Scenario::Bind), "submit") => {
-            came(bind().phone("11012345678").unwrap().submit("232326").send())
+            came(bind().phone(MOBILE).unwrap().submit("232326").send())
         }
         (StageKind::VerifyEmail(Scenario::Bind), "submit") => {
-            came(bind().email("zhangsan@qq.com").unwrap().submit("123456").send())
+            came(bind().email(EMAIL).unwrap().submit("123456").send())
         }
-        (StageKind::PendingRegister, "wechat_mobile") => came(
-            register()
-                .wechat_mobile("6213b8e364d3f0eaf7cf196bfe49675553b4919d6e664b70d5eaa6cbf8531afe")
-                .send(),
-        ),
         (StageKind::VerifyPhone(Scenario::Register), "submit") => {
-            came(register().phone("11012345678").unwrap().submit("232326").send())
+            came(register().phone(MOBILE).unwrap().submit("232326").send())
         }
         (StageKind::VerifyEmail(Scenario::Register), "submit") => {
-            came(register().email("zhangsan@qq.com").unwrap().submit("123456").send())
+            came(register().email(EMAIL).unwrap().submit("123456").send())
         }
+        (StageKind::VerifyPhone(Scenario::SecondFactor), "submit") => {
+            came(mfa().phone("+86-15201657124").submit("123456").send())
+        }
+        (StageKind::VerifyEmail(Scenario::SecondFactor), "submit") => {
+            came(mfa().email(EMAIL).submit("123456").send())
+        }
+        (StageKind::VerifyPhone(Scenario::Bind), "send_code") => {
+            called(bind().phone(MOBILE).unwrap().send_code(&sms_pass).send())
+        }
+        (StageKind::VerifyEmail(Scenario::Bind), "send_code") => {
+            called(bind().email(EMAIL).unwrap().send_code(&email_pass).send())
+        }
+        (StageKind::VerifyPhone(Scenario::Register), "send_code") => {
+            called(register().phone(MOBILE).unwrap().send_code(&sms_pass).send())
+        }
+        (StageKind::VerifyEmail(Scenario::Register), "send_code") => {
+            called(register().email(EMAIL).unwrap().send_code(&email_pass).send())
+        }
+        (StageKind::VerifyPhone(Scenario::SecondFactor), "send_code") => {
+            called(mfa().phone(MOBILE).send_code(&sms_pass).send())
+        }
+        (StageKind::VerifyEmail(Scenario::SecondFactor), "send_code") => {
+            called(mfa().email(EMAIL).send_code(&email_pass).send())
+        }
+        (StageKind::MfaRequired, "registered_mobile") => called(mfa().registered_mobile().send()),
+        (StageKind::Client, "captcha") => called(client.captcha(&device()).send()),
+        (StageKind::Captcha, "solve") => {
+            called(client.captcha(&device()).send().unwrap().solve(237.0, MOBILE).send())
+        }
+        (from, step) => panic!("tests/support/mod.rs: take() does not know the step {from:?}.{step}: add it"),
+    }
+}
+
+fn take_alipay(row: &'static Endpoint, client: &Client) -> Came {
+    let login = || client.login(device()).alipay_mini_program(WX_CODE);
+    match (row.from, row.step) {
+        (StageKind::Unauthenticated, "alipay_mini_program") => came(login().send()),
+        (StageKind::PendingBind, "alipay_mobile") => match login().send() {
+            Ok(Outcome::PendingBind(stage)) => came(stage.alipay_mobile("encrypted+by/alipay==").send()),
+            other => panic!("{other:?}"),
+        },
+        (StageKind::PendingRegister, "alipay_mobile") => match login().send() {
+            Ok(Outcome::PendingRegister(stage)) => came(stage.alipay_mobile("encrypted+by/alipay==").send()),
+            other => panic!("{other:?}"),
+        },
         (from, step) => panic!("tests/support/mod.rs: take() does not know the step {from:?}.{step}: add it"),
     }
 }

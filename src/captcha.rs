@@ -1,0 +1,221 @@
+//! Captchas: what a verification code costs.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::client::Client;
+use crate::device::Device;
+use crate::error::InvalidInput;
+use crate::secret::{CaptchaToken, Redacted};
+use crate::stage::Context;
+use crate::step::{Call, Reply};
+use crate::transport::Response;
+use crate::wire::endpoints::{CAPTCHA, CAPTCHA_VERIFY};
+use crate::wire::requests::body;
+use crate::wire::responses::{CaptchaParts, Failure, captcha, captcha_token};
+
+impl Client {
+    /// A captcha, for `device`: what a verification code costs.
+    ///
+    /// Page: [Get a captcha](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/get-captcha.html).
+    ///
+    /// # Errors
+    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`.
+    pub fn captcha(&self, device: &Device) -> Call<Captcha> {
+        let context = Context { client: self.clone(), device: device.clone() };
+        let body = body(&CAPTCHA, self, &[]);
+        Call::new(context, None, &CAPTCHA, body, ())
+    }
+}
+
+/// A captcha: a picture with a hole, and the piece that fits.
+///
+/// | call | sends | gives |
+/// |---|---|---|
+/// | [`solve`](Self::solve) | `POST /api/v2/sdk/captcha/verify` | [`CaptchaPass`] |
+///
+/// Which parts there are depends on the kind that the tenant uses; the slider, which the pages document, has a picture and
+/// a piece.
+pub struct Captcha {
+    context: Context,
+    token: CaptchaToken,
+    picture: Option<CaptchaImage>,
+    piece: Option<CaptchaImage>,
+    secret_key: Option<Zeroizing<String>>,
+    words: Vec<String>,
+}
+
+impl Captcha {
+    /// The picture with the hole.
+    #[must_use]
+    pub fn picture(&self) -> Option<&CaptchaImage> {
+        self.picture.as_ref()
+    }
+
+    /// The piece that fits into the hole, as high as the picture: it has to be moved sideways only.
+    #[must_use]
+    pub fn piece(&self) -> Option<&CaptchaImage> {
+        self.piece.as_ref()
+    }
+
+    /// The words to click on, in a captcha of that kind; empty in a slider.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// The captcha's own token: what a front end needs that solves it by itself.
+    #[must_use]
+    pub fn token(&self) -> &CaptchaToken {
+        &self.token
+    }
+
+    /// The key that some kinds give out with the captcha. The page of the solution knows no use for it.
+    #[must_use]
+    pub fn secret_key(&self) -> Option<&str> {
+        self.secret_key.as_deref().map(String::as_str)
+    }
+
+    /// Solves a slider: `x` is how far the piece was moved, in pixels of the picture's own width.
+    ///
+    /// `sender` is the mobile number or e-mail address that will receive the code, exactly as it will be given to
+    /// [`phone`](crate::PendingBind::phone) or [`email`](crate::PendingBind::email).
+    ///
+    /// A captcha is good for one try: if it is refused, ask for another one.
+    ///
+    /// Page: [Verify a captcha](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/verify-captcha.html).
+    ///
+    /// # Errors
+    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`. An `x` outside the picture and an
+    /// empty sender are refused before anything is sent; a wrong `x` is refused by the API, class
+    /// [`WrongInput`](crate::ErrorClass::WrongInput).
+    pub fn solve(&self, x: f64, sender: impl Into<String>) -> Call<CaptchaPass> {
+        let sender = sender.into();
+        let body = self.point(x).and_then(|point| {
+            body(&CAPTCHA_VERIFY, &self.context.client, &[&point, self.token.expose(), &sender])
+        });
+        Call::new(self.context.clone(), None, &CAPTCHA_VERIFY, body, sender)
+    }
+
+    /// The solution as the page prints it: `{"x":237.0,"y":5.0}`, where y is fixed.
+    fn point(&self, x: f64) -> Result<String, InvalidInput> {
+        let width = self.picture.as_ref().and_then(CaptchaImage::size).map(|(width, _)| f64::from(width));
+        if !(0.0..=width.unwrap_or(f64::MAX)).contains(&x) {
+            return Err(InvalidInput::new("x", "is outside the picture"));
+        }
+        Ok(format!(r#"{{"x":{x:?},"y":5.0}}"#))
+    }
+}
+
+impl Reply for Captcha {
+    type Kept = ();
+
+    fn read((): (), context: Context, response: Response) -> Result<Self, Failure> {
+        let CaptchaParts { token, picture, piece, secret_key, words } = captcha(response)?;
+        Ok(Self {
+            context,
+            token,
+            picture: picture.map(CaptchaImage),
+            piece: piece.map(CaptchaImage),
+            secret_key,
+            words,
+        })
+    }
+}
+
+impl fmt::Debug for Captcha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Captcha")
+            .field("token", &self.token)
+            .field("picture", &self.picture)
+            .field("piece", &self.piece)
+            .field("words", &self.words.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An image of a captcha, as the bytes of its file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CaptchaImage(Vec<u8>);
+
+impl CaptchaImage {
+    /// The bytes of the file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The media type: `image/png`, `image/jpeg`, or `application/octet-stream` if it is neither.
+    #[must_use]
+    pub fn media_type(&self) -> &'static str {
+        match self.0.as_slice() {
+            [0x89, b'P', b'N', b'G', ..] => "image/png",
+            [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+            _ => "application/octet-stream",
+        }
+    }
+
+    /// Width and height in pixels; `None` if it is neither PNG nor JPEG.
+    #[must_use]
+    pub fn size(&self) -> Option<(u32, u32)> {
+        let size = imagesize::blob_size(&self.0).ok()?;
+        Some((size.width.try_into().ok()?, size.height.try_into().ok()?))
+    }
+}
+
+impl fmt::Debug for CaptchaImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes", self.media_type(), self.0.len())
+    }
+}
+
+/// The right to ask for verification codes to one destination: a solved captcha.
+pub struct CaptchaPass {
+    sender: String,
+    token: Zeroizing<String>,
+}
+
+impl CaptchaPass {
+    /// A pass that a front end obtained, for the destination `sender` that the captcha was solved for.
+    ///
+    /// The API's answer to the solution has it as `captcha_token`.
+    pub fn from_token(sender: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { sender: sender.into(), token: Zeroizing::new(token.into()) }
+    }
+
+    /// The destination that it was made for.
+    #[must_use]
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+
+    /// The text of the token. Do not log it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.token
+    }
+
+    /// Checks that the pass was made for `destination`, and gives its token.
+    pub(crate) fn token_for(&self, destination: &str) -> Result<&str, InvalidInput> {
+        if self.sender == destination {
+            Ok(&self.token)
+        } else {
+            Err(InvalidInput::new("captcha_token", "was made for another destination"))
+        }
+    }
+}
+
+impl Reply for CaptchaPass {
+    type Kept = String;
+
+    fn read(sender: String, _: Context, response: Response) -> Result<Self, Failure> {
+        Ok(Self { sender, token: captcha_token(response)? })
+    }
+}
+
+impl fmt::Debug for CaptchaPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaptchaPass").field("sender", &Redacted).field("token", &Redacted).finish()
+    }
+}
