@@ -1,5 +1,40 @@
-//! Login flows against an IDaaS tenant, in which each stage is its own type: the compiler permits a call only to code that
-//! holds what the call needs.
+//! Login flows in which each stage is its own type: the compiler permits a call only to code that holds what the call
+//! needs.
+//!
+//! It speaks the end-user login API of BambooCloud IDaaS (CIAM and EIAM), which Huawei Cloud also sells as OneAccess.
+//!
+//! - [`Client`] is a tenant, an application and a transport. [`Client::login`] begins a login.
+//! - [`Unauthenticated`], [`PendingBind`], [`PendingRegister`], [`MfaRequired`], [`VerifyPhone`], [`VerifyEmail`] and
+//!   [`Authenticated`] are the stages. The page of each lists its steps, and what each leads to.
+//! - A [`Step`] takes its stage. [`Step::send`] gives an [`Outcome`], or a [`StepError`] that says what happened and, in its
+//!   [`Recovery`], what the caller holds now.
+//! - A [`Transport`] sends the requests: `UreqTransport`, or a closure. [`Step::into_request`] and [`InFlight::receive`] drive
+//!   a step with any other HTTP client.
+//! - [`endpoints`] is the table that all of it is built from.
+//!
+//! ```
+//! use idaas_login::{Client, Device, Outcome};
+//! # fn read_answer() -> idaas_login::Response {
+//! #     idaas_login::http::Response::new(br#"{"status":"SOCIAL_BIND","state_token":"eyJhbGci"}"#.to_vec())
+//! # }
+//!
+//! # let transport = |_: idaas_login::Request| Ok(read_answer());
+//! // A closure is a transport; without one, build() takes UreqTransport.
+//! let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4").build_with(transport)?;
+//! let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?;
+//!
+//! match client.login(device).wechat_mini_program("091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8").send()? {
+//!     Outcome::Authenticated(user) => println!("a session for {:?}", user.expires_in()),
+//!     Outcome::PendingBind(stage) => println!("an account must be bound by {:?}", stage.allowed_flows()),
+//!     Outcome::PendingRegister(stage) => println!("bound or registered by {:?}", stage.allowed_flows()),
+//!     Outcome::MfaRequired(_) => println!("a second factor is due"),
+//! }
+//! # Ok::<(), idaas_login::Error>(())
+//! ```
+//!
+//! # Features
+//! - `ureq` (default): `UreqTransport`, blocking HTTPS through ureq and rustls.
+//! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -46,3 +81,15 @@ pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportEr
 pub use self::transport::{UreqTransport, UreqTransportBuilder};
 pub use self::wire::endpoints;
 pub use self::wire::flows::{AllowedFlows, VerifyMethod};
+
+/// The examples of the README and of the documents are compiled with the tests, those that can run are run.
+#[cfg(doctest)]
+mod documents {
+    #[cfg(feature = "ureq")]
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+
+    #[cfg(feature = "emulator")]
+    #[doc = include_str!("../docs/emulator.md")]
+    mod emulator {}
+}
