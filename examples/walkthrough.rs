@@ -20,7 +20,8 @@ fn main() -> Result<()> {
     println!("Every secret is cut short, as in: abcd….");
     let http = UreqTransport::default();
     let client = server.client_builder().build_with(move |request: Request| narrated(&http, request))?;
-    let here = Here { tenant, client };
+    let verifier = IdTokenVerifier::new(&client)?;
+    let here = Here { tenant, client, verifier };
 
     already_bound(&here)?;
     bound_by_password(&here)?;
@@ -29,6 +30,7 @@ fn main() -> Result<()> {
     asked_for_a_second_factor(&here)?;
     through_alipay(&here)?;
     the_answer_is_lost(&here)?;
+    renewed_after_a_rotation(&here)?;
 
     println!("\nWhat the tenant really did:");
     for entry in here.tenant.ledger() {
@@ -39,9 +41,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+#[derive(Clone)]
 struct Here {
     tenant: Emulator,
     client: Client,
+    verifier: IdTokenVerifier,
 }
 
 fn already_bound(here: &Here) -> Result<()> {
@@ -51,7 +55,7 @@ fn already_bound(here: &Here) -> Result<()> {
 
     stage("Unauthenticated", "wechat_mini_program(code)");
     let outcome = here.log_in("openid-lilei")?;
-    finished(&outcome)
+    here.finished(&outcome)
 }
 
 fn bound_by_password(here: &Here) -> Result<()> {
@@ -68,7 +72,7 @@ fn bound_by_password(here: &Here) -> Result<()> {
     let Recovery::Retry(pending) = failed.into_recovery() else { return unexpected() };
     stage("PendingBind", "username_password(\"hanmeimei\", …), with the stage that came back");
     let outcome = pending.username_password("hanmeimei", "correct horse").send()?;
-    finished(&outcome)
+    here.finished(&outcome)
 }
 
 fn bound_by_sms(here: &Here) -> Result<()> {
@@ -84,7 +88,7 @@ fn bound_by_sms(here: &Here) -> Result<()> {
     phone.send_code(&pass).send()?;
     stage("VerifyPhone<PendingBind>", "submit(code)");
     let outcome = phone.submit(here.code("15201657312")?).send()?;
-    finished(&outcome)
+    here.finished(&outcome)
 }
 
 fn registered_by_email(here: &Here) -> Result<()> {
@@ -101,7 +105,7 @@ fn registered_by_email(here: &Here) -> Result<()> {
     stage("VerifyEmail<PendingRegister>", "submit(code)");
     let outcome = email.submit(here.code("zhaomin@example.com")?).send()?;
     here.tenant.configure(|settings| settings.unbound = Unbound::Bind);
-    finished(&outcome)
+    here.finished(&outcome)
 }
 
 fn asked_for_a_second_factor(here: &Here) -> Result<()> {
@@ -122,7 +126,7 @@ fn asked_for_a_second_factor(here: &Here) -> Result<()> {
     phone.send_code(&pass).send()?;
     stage("VerifyPhone<MfaRequired>", "submit(code)");
     let outcome = phone.submit(here.code("13800138000")?).send()?;
-    finished(&outcome)
+    here.finished(&outcome)
 }
 
 fn through_alipay(here: &Here) -> Result<()> {
@@ -137,7 +141,7 @@ fn through_alipay(here: &Here) -> Result<()> {
     stage("PendingBind<Alipay>", "alipay_mobile(alipay_encrypt)");
     let encrypted = here.tenant.phone_code(Platform::Alipay, "13900139000");
     let outcome = pending.alipay_mobile(encrypted).send()?;
-    finished(&outcome)
+    here.finished(&outcome)
 }
 
 fn the_answer_is_lost(here: &Here) -> Result<()> {
@@ -154,7 +158,19 @@ fn the_answer_is_lost(here: &Here) -> Result<()> {
     stage("Unresolved<PendingBind>", "start_over(), with a fresh code of wx.login");
     let again = unresolved.start_over();
     let outcome = again.wechat_mini_program(here.tenant.wechat_login_code("openid-sunli")).send()?;
-    finished(&outcome)
+    here.finished(&outcome)
+}
+
+fn renewed_after_a_rotation(here: &Here) -> Result<()> {
+    title("Li Lei again: the tenant changes its key, and his identity token is renewed");
+    stage("Unauthenticated", "wechat_mini_program(code)");
+    let Outcome::Authenticated(user) = here.log_in("openid-lilei")? else { return unexpected() };
+    here.tenant.rotate_key();
+    stage("Authenticated", "renew_id_token()");
+    let user = user.renew_id_token().send()?;
+    // The verifier may ask for keys once in ten seconds; here it has just done so, and a new one asks at once.
+    let here = Here { verifier: IdTokenVerifier::new(&here.client)?, ..Here::clone(here) };
+    here.finished::<idaas_login::WeChat>(&Outcome::Authenticated(user))
 }
 
 impl Here {
@@ -174,6 +190,20 @@ impl Here {
         let x = self.tenant.captcha_solution(captcha.token().expose()).ok_or("no such captcha")?;
         stage("Captcha", "solve(x, destination)");
         Ok(captcha.solve(x, destination).send()?)
+    }
+
+    /// The end of each login: a session, and a user who was verified by the tenant's keys.
+    fn finished<P: MiniProgram>(&self, outcome: &Outcome<P>) -> Result<()> {
+        let Outcome::Authenticated(user) = outcome else { return unexpected() };
+        println!("  Authenticated: {}", session(user));
+        let claims = user.identify(&self.verifier)?;
+        println!(
+            "  Verified: {}, called {}, id {}",
+            claims.user_name().unwrap_or("nobody"),
+            claims.name().unwrap_or("nothing"),
+            claims.id().unwrap_or("none"),
+        );
+        Ok(())
     }
 
     /// The code that the user reads on the phone or in the mail.
@@ -197,12 +227,6 @@ fn title(text: &str) {
 
 fn stage(stage: &str, call: &str) {
     println!("  {stage}: {call}");
-}
-
-fn finished<P: idaas_login::MiniProgram>(outcome: &Outcome<P>) -> Result<()> {
-    let Outcome::Authenticated(user) = outcome else { return unexpected() };
-    println!("  Authenticated: {}", session(user));
-    Ok(())
 }
 
 fn session(user: &Authenticated) -> String {

@@ -4,14 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::device::Device;
 use crate::error::{Error, InvalidInput};
 use crate::stage::{Context, Unauthenticated};
 use crate::transport::{Transport, is_loopback};
+#[cfg(feature = "verify")]
+use crate::wire::endpoints::ISSUER_PATH;
 use crate::wire::endpoints::WECHAT_CODE;
-use crate::wire::requests::{X_CLIENT_ID, X_TENANT_ID, header_value, write_content_type};
+use crate::wire::requests::{
+    SESSION_TOKEN, X_CLIENT_ID, X_SESSION_TOKEN, X_TENANT_ID, header_value, write_content_type,
+};
 
 /// The edition of the server: small differences in headers follow from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,13 @@ pub enum Edition {
 }
 
 impl Edition {
+    pub(crate) const fn session_header(&self) -> HeaderName {
+        match self {
+            Self::Ciam => SESSION_TOKEN,
+            Self::Eiam | Self::OneAccess | Self::OneAccessIsv { .. } => X_SESSION_TOKEN,
+        }
+    }
+
     const fn content_type(&self) -> &'static str {
         match self {
             Self::Ciam | Self::Eiam => "application/json",
@@ -98,8 +109,25 @@ impl Client {
         &self.0.edition
     }
 
+    /// What the tenant's identity tokens name as their issuer.
+    #[cfg(feature = "verify")]
+    pub(crate) fn issuer(&self) -> String {
+        format!("{}://{}{ISSUER_PATH}", self.0.scheme, self.0.authority)
+    }
+
+    #[cfg(feature = "verify")]
+    pub(crate) fn client_id(&self) -> Result<&str, InvalidInput> {
+        let text = std::str::from_utf8(self.0.client_id.as_bytes());
+        text.map_err(|_| InvalidInput::new("client_id", "is not text"))
+    }
+
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.0.transport
+    }
+
+    /// The header that carries a session token: the pages of CIAM print it without `X-`, those of EIAM with it.
+    pub(crate) fn session_header(&self) -> HeaderName {
+        self.0.edition.session_header()
     }
 
     pub(crate) fn wechat_code_field(&self) -> &'static str {

@@ -34,6 +34,7 @@
 //!
 //! # Features
 //! - `ureq` (default): `UreqTransport`, blocking HTTPS through ureq and rustls.
+//! - `verify` (default): [`IdTokenVerifier`](crate::IdTokenVerifier), by `ring`, which rustls brings anyway.
 //! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -54,6 +55,7 @@ mod device;
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
 pub mod emulator;
 mod error;
+mod identity;
 mod secret;
 mod stage;
 mod step;
@@ -69,6 +71,10 @@ pub use self::error::{
     Error, ErrorClass, ErrorCode, InvalidInput, Recovery, Refusal, StepError, UnexpectedAnswer,
     UnexpectedReason, Unresolved,
 };
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use self::identity::{Algorithm, IdTokenVerifier, KeyCache, KeyCacheBuilder, KeySet, KeySetError};
+pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{
     AcceptsCode, Alipay, Authenticated, MfaRequired, MiniProgram, NotAllowed, Outcome, PendingBind,
@@ -88,6 +94,10 @@ mod documents {
     #[cfg(feature = "ureq")]
     #[doc = include_str!("../README.md")]
     mod readme {}
+
+    #[cfg(feature = "verify")]
+    #[doc = include_str!("../docs/identity.md")]
+    mod identity {}
 
     #[cfg(feature = "emulator")]
     #[doc = include_str!("../docs/emulator.md")]

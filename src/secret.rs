@@ -41,7 +41,6 @@ macro_rules! token {
         $(#[$doc])*
         ///
         /// Its `Debug` is redacted, it has no `Display`, and its memory is zeroized when the last holder drops it.
-        /// Only an answer of the API makes one.
         #[derive(Clone)]
         pub struct $name(Secret);
 
@@ -88,6 +87,12 @@ token! {
 }
 
 impl StateToken {
+    pub(crate) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.0.header()
+    }
+}
+
+impl SessionToken {
     pub(crate) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
         self.0.header()
     }

@@ -8,8 +8,8 @@ use crate::secret::StateToken;
 use crate::stage::{Context, Next, Outcome, Stage};
 use crate::transport::{Request, Response, Sent, TransportError};
 use crate::wire::endpoints::Endpoint;
-use crate::wire::requests::{Body, request};
-use crate::wire::responses::{Failure, Fate, nothing, progress};
+use crate::wire::requests::{Body, Tokens, request};
+use crate::wire::responses::{Failure, Fate, nothing};
 
 /// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `Next`.
 ///
@@ -59,7 +59,7 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         let Self { stage, endpoint, body, .. } = self;
         let built = body.and_then(|body| {
             let context = stage.context();
-            request(endpoint, &context.client, &context.device, stage.state_token(), body)
+            request(endpoint, &context.client, &context.device, stage.tokens(), body)
         });
         match built {
             Ok(request) => Ok((request, InFlight { stage, endpoint, next: PhantomData })),
@@ -81,8 +81,8 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
             Err(error) => return Err(StepError::unresolved(endpoint, error, stage)),
         };
         let http_status = response.status();
-        match progress(response) {
-            Ok(progress) => N::reached(stage, progress).map_err(|(stage, reason)| {
+        match N::read(response) {
+            Ok(answer) => N::reached(stage, answer).map_err(|(stage, reason)| {
                 StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
             }),
             Err(failure) => Err(match failure.fate {
@@ -159,7 +159,8 @@ impl<T: Reply> Call<T> {
     /// [`Error::InvalidInput`] if an input cannot be right.
     pub fn into_request(self) -> Result<(Request, CallInFlight<T>), Error> {
         let Self { context, state_token, endpoint, body, kept } = self;
-        let request = request(endpoint, &context.client, &context.device, state_token.as_ref(), body?)?;
+        let tokens = Tokens { state: state_token.as_ref(), session: None };
+        let request = request(endpoint, &context.client, &context.device, tokens, body?)?;
         Ok((request, CallInFlight { context, endpoint, kept }))
     }
 }

@@ -39,7 +39,11 @@ fn steps() -> String {
     });
     let rows = endpoints::ALL.iter().map(|row| {
         let verb = http::Method::from(row.verb);
-        let to = if row.moves_the_flow() { "`Outcome`" } else { "a side call: the stage stays" };
+        let to = match row.leads_to {
+            [] => "a side call: the stage stays",
+            [StageKind::Authenticated] => "`Authenticated`",
+            _ => "`Outcome`",
+        };
         let platform = row.platform.filter(|_| row.from != StageKind::Unauthenticated);
         let to =
             platform.map_or_else(|| to.to_owned(), |platform| format!("{to}, through {platform:?} only"));
@@ -86,6 +90,7 @@ fn the_rustdoc_of_each_stage_lists_its_steps() {
             StageKind::PendingRegister => "src/stage/pending_register.rs",
             StageKind::MfaRequired => "src/stage/mfa_required.rs",
             StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_) => "src/stage/verify.rs",
+            StageKind::Authenticated => "src/stage/authenticated.rs",
             StageKind::Client | StageKind::Captcha => "src/captcha.rs",
             other => panic!("tests/docs.rs: no file for {other:?}"),
         };

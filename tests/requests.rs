@@ -58,6 +58,8 @@ fn every_request_agrees_with_its_row() {
         assert_eq!(request.uri().path(), row.path, "{name}");
         assert_eq!(request.uri().query(), None, "{name}");
         let headers = request.headers();
+        let session_token = headers.get("session-token").is_some_and(|token| token == support::SESSION_TOKEN);
+        assert_eq!(session_token, row.credential == Credential::SessionToken, "{name}");
         let has_state_token = headers.get("x-state-token").is_some_and(|token| token == STATE_TOKEN);
         assert_eq!(has_state_token, row.credential == Credential::StateToken, "{name}");
         for required in

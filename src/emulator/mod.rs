@@ -28,6 +28,7 @@
 
 mod puzzle;
 mod server;
+mod signing;
 mod tenant;
 
 use std::collections::{HashMap, VecDeque};
@@ -80,6 +81,18 @@ pub struct Settings {
     pub new_state_token: bool,
     /// Whether successes carry an `id_token`; `true` unless said.
     pub id_token: bool,
+    /// How long an `id_token` lives; 5 minutes unless said, as the pages do.
+    pub id_token_lifetime: Duration,
+    /// Where in an `id_token` the user's data are; [`ClaimsLayout::Flat`] unless said.
+    pub claims_layout: ClaimsLayout,
+    /// Whether `id_token`s are signed by the key before the one in use; `false` unless said.
+    pub sign_with_previous_key: bool,
+    /// How many of the keys before the one in use are published with it; none unless said.
+    pub published_previous_keys: usize,
+    /// What is answered instead of the key set; `None` unless said.
+    pub broken_key_set: Option<String>,
+    /// Whether the session token is replaced when an `id_token` is renewed; `false` unless said.
+    pub refresh_sessions: bool,
     /// Whether answers have the leading spaces that the pages print; `false` unless said.
     pub printed_spaces: bool,
     /// How long a state token lives; 10 minutes unless said.
@@ -107,6 +120,12 @@ impl Default for Settings {
             data: DataForm::Listed(vec!["VERIFY_PHONE".to_owned(), "VERIFY_EMAIL".to_owned()]),
             new_state_token: true,
             id_token: true,
+            id_token_lifetime: Duration::from_secs(5 * 60),
+            claims_layout: ClaimsLayout::Flat,
+            sign_with_previous_key: false,
+            published_previous_keys: 0,
+            broken_key_set: None,
+            refresh_sessions: false,
             printed_spaces: false,
             state_token_lifetime: Duration::from_secs(10 * 60),
             code_lifetime: Duration::from_secs(5 * 60),
@@ -140,11 +159,21 @@ pub enum DataForm {
     Absent,
 }
 
+/// The two layouts of an `id_token` that the pages show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimsLayout {
+    /// The user's data are claims of their own.
+    Flat,
+    /// They are JSON text in the claim `api`.
+    Api,
+}
+
 /// An account of the tenant.
 #[derive(Clone)]
 #[allow(clippy::struct_field_names)] // The field's term is user_name.
 pub struct User {
     user_name: String,
+    id: String,
     name: Option<String>,
     password: Option<String>,
     mobile: Option<String>,
@@ -156,8 +185,10 @@ pub struct User {
 impl User {
     /// An account with this user name, and nothing else yet.
     pub fn new(user_name: impl Into<String>) -> Self {
+        let user_name = user_name.into();
         Self {
-            user_name: user_name.into(),
+            id: format!("20220425140138519-{user_name}"),
+            user_name,
             name: None,
             password: None,
             mobile: None,
@@ -230,6 +261,8 @@ pub enum Fault {
     LoseRequest,
     /// The tenant carries it out, and the connection is lost before the answer.
     LoseAnswer,
+    /// The tenant carries it out, and answers late.
+    Late(Duration),
     /// This answer, and nothing is carried out.
     Answer {
         /// The HTTP status.
@@ -308,6 +341,8 @@ type Clock = Box<dyn Fn() -> SystemTime + Send>;
 /// What becomes of a request.
 pub(crate) enum Reply {
     Answer(Response),
+    /// The answer, after a while.
+    Late(Duration, Response),
     /// The connection is lost.
     Lost,
 }
@@ -439,6 +474,16 @@ impl Emulator {
         self.tenant().sessions.get(session_token).cloned()
     }
 
+    /// Ends a session: its token is good for nothing any more.
+    pub fn end_session(&self, session_token: &str) {
+        self.tenant().sessions.remove(session_token);
+    }
+
+    /// Changes the key that signs `id_token`s: from now on the key set has the new one.
+    pub fn rotate_key(&self) {
+        self.tenant().signing.rotate();
+    }
+
     /// Lets the next request to `path` go wrong; several faults happen one after the other.
     pub fn fail_next(&self, path: impl Into<String>, fault: Fault) {
         self.tenant().faults.entry(path.into()).or_default().push_back(fault);
@@ -491,6 +536,10 @@ impl Transport for Emulator {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         match self.reply(&request) {
             Reply::Answer(response) => Ok(response),
+            Reply::Late(time, response) => {
+                std::thread::sleep(time);
+                Ok(response)
+            }
             Reply::Lost => Err(TransportError::maybe_sent("the connection was lost")),
         }
     }

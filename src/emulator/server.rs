@@ -102,7 +102,15 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_REQUEST).collect().await.map_err(io::Error::other)?.to_bytes();
     match emulator.reply(&http::Request::from_parts(parts, body.to_vec())) {
-        Reply::Answer(response) => Ok(response.map(|body| Full::new(Bytes::from(body)))),
+        Reply::Answer(response) => Ok(response.map(full)),
+        Reply::Late(time, response) => {
+            tokio::time::sleep(time).await;
+            Ok(response.map(full))
+        }
         Reply::Lost => Err(io::ErrorKind::ConnectionAborted.into()),
     }
+}
+
+fn full(body: Vec<u8>) -> Full<Bytes> {
+    Full::new(Bytes::from(body))
 }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use http::header::CONTENT_TYPE;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::puzzle::Puzzle;
+use super::signing::Signing;
 use super::{
-    Clock, DataForm, Effect, Entry, Fault, Faults, Reply, Settings, TokenKind, Tokens, Unbound, User,
+    ClaimsLayout, Clock, DataForm, Effect, Entry, Fault, Faults, Reply, Settings, TokenKind, Tokens, Unbound,
+    User,
 };
 use crate::client::Edition;
 use crate::endpoints::{self, Credential, Endpoint, FieldKind, Platform, Scenario, SendType, StageKind};
@@ -30,6 +32,7 @@ pub(super) struct Tenant {
     pub(super) sessions: HashMap<String, String>,
     pub(super) faults: Faults,
     pub(super) ledger: Vec<Entry>,
+    pub(super) signing: Signing,
     users: Vec<User>,
     attempts: HashMap<String, Attempts>,
     login_codes: HashMap<(Platform, String), Issued<String>>,
@@ -39,6 +42,8 @@ pub(super) struct Tenant {
     captchas: HashMap<String, Issued<u32>>,
     passes: HashMap<String, Issued<String>>,
     flows: HashMap<String, Issued<Flow>>,
+    /// The issuer of the tokens that the request under way asks for.
+    issuer: String,
     random: u64,
 }
 
@@ -103,6 +108,7 @@ impl Tenant {
             sessions: HashMap::new(),
             faults: HashMap::new(),
             ledger: Vec::new(),
+            signing: Signing::new(),
             users: Vec::new(),
             attempts: HashMap::new(),
             login_codes: HashMap::new(),
@@ -112,6 +118,7 @@ impl Tenant {
             captchas: HashMap::new(),
             passes: HashMap::new(),
             flows: HashMap::new(),
+            issuer: String::new(),
             random: EMULATORS.fetch_add(1, Ordering::Relaxed) << 32,
         }
     }
@@ -183,6 +190,13 @@ impl Tenant {
                 self.carry_out(request);
                 self.answered(text(http_status, body))
             }
+            Some(Fault::Late(time)) => {
+                let response = self.carry_out(request);
+                match self.answered(response) {
+                    Reply::Answer(response) => Reply::Late(time, response),
+                    other => other,
+                }
+            }
             None => {
                 let response = self.carry_out(request);
                 self.answered(response)
@@ -198,6 +212,10 @@ impl Tenant {
     }
 
     fn carry_out(&mut self, request: &Request) -> Response {
+        if request.uri().path() == endpoints::KEYS_PATH && request.method() == Method::GET {
+            return self.key_set();
+        }
+        self.issuer = issuer(request);
         let rows: Vec<_> =
             endpoints::ALL.iter().copied().filter(|row| row.path == request.uri().path()).collect();
         let Some(first) = rows.first() else {
@@ -284,6 +302,7 @@ impl Tenant {
         match (row.from, row.credential) {
             (StageKind::Client, _) => self.captcha(),
             (StageKind::Captcha, _) => self.solve(fields),
+            (_, Credential::SessionToken) => self.renew(headers),
             (StageKind::Unauthenticated, _) => self.login(row, headers, fields),
             (_, Credential::None) => self.send_code(row, fields),
             (StageKind::MfaRequired, Credential::StateToken) => {
@@ -298,6 +317,39 @@ impl Tenant {
                 Ok(self.settle(row, &state_token, flow, user_name))
             }
         }
+    }
+
+    fn key_set(&mut self) -> Response {
+        self.signing.published_before = self.settings.published_previous_keys;
+        let keys = match &self.settings.broken_key_set {
+            Some(broken) => broken.clone(),
+            None => self.signing.key_set().to_string(),
+        };
+        text(StatusCode::OK, keys)
+    }
+
+    /// A new identity token for a session. The answer has no status.
+    fn renew(&mut self, headers: &HeaderMap) -> Answer {
+        let name = self.settings.edition.session_header();
+        let token = headers
+            .get(name)
+            .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+            .unwrap_or_default();
+        let Some(user_name) = self.sessions.get(token).cloned() else {
+            return refuse("IDAAS.SDK.PARAM.0023", "Invalid or expired session token");
+        };
+        let mut session_token = token.to_owned();
+        if self.settings.refresh_sessions {
+            self.sessions.remove(&session_token);
+            session_token = self.token(TokenKind::Session);
+            self.sessions.insert(session_token.clone(), user_name.clone());
+            self.effect(Effect::Session { user_name: user_name.clone() });
+        }
+        Ok(json!({
+            "session_token": session_token,
+            "expire": self.settings.session_lifetime.as_secs(),
+            "id_token": self.id_token(&user_name),
+        }))
     }
 
     fn captcha(&mut self) -> Answer {
@@ -608,10 +660,7 @@ impl Tenant {
             // The page of the bind by code prints a space here, the others do not.
             let spaced = self.settings.printed_spaces && row.path == endpoints::BIND_PHONE.path;
             let space = if spaced { " " } else { "" };
-            let id_token = match &self.tokens {
-                Some(tokens) => tokens(TokenKind::Id),
-                None => self.id_token(user_name),
-            };
+            let id_token = self.id_token(user_name);
             fields.insert("id_token".to_owned(), format!("{space}{id_token}").into());
         }
         answer
@@ -643,20 +692,38 @@ impl Tenant {
         }
     }
 
-    /// The claims are real. The signature is not one: this tenant publishes no keys.
     fn id_token(&mut self, user_name: &str) -> String {
+        if let Some(tokens) = &self.tokens {
+            return tokens(TokenKind::Id);
+        }
         let issued_at = self.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let claims = json!({
-            "iss": "https://emulator.invalid/api/v1/oauth2",
+        let user = self.users.iter().find(|user| user.user_name == user_name);
+        let mobile =
+            user.and_then(|user| user.mobile.as_deref()).map(|mobile| format!("+86-{}", bare(mobile)));
+        let data = json!({
+            "id": user.map(|user| user.id.as_str()),
+            "userName": user_name,
+            "name": user.and_then(|user| user.name.as_deref()),
+            "mobile": mobile,
+            "email": user.and_then(|user| user.email.as_deref()),
+        });
+        let mut claims = match self.settings.claims_layout {
+            ClaimsLayout::Flat => data,
+            ClaimsLayout::Api => json!({ "api": data.to_string() }),
+        };
+        let common = json!({
+            "iss": self.issuer,
             "aud": self.settings.client_id,
             "sub": user_name,
             "iat": issued_at,
             "nbf": issued_at.saturating_sub(120),
-            "exp": issued_at + 300,
+            "exp": issued_at + self.settings.id_token_lifetime.as_secs(),
+            "jti": self.random(22),
         });
-        let header = BASE64_URL_SAFE_NO_PAD.encode(json!({ "alg": "RS256", "kid": "emulator" }).to_string());
-        let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
-        format!("{header}.{claims}.{}", self.random(342))
+        if let (Value::Object(claims), Value::Object(common)) = (&mut claims, common) {
+            claims.extend(common);
+        }
+        self.signing.sign(&claims, self.settings.sign_with_previous_key).unwrap_or_default()
     }
 
     fn effect(&mut self, effect: Effect) {
@@ -695,6 +762,17 @@ impl Tenant {
         attempts.locked_until = Some(now + lock_time);
         locked(lock_time)
     }
+}
+
+/// The tenant as the caller addressed it, as the issuer of its tokens: in process by the URI, over HTTP by the header.
+fn issuer(request: &Request) -> String {
+    let origin = match (request.uri().scheme_str(), request.uri().authority(), request.headers().get(HOST)) {
+        (Some(scheme), Some(authority), _) => format!("{scheme}://{authority}"),
+        (_, _, host) => {
+            format!("http://{}", host.and_then(|host| host.to_str().ok()).unwrap_or_default())
+        }
+    };
+    origin + endpoints::ISSUER_PATH
 }
 
 fn fingerprint(headers: &HeaderMap) -> Vec<u8> {

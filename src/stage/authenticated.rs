@@ -2,13 +2,23 @@ use std::fmt;
 use std::time::Duration;
 
 use super::sealed::Held;
-use super::{Context, Stage};
+use super::{Context, Next, Stage};
+use crate::error::UnexpectedReason;
 use crate::secret::{IdToken, SessionToken, StateToken};
-use crate::wire::endpoints::StageKind;
+use crate::step::Step;
+use crate::transport::Response;
+use crate::wire::endpoints::{RENEW_ID_TOKEN, StageKind};
+use crate::wire::requests::{Tokens, body};
+use crate::wire::responses::{Failure, Renewed, renewed};
 
 /// The login is finished: the user has a session.
 ///
 /// The status `SUCCESS` leads here.
+///
+/// | step | sends | leads to |
+/// |---|---|---|
+/// | [`renew_id_token`](Self::renew_id_token) | `POST /api/v2/sdk/sso/session-token/id-token` | [`Authenticated`] |
+/// | `identify` (feature `verify`) | nothing, or `GET /api/v1/oauth2/keys` | [`Claims`](crate::Claims) |
 pub struct Authenticated {
     pub(super) context: Context,
     pub(super) session_token: SessionToken,
@@ -34,9 +44,59 @@ impl Authenticated {
     pub fn id_token(&self) -> Option<&IdToken> {
         self.id_token.as_ref()
     }
+
+    /// Who the user is: the claims of the identity token, once `verifier` has verified it.
+    ///
+    /// # Errors
+    /// [`IdTokenError`](crate::IdTokenError): why it is not accepted;
+    /// [`Missing`](crate::IdTokenError::Missing) if the answer had none, which
+    /// [`renew_id_token`](Self::renew_id_token) can mend.
+    #[cfg(feature = "verify")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+    pub fn identify(&self, verifier: &crate::IdTokenVerifier) -> Result<crate::Claims, crate::IdTokenError> {
+        verifier.verify(self.id_token.as_ref().ok_or(crate::IdTokenError::Missing)?)
+    }
+
+    /// Asks for a new identity token.
+    ///
+    /// If the tenant refreshes sessions, the session token is a new one afterwards: store the one of the
+    /// [`Authenticated`] that comes back. The header that carries the session token follows from the client's edition.
+    ///
+    /// Page: [Refresh the `id_token` by `session_token`](https://open.bccastle.com/en/development/ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. A session that is over
+    /// (`IDAAS.SDK.PARAM.0023`) leads to [`Recovery::StartOver`](crate::Recovery::StartOver). After
+    /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the session token may have been replaced by one that was
+    /// lost with the answer.
+    pub fn renew_id_token(self) -> Step<Self, Self> {
+        let body = body(&RENEW_ID_TOKEN, &self.context.client, &[]);
+        Step::new(self, &RENEW_ID_TOKEN, body)
+    }
+}
+
+impl Next<Self> for Authenticated {
+    type Answer = Renewed;
+
+    fn read(response: Response) -> Result<Renewed, Failure> {
+        renewed(response)
+    }
+
+    fn reached(stage: Self, answer: Renewed) -> Result<Self, (Self, UnexpectedReason)> {
+        Ok(Self {
+            session_token: answer.session_token.unwrap_or(stage.session_token),
+            expires_in: answer.expires_in,
+            id_token: Some(answer.id_token),
+            context: stage.context,
+        })
+    }
 }
 
 impl Held for Authenticated {
+    fn tokens(&self) -> Tokens<'_> {
+        Tokens { state: None, session: Some(&self.session_token) }
+    }
+
     fn context(&self) -> &Context {
         &self.context
     }

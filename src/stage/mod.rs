@@ -19,9 +19,11 @@ use crate::client::Client;
 use crate::device::Device;
 use crate::error::UnexpectedReason;
 use crate::secret::StateToken;
+use crate::transport::Response;
 use crate::wire::endpoints::StageKind;
 use crate::wire::flows::{AllowedFlows, VerifyMethod};
-use crate::wire::responses::{Pending, Progress};
+use crate::wire::requests::Tokens;
+use crate::wire::responses::{Failure, Pending, Progress, progress};
 
 /// What a step of a login leads to.
 ///
@@ -80,7 +82,7 @@ pub(crate) struct Waiting {
 }
 
 pub(crate) mod sealed {
-    use super::{Context, StateToken, Unauthenticated};
+    use super::{Context, StateToken, Tokens, Unauthenticated};
 
     pub trait Sealed {}
 
@@ -93,6 +95,11 @@ pub(crate) mod sealed {
         fn state_token(&self) -> Option<&StateToken>;
         fn into_context(self) -> Context;
 
+        /// What a request from this stage may carry.
+        fn tokens(&self) -> Tokens<'_> {
+            Tokens { state: self.state_token(), session: None }
+        }
+
         /// The same client, the same device, from the beginning.
         fn start_over(self) -> Unauthenticated {
             Unauthenticated::new(self.into_context())
@@ -102,13 +109,25 @@ pub(crate) mod sealed {
 
 /// What a step can lead to.
 pub trait Next<S>: Sized {
+    /// What is read from the answer.
+    type Answer;
+
+    /// Reads the answer.
+    fn read(response: Response) -> Result<Self::Answer, Failure>;
+
     /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
-    fn reached(stage: S, progress: Progress) -> Result<Self, (S, UnexpectedReason)>;
+    fn reached(stage: S, answer: Self::Answer) -> Result<Self, (S, UnexpectedReason)>;
 }
 
 impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
-    fn reached(stage: S, progress: Progress) -> Result<Self, (S, UnexpectedReason)> {
-        match progress {
+    type Answer = Progress;
+
+    fn read(response: Response) -> Result<Progress, Failure> {
+        progress(response)
+    }
+
+    fn reached(stage: S, answer: Progress) -> Result<Self, (S, UnexpectedReason)> {
+        match answer {
             Progress::Success { session_token, expires_in, id_token } => {
                 Ok(Self::Authenticated(Authenticated {
                     context: stage.into_context(),

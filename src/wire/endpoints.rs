@@ -144,6 +144,8 @@ pub enum Credential {
     None,
     /// The state token, in `X-state-token`.
     StateToken,
+    /// The session token, in `session-token` or `X-session-token`, by the edition.
+    SessionToken,
 }
 
 /// A row of the table: a step and the request that it sends.
@@ -443,6 +445,18 @@ table! {
     /// A code by e-mail, for the second factor.
     SEND_MFA_EMAIL = send_code(StageKind::VerifyEmail(Scenario::SecondFactor), SendType::MfaAuthEms);
 
+    /// A new identity token, and perhaps a new session token, for a session.
+    RENEW_ID_TOKEN = Endpoint {
+        credential: Credential::SessionToken,
+        leads_to: &[StageKind::Authenticated],
+        ..post(
+            StageKind::Authenticated,
+            "renew_id_token",
+            "/api/v2/sdk/sso/session-token/id-token",
+            page!("ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html"),
+        )
+    };
+
     /// A captcha.
     CAPTCHA = Endpoint {
         verb: Verb::Get,
@@ -469,6 +483,14 @@ table! {
         )
     };
 }
+
+/// The path that ends an identity token's issuer: `https://{domain}/api/v1/oauth2`.
+pub const ISSUER_PATH: &str = "/api/v1/oauth2";
+
+/// The tenant's public keys, a JWK set, by GET without any header.
+///
+/// Page: `ciam/api/v2/sdk/appendix/get-user-info-from-id-token.html`.
+pub const KEYS_PATH: &str = "/api/v1/oauth2/keys";
 
 /// A method that sends nothing: it turns run-time data into a type.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,12 +9,14 @@ use super::endpoints::{Credential, Endpoint, FieldKind, WECHAT_CODE};
 use crate::client::Client;
 use crate::device::Device;
 use crate::error::InvalidInput;
-use crate::secret::StateToken;
+use crate::secret::{SessionToken, StateToken};
 use crate::transport::Request;
 
 pub(crate) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 pub(crate) const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 pub(crate) const X_STATE_TOKEN: HeaderName = HeaderName::from_static("x-state-token");
+pub(crate) const SESSION_TOKEN: HeaderName = HeaderName::from_static("session-token");
+pub(crate) const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 pub(crate) const X_OPERATING_SYS_VERSION: HeaderName = HeaderName::from_static("x-operating-sys-version");
 pub(crate) const X_DEVICE_FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 pub(crate) const X_DEVICE_IP: HeaderName = HeaderName::from_static("x-device-ip");
@@ -83,23 +85,36 @@ fn json_len(text: &str) -> usize {
         .sum()
 }
 
+/// The tokens that a request may carry.
+#[derive(Clone, Copy, Default)]
+pub struct Tokens<'a> {
+    pub(crate) state: Option<&'a StateToken>,
+    pub(crate) session: Option<&'a SessionToken>,
+}
+
 /// The whole request, ready for any HTTP client.
 pub(crate) fn request(
     endpoint: &'static Endpoint,
     client: &Client,
     device: &Device,
-    state_token: Option<&StateToken>,
+    tokens: Tokens<'_>,
     mut body: Body,
 ) -> Result<Request, InvalidInput> {
     let mut headers = HeaderMap::with_capacity(HEADERS);
     client.write_headers(&mut headers);
     device.write_headers(&mut headers);
-    if endpoint.credential == Credential::StateToken {
-        let token = state_token.ok_or(InvalidInput::new("state_token", "is missing"))?;
-        let value = token.header().map_err(|_| {
-            InvalidInput::new("state_token", "contains a character that a header cannot carry")
-        })?;
-        headers.insert(X_STATE_TOKEN, value);
+    let credential = match endpoint.credential {
+        Credential::None => None,
+        Credential::StateToken => Some((X_STATE_TOKEN, "state_token", tokens.state.map(StateToken::header))),
+        Credential::SessionToken => {
+            Some((client.session_header(), "session_token", tokens.session.map(SessionToken::header)))
+        }
+    };
+    if let Some((name, field, value)) = credential {
+        let value = value.ok_or(InvalidInput::new(field, "is missing"))?;
+        let value =
+            value.map_err(|_| InvalidInput::new(field, "contains a character that a header cannot carry"))?;
+        headers.insert(name, value);
     }
     let mut request = HttpRequest::new(std::mem::take(&mut *body));
     *request.method_mut() = endpoint.verb.into();

@@ -175,6 +175,31 @@ fn words(raw: &RawValue) -> Vec<String> {
     serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
+/// A new identity token, and perhaps a new session token.
+pub struct Renewed {
+    pub(crate) session_token: Option<SessionToken>,
+    pub(crate) expires_in: Option<Duration>,
+    pub(crate) id_token: IdToken,
+}
+
+/// Reads the answer to the renewal of an identity token: it has no `status`.
+pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
+    settle(response, |http_status, fields| {
+        let unreadable = || Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown);
+        let fields = fields.ok_or_else(unreadable)?;
+        if fields.status.token() == Ok(Some(ACCESS_DENIED)) {
+            return Err(Failure::new(Error::AccessDenied, Fate::Over));
+        }
+        let session_token = fields.session_token.token().map_err(|Unreadable| unreadable())?;
+        let id_token = fields.id_token.token().map_err(|Unreadable| unreadable())?;
+        Ok(Renewed {
+            session_token: session_token.map(SessionToken::new),
+            expires_in: fields.expire.value().and_then(seconds),
+            id_token: id_token.map(IdToken::new).ok_or_else(unreadable)?,
+        })
+    })
+}
+
 /// Sorts the answer by HTTP status and error code; what is left, a success, is for `read`.
 ///
 /// `read` gets `None` for a body that is not a JSON object.

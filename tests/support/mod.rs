@@ -148,11 +148,15 @@ pub fn came<S: Stage, P: MiniProgram>(result: Result<Outcome<P>, StepError<S>>) 
         Ok(Outcome::PendingBind(_)) => Came::To(StageKind::PendingBind),
         Ok(Outcome::PendingRegister(_)) => Came::To(StageKind::PendingRegister),
         Ok(Outcome::MfaRequired(_)) => Came::To(StageKind::MfaRequired),
-        Err(failed) => match failed.into_parts() {
-            (error, Recovery::Retry(_)) => Came::Retry(error, S::KIND),
-            (error, Recovery::Unresolved(_)) => Came::Unresolved(error, S::KIND),
-            (error, Recovery::StartOver(_)) => Came::StartOver(error),
-        },
+        Err(failed) => failure(failed),
+    }
+}
+
+fn failure<S: Stage>(failed: StepError<S>) -> Came {
+    match failed.into_parts() {
+        (error, Recovery::Retry(_)) => Came::Retry(error, S::KIND),
+        (error, Recovery::Unresolved(_)) => Came::Unresolved(error, S::KIND),
+        (error, Recovery::StartOver(_)) => Came::StartOver(error),
     }
 }
 
@@ -190,6 +194,7 @@ pub fn take(row: &'static Endpoint, edition: Edition, answers: Answers) -> Came 
         (StageKind::PendingRegister, _) | (_, Some(Scenario::Register)) => Some(USER_REGISTER),
         (StageKind::MfaRequired, _) | (_, Some(Scenario::SecondFactor)) => Some(MFA_AUTH),
         (StageKind::Captcha, _) => Some(CAPTCHA),
+        (StageKind::Authenticated, _) => Some(SUCCESS),
         _ => None,
     };
     let first = Mutex::new(first);
@@ -266,6 +271,13 @@ fn take_wechat(row: &'static Endpoint, client: &Client) -> Came {
         }
         (StageKind::VerifyEmail(Scenario::SecondFactor), "send_code") => {
             called(mfa().email(EMAIL).send_code(&email_pass).send())
+        }
+        (StageKind::Authenticated, "renew_id_token") => {
+            let Outcome::Authenticated(user) = log_in(client) else { panic!("SUCCESS leads to a session") };
+            match user.renew_id_token().send() {
+                Ok(_) => Came::To(StageKind::Authenticated),
+                Err(failed) => failure(failed),
+            }
         }
         (StageKind::MfaRequired, "registered_mobile") => called(mfa().registered_mobile().send()),
         (StageKind::Client, "captcha") => called(client.captcha(&device()).send()),

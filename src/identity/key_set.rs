@@ -1,0 +1,275 @@
+//! The tenant's keys (RFC 7517), and what they verify (RFC 7515, RFC 7518).
+
+use std::fmt;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RsaParameters, RsaPublicKeyComponents,
+    UnparsedPublicKey,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::error::IdTokenError;
+use super::jws::Jws;
+
+/// A signature algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// RSA with PKCS #1 v1.5 padding and SHA-256: what the tenants use.
+    Rs256,
+    /// RSA with PKCS #1 v1.5 padding and SHA-384.
+    Rs384,
+    /// RSA with PKCS #1 v1.5 padding and SHA-512.
+    Rs512,
+    /// RSA with PSS padding and SHA-256.
+    Ps256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+}
+
+impl Algorithm {
+    /// The allowed ones unless a caller says otherwise.
+    pub(super) const DEFAULT: &'static [Self] = &[Self::Rs256];
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "RS256" => Self::Rs256,
+            "RS384" => Self::Rs384,
+            "RS512" => Self::Rs512,
+            "PS256" => Self::Ps256,
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            _ => return None,
+        })
+    }
+}
+
+/// A set of public keys: a JWK set.
+///
+/// Keys of another type, keys that cannot be read and keys for encryption are skipped. RSA keys below 2048 bits are refused.
+pub struct KeySet {
+    keys: Vec<Key>,
+    /// The ids of the keys that were there and must not be used.
+    refused: Vec<Option<Box<str>>>,
+}
+
+/// Bytes that are no JWK set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a JWK set: a JSON object with a list of keys")]
+#[non_exhaustive]
+pub struct KeySetError;
+
+struct Key {
+    id: Option<Box<str>>,
+    /// The one algorithm that the key itself says it is for.
+    algorithm: Option<Algorithm>,
+    material: Material,
+}
+
+enum Material {
+    Rsa { modulus: Box<[u8]>, exponent: Box<[u8]> },
+    P256(Box<[u8]>),
+    P384(Box<[u8]>),
+}
+
+/// What is known here of a key's members (RFC 7517 section 4, RFC 7518 section 6).
+#[derive(Deserialize)]
+struct Jwk<'a> {
+    kty: &'a str,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    n: Option<&'a str>,
+    e: Option<&'a str>,
+    crv: Option<&'a str>,
+    x: Option<&'a str>,
+    y: Option<&'a str>,
+}
+
+impl KeySet {
+    /// Reads a JWK set.
+    ///
+    /// # Errors
+    /// [`KeySetError`] if it is not a JSON object with a list of keys. A key that cannot be used is no error: see
+    /// [`KeySet`].
+    pub fn from_json(json: &[u8]) -> Result<Self, KeySetError> {
+        #[derive(Deserialize)]
+        struct Set<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a RawValue>,
+        }
+        let set: Set<'_> = serde_json::from_slice(json).map_err(|_| KeySetError)?;
+        let mut keys = Vec::with_capacity(set.keys.len());
+        let mut refused = Vec::new();
+        for raw in set.keys {
+            // Of another type, or broken: as if it were not there (RFC 7517 section 5).
+            let Ok(jwk) = serde_json::from_str::<Jwk<'_>>(raw.get()) else { continue };
+            let id = jwk.kid.as_deref().map(Box::from);
+            let algorithm = jwk.alg.as_deref().map(Algorithm::from_name);
+            match Material::read(&jwk) {
+                // For an algorithm that is not known here it is for nothing.
+                Some(material) if jwk.is_for_verification() && algorithm != Some(None) => {
+                    keys.push(Key { id, algorithm: algorithm.flatten(), material });
+                }
+                _ => refused.push(id),
+            }
+        }
+        Ok(Self { keys, refused })
+    }
+
+    /// How many keys of the set can be used.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no key of the set can be used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Verifies a signed token in compact form, by RS256, and gives its payload.
+    ///
+    /// This is the signature alone: who issued the token, for whom and until when is for
+    /// [`IdTokenVerifier`](crate::IdTokenVerifier).
+    ///
+    /// # Errors
+    /// [`IdTokenError`], of the kinds that are about form, key and signature.
+    pub fn verify(&self, token: &str) -> Result<Vec<u8>, IdTokenError> {
+        self.verify_with(token, Algorithm::DEFAULT)
+    }
+
+    /// The same, by any of the algorithms that are `allowed`.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_with(&self, token: &str, allowed: &[Algorithm]) -> Result<Vec<u8>, IdTokenError> {
+        self.verify_parsed(&Jws::parse(token, allowed)?)
+    }
+
+    /// The rules of the choice: a token that names a key is verified by the keys of that name, one that names none by all;
+    /// of these only by keys that are made for the algorithm, each in turn.
+    pub(super) fn verify_parsed(&self, jws: &Jws<'_>) -> Result<Vec<u8>, IdTokenError> {
+        let named = |id: &Option<Box<str>>| jws.key_id.is_none() || id.as_deref() == jws.key_id.as_deref();
+        let mut failure = if self.refused.iter().any(named) {
+            IdTokenError::UnsuitableKey
+        } else {
+            IdTokenError::UnknownKey
+        };
+        for key in self.keys.iter().filter(|key| named(&key.id)) {
+            if !key.is_for(jws.algorithm) {
+                if matches!(failure, IdTokenError::UnknownKey) {
+                    failure = IdTokenError::UnsuitableKey;
+                }
+            } else if key.verifies(jws) {
+                return jws.payload();
+            } else {
+                failure = IdTokenError::BadSignature;
+            }
+        }
+        Err(failure)
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySet")
+            .field("keys", &self.keys.len())
+            .field("refused", &self.refused.len())
+            .finish()
+    }
+}
+
+impl Jwk<'_> {
+    fn is_for_verification(&self) -> bool {
+        self.usage.as_deref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"))
+    }
+}
+
+impl Key {
+    fn is_for(&self, algorithm: Algorithm) -> bool {
+        self.algorithm.is_none_or(|own| own == algorithm)
+            && matches!(
+                (&self.material, algorithm),
+                (
+                    Material::Rsa { .. },
+                    Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps256
+                ) | (Material::P256(_), Algorithm::Es256)
+                    | (Material::P384(_), Algorithm::Es384)
+            )
+    }
+
+    fn verifies(&self, jws: &Jws<'_>) -> bool {
+        let (message, signature) = (jws.signed.as_bytes(), jws.signature.as_slice());
+        let verified = match &self.material {
+            Material::Rsa { modulus, exponent } => {
+                let Some(parameters) = jws.algorithm.rsa() else { return false };
+                RsaPublicKeyComponents { n: modulus, e: exponent }.verify(parameters, message, signature)
+            }
+            Material::P256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
+            Material::P384(point) => {
+                UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(message, signature)
+            }
+        };
+        verified.is_ok()
+    }
+}
+
+impl Algorithm {
+    fn rsa(self) -> Option<&'static RsaParameters> {
+        Some(match self {
+            Self::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+            Self::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
+            Self::Ps256 => &RSA_PSS_2048_8192_SHA256,
+            Self::Es256 | Self::Es384 => return None,
+        })
+    }
+}
+
+impl Material {
+    fn read(jwk: &Jwk<'_>) -> Option<Self> {
+        let bytes = |text: Option<&str>| BASE64_URL_SAFE_NO_PAD.decode(text?).ok();
+        match (jwk.kty, jwk.crv) {
+            ("RSA", _) => {
+                let modulus = number(bytes(jwk.n)?);
+                let exponent = number(bytes(jwk.e)?);
+                // The limits of RFC 7518 section 3.3 and of ring; an even or tiny exponent is no RSA key.
+                let bits = modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?;
+                let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+                let fits = (2048..=8192).contains(&bits) && odd(&modulus);
+                let sane = exponent.len() <= 4 && odd(&exponent) && *exponent != [1];
+                (fits && sane).then_some(Self::Rsa { modulus, exponent })
+            }
+            ("EC", Some("P-256")) => point(&bytes(jwk.x)?, &bytes(jwk.y)?, 32).map(Self::P256),
+            ("EC", Some("P-384")) => point(&bytes(jwk.x)?, &bytes(jwk.y)?, 48).map(Self::P384),
+            _ => None,
+        }
+    }
+}
+
+/// A number without the leading zeros that some libraries write though they must not (RFC 7518 section 6.3.1.1).
+fn number(bytes: Vec<u8>) -> Box<[u8]> {
+    match bytes.iter().position(|byte| *byte != 0) {
+        Some(0) => bytes.into(),
+        Some(first) => bytes.get(first..).unwrap_or_default().into(),
+        None => Box::default(),
+    }
+}
+
+/// A point of a curve, uncompressed. Each coordinate has the curve's full size (RFC 7518 section 6.2.1.2).
+fn point(x: &[u8], y: &[u8], size: usize) -> Option<Box<[u8]>> {
+    (x.len() == size && y.len() == size).then(|| [&[4], x, y].concat().into())
+}

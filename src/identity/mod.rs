@@ -1,0 +1,58 @@
+//! Who the user is: the identity token, verified against the tenant's keys.
+
+mod claims;
+mod error;
+#[cfg(feature = "verify")]
+mod jws;
+#[cfg(feature = "verify")]
+mod key_cache;
+#[cfg(feature = "verify")]
+mod key_set;
+#[cfg(feature = "verify")]
+mod verifier;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+pub use self::claims::Claims;
+pub use self::error::{IdTokenError, MalformedToken};
+#[cfg(feature = "verify")]
+pub use self::key_cache::{KeyCache, KeyCacheBuilder};
+#[cfg(feature = "verify")]
+pub use self::key_set::{Algorithm, KeySet, KeySetError};
+#[cfg(feature = "verify")]
+pub use self::verifier::IdTokenVerifier;
+use crate::secret::IdToken;
+
+/// Part of a compact token: Base64 for URLs in its one canonical form, without padding and without white space.
+fn decode(part: &str, malformed: MalformedToken) -> Result<Vec<u8>, IdTokenError> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed.into())
+}
+
+/// The three parts of a compact token.
+fn split(token: &str) -> Result<[&str; 3], IdTokenError> {
+    let mut parts = token.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(header), Some(payload), Some(signature), None) => Ok([header, payload, signature]),
+        _ => Err(MalformedToken::NotThreeParts.into()),
+    }
+}
+
+impl IdToken {
+    /// An identity token from elsewhere, such as one that a front end sends as a bearer token. Nothing has verified it.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        Self::new(text)
+    }
+
+    /// What the token claims, without any proof: anybody can write such a token.
+    ///
+    /// For logs and for display. To know who the user is, ask an [`IdTokenVerifier`](crate::IdTokenVerifier).
+    ///
+    /// # Errors
+    /// [`IdTokenError::Malformed`] if it cannot be read. The pages' own examples cannot.
+    pub fn unverified_claims(&self) -> Result<Claims, IdTokenError> {
+        let [_, payload, _] = split(self.expose())?;
+        Claims::read(&decode(payload, MalformedToken::PayloadBase64)?)
+    }
+}

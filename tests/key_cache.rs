@@ -1,0 +1,354 @@
+//! Keys that rotate, tenants that fail, and many threads at once.
+#![cfg(feature = "verify")]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use idaas_login::emulator::{Emulator, User};
+use idaas_login::endpoints::{KEYS_PATH, Platform};
+use idaas_login::{
+    Algorithm, Client, Error, IdTokenError, KeyCache, Outcome, Request, Response, Transport, TransportError,
+};
+use support::{device, response};
+
+const RS256: &[Algorithm] = &[Algorithm::Rs256];
+
+/// A tenant, a client that counts the fetches of keys, and a clock that the test moves.
+#[derive(Clone)]
+struct Setting {
+    tenant: Emulator,
+    client: Client,
+    fetches: Arc<AtomicUsize>,
+    seconds: Arc<AtomicU64>,
+    /// What is answered instead of the keys.
+    instead: Arc<Mutex<Option<Instead>>>,
+}
+
+type Instead = fn() -> Result<Response, TransportError>;
+
+impl Setting {
+    fn new() -> Self {
+        let tenant = Emulator::new();
+        tenant.add_user(User::new("zhangsan"));
+        tenant.bind(Platform::WeChat, "an-openid", "zhangsan");
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let instead = Arc::new(Mutex::new(None::<Instead>));
+        let (transport, counter, failing) = (tenant.clone(), Arc::clone(&fetches), Arc::clone(&instead));
+        let client = tenant
+            .client_builder("https://emulator.invalid")
+            .build_with(move |request: Request| {
+                if request.uri().path() == KEYS_PATH {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    if let Some(instead) = *failing.lock().unwrap() {
+                        return instead();
+                    }
+                }
+                transport.send(request)
+            })
+            .unwrap();
+        Self { tenant, client, fetches, seconds: Arc::new(AtomicU64::new(1_000_000)), instead }
+    }
+
+    fn cache(&self) -> KeyCache {
+        let seconds = Arc::clone(&self.seconds);
+        KeyCache::builder(&self.client)
+            .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
+            .build()
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+
+    fn fail(&self, instead: Option<Instead>) {
+        *self.instead.lock().unwrap() = instead;
+    }
+
+    fn token(&self) -> String {
+        let code = self.tenant.wechat_login_code("an-openid");
+        match self.client.login(device()).wechat_mini_program(code).send().unwrap() {
+            Outcome::Authenticated(user) => user.id_token().unwrap().expose().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A token that names a key nobody has.
+    fn forged(&self, number: usize) -> String {
+        use base64::Engine;
+        use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+        let header = BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"RS256","kid":"forged-{number}"}}"#));
+        let token = self.token();
+        format!("{header}.{}", token.split_once('.').unwrap().1)
+    }
+}
+
+#[test]
+fn keys_are_fetched_once_and_kept() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    assert_eq!(setting.fetches(), 0);
+    for _ in 0..5 {
+        cache.verify(&setting.token(), RS256).unwrap();
+    }
+    assert_eq!(setting.fetches(), 1);
+    // A token that cannot be right costs no fetch.
+    for bad in ["", "a.b.c", &setting.token().replacen('.', "..", 1)] {
+        assert!(setting.cache().verify(bad, RS256).is_err());
+    }
+    assert!(setting.cache().verify(&setting.token(), &[]).is_err());
+    assert_eq!(setting.fetches(), 1);
+}
+
+#[test]
+fn the_first_token_of_a_new_key_verifies() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    cache.verify(&setting.token(), RS256).unwrap();
+    for rotation in 2..6 {
+        setting.pass(10);
+        let old = setting.token();
+        setting.tenant.rotate_key();
+        cache.verify(&setting.token(), RS256).unwrap();
+        assert_eq!(setting.fetches(), rotation);
+        // The old key was withdrawn with the rotation: its tokens are good no more.
+        assert!(matches!(cache.verify(&old, RS256), Err(IdTokenError::UnknownKey)));
+        setting.tenant.configure(|settings| settings.sign_with_previous_key = true);
+        assert!(matches!(cache.verify(&setting.token(), RS256), Err(IdTokenError::UnknownKey)));
+        setting.tenant.configure(|settings| settings.sign_with_previous_key = false);
+        assert_eq!(setting.fetches(), rotation, "the cooldown holds");
+    }
+}
+
+#[test]
+fn keys_that_are_still_published_stay_good() {
+    let setting = Setting::new();
+    setting.tenant.configure(|settings| settings.published_previous_keys = 1);
+    let cache = setting.cache();
+    let old = setting.token();
+    setting.tenant.rotate_key();
+    cache.verify(&old, RS256).unwrap();
+    cache.verify(&setting.token(), RS256).unwrap();
+    assert_eq!(setting.fetches(), 1);
+}
+
+/// A stream of made-up key ids costs at most one fetch per cooldown.
+#[test]
+fn an_attacker_cannot_make_it_fetch() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    cache.verify(&setting.token(), RS256).unwrap();
+    for round in 1..=5 {
+        setting.pass(10);
+        for number in 0..100 {
+            assert!(matches!(cache.verify(&setting.forged(number), RS256), Err(IdTokenError::UnknownKey)));
+        }
+        assert_eq!(setting.fetches(), 1 + round);
+        cache.verify(&setting.token(), RS256).unwrap();
+    }
+}
+
+/// 64 threads with an unknown key: one fetch, and all of them verify.
+#[test]
+fn many_threads_share_one_fetch() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    for round in 0..3 {
+        let expected = setting.fetches() + 1;
+        let token = setting.token();
+        let barrier = Barrier::new(64);
+        thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    cache.verify(&token, RS256).unwrap();
+                });
+            }
+        });
+        assert_eq!(setting.fetches(), expected, "round {round}");
+        setting.pass(10);
+        setting.tenant.rotate_key();
+    }
+}
+
+#[test]
+fn a_fetch_that_fails_costs_no_good_key() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    let token = setting.token();
+    cache.verify(&token, RS256).unwrap();
+    let failures: [Instead; 7] = [
+        || Err(TransportError::not_sent("offline")),
+        || Err(TransportError::maybe_sent("reset")),
+        || Ok(response(500, "")),
+        || Ok(response(302, r#"{"keys":[]}"#)),
+        || Ok(response(200, "<html>")),
+        || Ok(response(200, r#"{"keys":[]}"#)),
+        || Ok(response(200, vec![b' '; 300 << 10])),
+    ];
+    for (number, failure) in failures.into_iter().enumerate() {
+        setting.fail(Some(failure));
+        // Old, and cannot be fetched: it serves on.
+        setting.pass(3600);
+        cache.verify(&token, RS256).unwrap();
+        assert_eq!(setting.fetches(), 2 + 2 * number, "an old key set is fetched again");
+        // Within the cooldown nothing is tried.
+        cache.verify(&token, RS256).unwrap();
+        assert_eq!(setting.fetches(), 2 + 2 * number);
+        setting.pass(10);
+        assert!(matches!(cache.verify(&setting.forged(number), RS256), Err(IdTokenError::UnknownKey)));
+        assert_eq!(setting.fetches(), 3 + 2 * number);
+    }
+    setting.fail(None);
+    setting.pass(10);
+    setting.tenant.rotate_key();
+    cache.verify(&setting.token(), RS256).unwrap();
+}
+
+#[test]
+fn without_any_keys_the_failure_is_told() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    let token = setting.token();
+    setting.fail(Some(|| Err(TransportError::not_sent("offline"))));
+    let error = cache.verify(&token, RS256).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the tenant's keys are not to be had: before connecting: offline (request not sent)"
+    );
+    let IdTokenError::Keys(cause) = error else { panic!("{error}") };
+    assert!(matches!(*cause, Error::Transport(_)));
+    // Too soon for another try.
+    assert!(matches!(cache.verify(&token, RS256), Err(IdTokenError::Keys(_))));
+    assert_eq!(setting.fetches(), 1);
+    setting.pass(10);
+    setting.fail(Some(|| Ok(response(200, "{}"))));
+    assert!(matches!(cache.verify(&token, RS256), Err(IdTokenError::KeySet)));
+    setting.pass(10);
+    setting.fail(Some(|| Ok(response(503, ""))));
+    assert!(matches!(cache.verify(&token, RS256), Err(IdTokenError::Keys(_))));
+    setting.pass(10);
+    setting.fail(None);
+    cache.verify(&token, RS256).unwrap();
+    // The tenant's own broken sets, too.
+    for broken in ["", "{\"keys\":17}", "{\"keys\":[{\"kty\":\"RSA\"}]}"] {
+        let setting = Setting::new();
+        setting.tenant.configure(|settings| settings.broken_key_set = Some(broken.to_owned()));
+        assert!(
+            matches!(setting.cache().verify(&setting.token(), RS256), Err(IdTokenError::KeySet)),
+            "{broken}"
+        );
+    }
+}
+
+/// A transport that stops at the keys until it is told to go on.
+fn stopping(setting: &Setting) -> (Client, Receiver<()>, Sender<()>) {
+    let (arrived, at_the_keys) = channel();
+    let (go_on, told) = channel();
+    let (arrived, told, tenant) = (Mutex::new(arrived), Mutex::new(told), setting.tenant.clone());
+    let client = setting
+        .tenant
+        .client_builder("https://emulator.invalid")
+        .build_with(move |request: Request| {
+            if request.uri().path() == KEYS_PATH {
+                arrived.lock().unwrap().send(()).unwrap();
+                told.lock().unwrap().recv().unwrap();
+            }
+            tenant.send(request)
+        })
+        .unwrap();
+    (client, at_the_keys, go_on)
+}
+
+/// While one thread is fetching, others that find their key verify: they wait for nobody.
+#[test]
+fn a_fetch_under_way_stops_nobody_who_has_a_key() {
+    let setting = Setting::new();
+    let (client, at_the_keys, go_on) = stopping(&setting);
+    let seconds = Arc::clone(&setting.seconds);
+    let cache = KeyCache::builder(&client)
+        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
+        .build();
+    let token = setting.token();
+    go_on.send(()).unwrap();
+    cache.verify(&token, RS256).unwrap();
+    at_the_keys.recv().unwrap();
+    for make_it_fetch in [10, 3600] {
+        setting.pass(make_it_fetch);
+        let forged = setting.forged(make_it_fetch.try_into().unwrap());
+        let waiting = thread::spawn({
+            let cache = cache.clone();
+            move || cache.verify(&forged, RS256).is_err()
+        });
+        at_the_keys.recv().unwrap();
+        // One thread is in the middle of a fetch. Nobody else is held up, though the keys may be old.
+        for _ in 0..100 {
+            cache.verify(&token, RS256).unwrap();
+        }
+        go_on.send(()).unwrap();
+        if make_it_fetch == 3600 {
+            // Old keys, then an unknown one among the new: within the cooldown that costs no second fetch.
+            assert!(at_the_keys.try_recv().is_err());
+        }
+        assert!(waiting.join().unwrap());
+    }
+}
+
+/// A transport that panics leaves no fetch behind that others would wait for.
+#[test]
+fn a_panic_in_a_fetch_blocks_nobody() {
+    let setting = Setting::new();
+    let panics = Arc::new(AtomicBool::new(true));
+    let (tenant, flag) = (setting.tenant.clone(), Arc::clone(&panics));
+    let client = setting
+        .tenant
+        .client_builder("https://emulator.invalid")
+        .build_with(move |request: Request| {
+            assert!(!flag.load(Ordering::SeqCst), "a transport that panics");
+            tenant.send(request)
+        })
+        .unwrap();
+    let seconds = Arc::clone(&setting.seconds);
+    let cache = KeyCache::builder(&client)
+        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
+        .build();
+    let token = setting.token();
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cache.verify(&token, RS256))).is_err());
+    panics.store(false, Ordering::SeqCst);
+    setting.pass(10);
+    cache.verify(&token, RS256).unwrap();
+}
+
+/// A clock that is set back makes keys old at the worst, never eternal.
+#[test]
+fn a_clock_that_goes_back_does_no_harm() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    cache.verify(&setting.token(), RS256).unwrap();
+    setting.seconds.store(500, Ordering::SeqCst);
+    cache.verify(&setting.token(), RS256).unwrap();
+    assert_eq!(setting.fetches(), 2);
+    cache.verify(&setting.token(), RS256).unwrap();
+    assert_eq!(setting.fetches(), 2);
+    assert!(SystemTime::now() > UNIX_EPOCH);
+}
+
+#[test]
+fn the_keys_are_asked_for_without_any_token() {
+    let seen = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&seen);
+    let client = support::client(move |request: Request| {
+        *slot.lock().unwrap() = Some(support::text(&request));
+        Ok(response(404, ""))
+    });
+    let _ = KeyCache::new(&client).verify(&Setting::new().token(), RS256);
+    snapshot!("requests", "key_set", seen.lock().unwrap().take().unwrap());
+}
