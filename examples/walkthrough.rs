@@ -7,8 +7,8 @@ use std::error::Error;
 use idaas_login::emulator::{Emulator, Fault, Unbound, User};
 use idaas_login::endpoints::{self, Platform};
 use idaas_login::{
-    Authenticated, CaptchaPass, Client, Device, Outcome, Recovery, Request, Response, Transport,
-    TransportError, UreqTransport,
+    Authenticated, CaptchaPass, Client, Device, IdTokenVerifier, MiniProgram, Outcome, Recovery, Request,
+    Response, Transport, TransportError, UreqTransport,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -170,7 +170,8 @@ fn renewed_after_a_rotation(here: &Here) -> Result<()> {
     let user = user.renew_id_token().send()?;
     // The verifier may ask for keys once in ten seconds; here it has just done so, and a new one asks at once.
     let here = Here { verifier: IdTokenVerifier::new(&here.client)?, ..Here::clone(here) };
-    here.finished::<idaas_login::WeChat>(&Outcome::Authenticated(user))
+    let outcome: Outcome = Outcome::Authenticated(user);
+    here.finished(&outcome)
 }
 
 impl Here {

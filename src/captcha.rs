@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::error::InvalidInput;
 use crate::secret::{CaptchaToken, Redacted};
 use crate::stage::Context;
-use crate::step::{Call, Reply};
+use crate::step::{Call, SealedReply};
 use crate::transport::Response;
 use crate::wire::endpoints::{CAPTCHA, CAPTCHA_VERIFY};
 use crate::wire::requests::body;
@@ -21,11 +21,28 @@ impl Client {
     /// Page: [Get a captcha](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/get-captcha.html).
     ///
     /// # Errors
-    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`.
+    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s.
     pub fn captcha(&self, device: &Device) -> Call<Captcha> {
         let context = Context { client: self.clone(), device: device.clone() };
         let body = body(&CAPTCHA, self, &[]);
         Call::new(context, None, &CAPTCHA, body, ())
+    }
+}
+
+impl Client {
+    /// A captcha that was fetched elsewhere, by its token: by another process, whose pictures the user has seen.
+    ///
+    /// It has no picture, so a solution beyond the picture's edge is not noticed here.
+    #[must_use]
+    pub fn captcha_from_token(&self, device: &Device, token: &str) -> Captcha {
+        Captcha {
+            context: Context { client: self.clone(), device: device.clone() },
+            token: CaptchaToken::new(token),
+            picture: None,
+            piece: None,
+            secret_key: None,
+            words: Vec::new(),
+        }
     }
 }
 
@@ -37,6 +54,7 @@ impl Client {
 ///
 /// Which parts there are depends on the kind that the tenant uses; the slider, which the pages document, has a picture and
 /// a piece.
+#[derive(Clone)]
 pub struct Captcha {
     context: Context,
     token: CaptchaToken,
@@ -87,7 +105,7 @@ impl Captcha {
     /// Page: [Verify a captcha](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/verify-captcha.html).
     ///
     /// # Errors
-    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`. An `x` outside the picture and an
+    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s. An `x` outside the picture and an
     /// empty sender are refused before anything is sent; a wrong `x` is refused by the API, class
     /// [`WrongInput`](crate::ErrorClass::WrongInput).
     pub fn solve(&self, x: f64, sender: impl Into<String>) -> Call<CaptchaPass> {
@@ -108,7 +126,7 @@ impl Captcha {
     }
 }
 
-impl Reply for Captcha {
+impl SealedReply for Captcha {
     type Kept = ();
 
     fn read((): (), context: Context, response: Response) -> Result<Self, Failure> {
@@ -171,6 +189,7 @@ impl fmt::Debug for CaptchaImage {
 }
 
 /// The right to ask for verification codes to one destination: a solved captcha.
+#[derive(Clone)]
 pub struct CaptchaPass {
     sender: String,
     token: Zeroizing<String>,
@@ -206,7 +225,7 @@ impl CaptchaPass {
     }
 }
 
-impl Reply for CaptchaPass {
+impl SealedReply for CaptchaPass {
     type Kept = String;
 
     fn read(sender: String, _: Context, response: Response) -> Result<Self, Failure> {

@@ -166,7 +166,7 @@ impl fmt::Debug for Client {
 }
 
 /// Builds a [`Client`]; begun by [`Client::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder {
     base_address: String,
@@ -174,6 +174,17 @@ pub struct ClientBuilder {
     edition: Edition,
     wechat_code_field: WechatCodeField,
     loopback_http: bool,
+}
+
+/// The address is not printed: until it is checked, there may be a password in it.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("client_id", &self.client_id)
+            .field("edition", &self.edition)
+            .field("wechat_code_field", &self.wechat_code_field)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {
@@ -242,6 +253,13 @@ fn base_address(text: &str, loopback_http: bool) -> Result<(Scheme, Authority), 
     let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
         return invalid("does not begin with https://");
     };
+    if text.contains('#') {
+        return invalid("has a fragment: give https:// and the tenant's domain alone");
+    }
+    // What follows the host is nothing, or a colon and a port; a port that is none would be left out silently.
+    if !authority.as_str().ends_with(authority.host()) && authority.port_u16().is_none() {
+        return invalid("has a port that is none");
+    }
     if authority.as_str().contains('@') {
         return invalid("contains a user name");
     }

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use http::StatusCode;
+use zeroize::Zeroizing;
 
-use crate::stage::{Stage, Unauthenticated};
+use crate::stage::{NotAllowed, Stage, Unauthenticated};
 use crate::transport::TransportError;
 use crate::wire::endpoints::Endpoint;
+use crate::wire::flows::VerifyMethod;
 
 /// What went wrong.
 ///
@@ -30,6 +32,15 @@ pub enum Error {
     /// An answer that is not one of the API's.
     #[error(transparent)]
     Unexpected(#[from] UnexpectedAnswer),
+    /// A way that the tenant does not allow; from [`NotAllowed`], which also gives the stage back.
+    #[error("the tenant does not allow {0} here; nothing was sent")]
+    NotAllowed(VerifyMethod),
+}
+
+impl<S> From<NotAllowed<S>> for Error {
+    fn from(refused: NotAllowed<S>) -> Self {
+        Self::NotAllowed(refused.method().clone())
+    }
 }
 
 /// A value that cannot be right: it was refused before anything was sent.
@@ -64,12 +75,12 @@ impl InvalidInput {
 pub struct Refusal {
     http_status: StatusCode,
     code: ErrorCode,
-    message: Box<str>,
+    message: Zeroizing<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(http_status: StatusCode, code: &str, message: &str) -> Self {
-        Self { http_status, code: ErrorCode::new(code, message), message: message.into() }
+        Self { http_status, code: ErrorCode::new(code, message), message: Zeroizing::new(message.to_owned()) }
     }
 
     /// The HTTP status of the answer.
@@ -162,6 +173,18 @@ impl ErrorCode {
     }
 }
 
+impl PartialEq<str> for ErrorCode {
+    fn eq(&self, code: &str) -> bool {
+        *self.code == *code
+    }
+}
+
+impl PartialEq<&str> for ErrorCode {
+    fn eq(&self, code: &&str) -> bool {
+        *self == **code
+    }
+}
+
 /// Prints the code if it looks like one. A broken server could put anything there, a token too.
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,11 +201,16 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// A name from the server, if it looks like the name of a code or status: capitals, digits, `.`, `_`, `-`.
+/// A name from the server, if it looks like the name of a status (`PASSWORD_WARN`) or like a code (`SDK.COMMON.1001`, or the
+/// five digits of WeChat's), and not like a mobile number, a verification code or a token.
 fn printable(name: &str) -> &str {
     let plain =
         |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
-    if name.len() <= 64 && name.bytes().all(plain) { name } else { "(a name that is not printed)" }
+    let starts_as_name = name.starts_with(|first: char| first.is_ascii_uppercase());
+    let composed = name.contains(['.', '_']) || name.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_name = name.len() <= 64 && name.bytes().all(plain) && starts_as_name && composed;
+    let is_number = name.len() == 5 && name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_name || is_number { name } else { "(a name that is not printed)" }
 }
 
 /// The codes that the pages document, each with its class; `docs/decisions.md` has the sources.
@@ -354,7 +382,7 @@ impl<S: Stage> Unresolved<S> {
     /// step was carried out after all, the new login finds the account bound and ends at once.
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
-        self.0.start_over()
+        Unauthenticated::new(self.0.into_context())
     }
 
     /// Takes the stage back, to try again at one's own risk.
@@ -422,7 +450,7 @@ impl<S: Stage> StepError<S> {
         Self(Box::new(Inner {
             endpoint,
             error: error.into(),
-            recovery: Recovery::StartOver(stage.start_over()),
+            recovery: Recovery::StartOver(Unauthenticated::new(stage.into_context())),
         }))
     }
 }

@@ -77,10 +77,10 @@ pub use self::identity::{Algorithm, IdTokenVerifier, KeyCache, KeyCacheBuilder, 
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{
-    AcceptsCode, Alipay, Authenticated, MfaRequired, MiniProgram, NotAllowed, Outcome, PendingBind,
+    AcceptsCode, Alipay, Authenticated, MfaRequired, MiniProgram, Next, NotAllowed, Outcome, PendingBind,
     PendingRegister, RegisteredMobile, Stage, Unauthenticated, VerifyEmail, VerifyPhone, WeChat,
 };
-pub use self::step::{Call, CallInFlight, InFlight, Step};
+pub use self::step::{Call, CallInFlight, InFlight, Reply, Step};
 pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportError};
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]

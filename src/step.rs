@@ -11,16 +11,16 @@ use crate::wire::endpoints::Endpoint;
 use crate::wire::requests::{Body, Tokens, request};
 use crate::wire::responses::{Failure, Fate, nothing};
 
-/// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `Next`.
+/// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `N`.
 ///
 /// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`InFlight::receive`], and
 /// nothing else. Use those two with any HTTP client, an asynchronous one too.
 #[must_use = "a step does nothing until it is sent: call send(), or into_request() to send it yourself"]
-pub struct Step<S, Next = Outcome> {
+pub struct Step<S, N = Outcome> {
     stage: S,
     endpoint: &'static Endpoint,
     body: Result<Body, InvalidInput>,
-    next: PhantomData<fn() -> Next>,
+    next: PhantomData<fn() -> N>,
 }
 
 /// A step whose request is on its way. Give it the answer.
@@ -28,10 +28,10 @@ pub struct Step<S, Next = Outcome> {
 /// If it is dropped, so is the stage. To give up waiting, hand [`receive`](Self::receive) a
 /// [`TransportError::maybe_sent`]: then the login can start over from the [`StepError`].
 #[must_use = "the login goes on only with what receive() returns"]
-pub struct InFlight<S, Next = Outcome> {
+pub struct InFlight<S, N = Outcome> {
     stage: S,
     endpoint: &'static Endpoint,
-    next: PhantomData<fn() -> Next>,
+    next: PhantomData<fn() -> N>,
 }
 
 impl<S: Stage, N: Next<S>> Step<S, N> {
@@ -114,16 +114,25 @@ pub struct CallInFlight<T: Reply> {
     kept: T::Kept,
 }
 
-/// What a side call gives. This trait is sealed.
-pub trait Reply: Sized {
+/// What a side call gives: a [`Captcha`](crate::Captcha), a [`CaptchaPass`](crate::CaptchaPass), a
+/// [`RegisteredMobile`](crate::RegisteredMobile), or nothing.
+///
+/// This trait is sealed: it is for bounds, in code that drives any [`Call`].
+pub trait Reply: Sized + SealedReply {}
+
+impl<T: SealedReply> Reply for T {}
+
+/// How a side call's answer is read.
+pub trait SealedReply: Sized {
     /// What the caller's side keeps until the answer is there.
     type Kept: Send + Sync;
 
     /// Reads the answer.
+    #[doc(hidden)]
     fn read(kept: Self::Kept, context: Context, response: Response) -> Result<Self, Failure>;
 }
 
-impl Reply for () {
+impl SealedReply for () {
     type Kept = ();
 
     fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {

@@ -117,6 +117,7 @@ fn d4_data_is_read_leniently() {
         ("numbers_inside", r#""{\"socialBindOrRegisterFlow\":[1,2]}""#),
         ("an_object", r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"]}"#),
         ("a_number", "17"),
+        ("an_array", r#""[[]]""#),
         ("a_policy", r#""{\"maxLength\":18,\"minLength\":8}""#),
         ("twice", r#""{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}","data":"x""#),
         ("deep", &format!("{}{}", "[".repeat(60_000), "]".repeat(60_000))),
@@ -257,7 +258,90 @@ fn d13_a_code_is_a_refusal_whatever_the_http_status() {
         bind,
     );
     case("d13_unreadable_code", 200, r#"{"error_code":{},"status":"SUCCESS","session_token":"s1"}"#, bind);
+    case("d13_blank_code_is_none", 400, r#"{"error_code":" ","error_msg":"x"}"#, bind);
+    case("d13_busy_http_503", 503, &coded("SDK.COMMON.1008", "busy"), bind);
+    case("d13_code_and_success", 400, r#"{"error_code":"X.1","status":"SUCCESS"}"#, bind);
+    case("d13_code_and_follow_on_status", 200, r#"{"error_code":0,"status":"MFA_AUTH"}"#, bind);
+    case("d13_code_and_state_token", 200, r#"{"error_code":"0","state_token":"t2"}"#, bind);
+    case("d13_code_and_access_denied", 400, r#"{"error_code":"X.1","status":"ACCESS_DENIED"}"#, bind);
     case("d13_code_and_session", 200, r#"{"error_code":"X","status":"SUCCESS","session_token":"s1"}"#, bind);
+}
+
+/// Every code that the pages document, with its class.
+#[test]
+fn d13_every_documented_code_has_its_class() {
+    use idaas_login::ErrorClass::{Configuration, DeadToken, Locked, Server, Unknown, WrongInput};
+    for (code, class) in [
+        ("IDAAS.SDK.COMMON.1007", DeadToken),
+        ("IDAAS.SDK.PARAM.0001", Configuration),
+        ("IDAAS.SDK.PARAM.0014", DeadToken),
+        ("IDAAS.SDK.PARAM.0023", DeadToken),
+        ("IDAAS.SDK.CAPTCHA.0002", WrongInput),
+        ("IDAAS.SDK.CAPTCHA.0006", WrongInput),
+        ("IDAAS.SDK.CAPTCHA.0007", WrongInput),
+        ("SDK.COMMON.1001", Configuration),
+        ("SDK.COMMON.1002", WrongInput),
+        ("SDK.COMMON.1003", Configuration),
+        ("SDK.COMMON.1004", Configuration),
+        ("SDK.COMMON.1005", WrongInput),
+        ("SDK.COMMON.1006", Configuration),
+        ("SDK.COMMON.1007", Configuration),
+        ("SDK.COMMON.1008", Server),
+        ("SDK.COMMON.1009", Configuration),
+        ("SDK.COMMON.1010", Configuration),
+        ("SDK.COMMON.1011", Configuration),
+        ("SDK.COMMON.1012", Configuration),
+        ("SDK.COMMON.1013", WrongInput),
+        ("SDK.COMMON.1014", Configuration),
+        ("SDK.LOGIN.1001", Server),
+        ("SDK.LOGIN.1002", WrongInput),
+        ("SDK.LOGIN.1003", Locked),
+        ("SDK.LOGIN.1004", Configuration),
+        ("SDK.SMS.1005", WrongInput),
+        // Whole codes alone count.
+        ("SDK.COMMON.1099", Unknown),
+        ("sdk.common.1001", Unknown),
+        (" SDK.COMMON.1001", Unknown),
+        ("SDK.COMMON.1001 ", Unknown),
+        ("IDAAS.SDK.COMMON.10070", Unknown),
+        ("1007", Unknown),
+    ] {
+        let body = format!(r#"{{"error_code":"{code}","error_msg":"x"}}"#);
+        let failed =
+            client(always(400, &body)).login(device()).wechat_mini_program("091z").send().unwrap_err();
+        let idaas_login::Error::Refused(refusal) = failed.error() else { panic!("{code}: {failed}") };
+        assert_eq!(refusal.code().class(), class, "{code}");
+        assert!(*refusal.code() == code && *refusal.code() == *code, "{code}");
+    }
+}
+
+/// What is printed of a name from the server: what looks like a status or a code, and not like a number or a token.
+#[test]
+fn names_are_printed_if_they_look_like_names() {
+    let shown = |code: &str| {
+        let body = format!(r#"{{"error_code":"{code}"}}"#);
+        let failed =
+            client(always(400, &body)).login(device()).wechat_mini_program("091z").send().unwrap_err();
+        format!("{failed} {failed:?}").contains(code)
+    };
+    for name in ["IDAAS.SDK.NEW.4711", "PASSWORD_WARN", "LOCKED", "40029", "A.1"] {
+        assert!(shown(name), "{name}");
+    }
+    for other in [
+        "15201657312",
+        "123456",
+        "1234",
+        "password",
+        "eyJhbGci.x.y",
+        "K7XQ2M",
+        "-A",
+        "_A",
+        "A b",
+        "Ünicode",
+        &"A".repeat(65),
+    ] {
+        assert!(!shown(other), "{other}");
+    }
 }
 
 #[test]
@@ -302,6 +386,10 @@ fn d15_d16_answers_that_are_not_the_apis() {
     case("d15_http_400_empty", 400, "", bind);
     case("d15_http_404_framework", 404, spring, bind);
     case("d15_http_400_with_a_session", 400, r#"{"status":"SUCCESS","session_token":"s1"}"#, bind);
+    case("d15_http_400_with_success", 400, r#"{"status":"SUCCES"}"#, bind);
+    case("d15_http_401_with_a_follow_on_status", 401, r#"{"status":"MFA_AUTH"}"#, bind);
+    case("d15_http_302_with_a_state_token", 302, r#"{"state_token":"t2"}"#, bind);
+    case("d15_http_302_access_denied", 302, r#"{"status":"ACCESS_DENIED"}"#, bind);
     for http_status in [500, 502, 503, 504] {
         case(&format!("d16_http_{http_status}_html"), http_status, html, bind);
     }
@@ -367,9 +455,9 @@ fn truncated_answers_lead_nowhere() {
     }
 }
 
-/// Every byte of every example, replaced: no panic, and a session token only where one is in the answer.
+/// Every byte of every example, replaced: no panic, and a session only where `SUCCESS` and a session token still stand.
 #[test]
-fn mutated_answers_do_not_panic() {
+fn mutated_answers_lead_nowhere_new() {
     for body in [
         include_str!("seeds/login_wechat_mini_program.answer_200_1.json"),
         include_str!("seeds/login_wechat_mini_program.answer_200_2.json"),
@@ -379,8 +467,11 @@ fn mutated_answers_do_not_panic() {
             for byte in [0, b'"', b'\\', b'{', b'}', b'[', b',', b':', b'0', b' ', 0x80, 0xff] {
                 let mut bytes = body.as_bytes().to_vec();
                 bytes[at] = byte;
+                let text = String::from_utf8_lossy(&bytes).into_owned();
                 let mutated = client(move |_: idaas_login::Request| Ok(response(200, bytes.clone())));
-                let _ = told(mutated.login(device()).wechat_mini_program("091z").send());
+                let told = told(mutated.login(device()).wechat_mini_program("091z").send());
+                let stands = text.contains("SUCC") && text.contains("\"session_token\"");
+                assert!(stands || !told.starts_with("Authenticated"), "{text}\n{told}");
             }
         }
     }

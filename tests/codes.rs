@@ -60,6 +60,9 @@ fn a_captcha_is_read_whatever_its_kind_carries() {
         ("application/octet-stream", None)
     );
 
+    let not_a_data_url = quoted(&format!("x:image/png;base64,{PNG}"));
+    assert!(captcha(&captcha_with(&[("originalImageBase64", &not_a_data_url)])).is_err());
+
     let words = captcha(&captcha_with(&[("wordList", r#"["天","地"]"#)])).unwrap();
     assert_eq!(words.words(), ["天", "地"]);
     // Another form of the words, or of anything undocumented, is a captcha of another kind.
@@ -156,9 +159,16 @@ fn a_code_that_was_sent_is_answered_with_nothing() {
         let answers = vec![Ok(response(200, support::MFA_AUTH)), Ok(response(http_status, body))];
         support::mfa_required(&client(support::script(answers))).phone(MOBILE).send_code(&pass).send()
     };
-    for body in ["", "{}", "null", "ok"] {
+    for body in ["", " \n", "{}", "null", r#"{"result":true}"#, r#"{"status":null}"#] {
         send(200, body).unwrap();
     }
+    // Somebody else's answer, or half of one, is no success.
+    for body in
+        ["ok", "<html>", "[]", r#"{"result":"#, r#"{"status":500,"error":"x"}"#, r#"{"status":"MFA_AUTH"}"#]
+    {
+        assert!(matches!(send(200, body).unwrap_err(), Error::Unexpected(_)), "{body}");
+    }
+    assert!(matches!(send(200, r#"{"status":"ACCESS_DENIED"}"#).unwrap_err(), Error::AccessDenied));
     let refused = r#"{"error_code":"IDAAS.SDK.CAPTCHA.0006","error_msg":"x"}"#;
     for http_status in [200, 400] {
         assert!(matches!(send(http_status, refused).unwrap_err(), Error::Refused(_)));
@@ -578,6 +588,73 @@ fn the_tenant_refuses_the_other_platforms_bind() {
             .unwrap();
     let answer = setting.tenant.send(request).unwrap();
     assert!(String::from_utf8_lossy(answer.body()).contains("IDAAS.SDK.COMMON.1007"));
+}
+
+/// A captcha that another process fetched is solved by its token.
+#[test]
+fn a_captcha_can_be_solved_elsewhere() {
+    let setting = Setting::new(zhangsan());
+    let captcha = setting.client.captcha(&device()).send().unwrap();
+    let x = setting.tenant.captcha_solution(captcha.token().expose()).unwrap();
+    let stage = setting.bind().email(EMAIL).unwrap();
+    let again = stage.client().captcha_from_token(stage.device(), captcha.token().expose());
+    assert!(again.picture().is_none());
+    let pass = again.solve(x, EMAIL).send().unwrap();
+    stage.send_code(&pass).send().unwrap();
+    // And whoever has had enough begins again, from any stage.
+    let outcome =
+        stage.start_over().wechat_mini_program(setting.tenant.wechat_login_code("an-openid")).send();
+    assert!(matches!(outcome.unwrap(), Outcome::PendingBind(_)));
+}
+
+/// Any step and any call can be driven by one function each: this is all that an asynchronous client needs.
+#[test]
+fn steps_and_calls_can_be_driven_generically() {
+    fn step<S: idaas_login::Stage, N: idaas_login::Next<S>>(
+        step: idaas_login::Step<S, N>,
+        send: impl Fn(Request) -> idaas_login::Response,
+    ) -> Result<N, idaas_login::StepError<S>> {
+        let (request, in_flight) = step.into_request()?;
+        in_flight.receive(Ok(send(request)))
+    }
+    fn call<T: idaas_login::Reply>(
+        call: idaas_login::Call<T>,
+        send: impl Fn(Request) -> idaas_login::Response,
+    ) -> Result<T, Error> {
+        let (request, in_flight) = call.into_request()?;
+        in_flight.receive(Ok(send(request)))
+    }
+    let tenant = Emulator::new();
+    tenant.add_user(zhangsan());
+    let send = |request| tenant.send(request).unwrap();
+    // The client's own transport is never asked.
+    let client = tenant
+        .client_builder("https://acme.example.com")
+        .build_with(|_: Request| -> Result<_, idaas_login::TransportError> { unreachable!("driven by hand") })
+        .unwrap();
+    let login = client.login(device()).wechat_mini_program(tenant.wechat_login_code("o"));
+    let Outcome::PendingBind(stage) = step(login, send).unwrap() else { panic!("not bound") };
+    let stage = stage.phone("15201657312").unwrap();
+    let captcha = call(client.captcha(&device()), send).unwrap();
+    let x = tenant.captcha_solution(captcha.token().expose()).unwrap();
+    let pass = call(captcha.solve(x, stage.destination()), send).unwrap();
+    call(stage.send_code(&pass), send).unwrap();
+    let code = tenant.last_code(stage.destination()).unwrap();
+    let Outcome::Authenticated(user) = step(stage.submit(code), send).unwrap() else {
+        panic!("the code is right")
+    };
+    assert!(step(user.renew_id_token(), send).is_ok());
+}
+
+/// `?` works for callers that do not care which way was refused.
+#[test]
+fn a_way_that_is_not_allowed_is_an_error_like_the_others() {
+    fn bind(stage: PendingBind) -> Result<Outcome, Error> {
+        Ok(stage.email(EMAIL)?.submit("123456").send()?)
+    }
+    let only_phone = r#"{"status":"SOCIAL_BIND","state_token":"t","data":"{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}"}"#;
+    let error = bind(support::pending_bind(&client(always(200, only_phone)))).unwrap_err();
+    assert_eq!(error.to_string(), "the tenant does not allow VERIFY_EMAIL here; nothing was sent");
 }
 
 /// A side call whose answer is lost leaves the stage as it is.

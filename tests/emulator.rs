@@ -415,6 +415,197 @@ fn the_ledger_tells_the_truth_about_lost_answers() {
     assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangshan"));
 }
 
+/// A state token of each kind, at each step that takes one: only the steps of its own stage are answered otherwise than
+/// with a dead token.
+#[test]
+fn a_state_token_is_for_the_steps_of_its_own_stage() {
+    use idaas_login::endpoints::{Scenario, StageKind};
+    let kind = |from: StageKind| match from {
+        StageKind::PendingBind
+        | StageKind::VerifyPhone(Scenario::Bind)
+        | StageKind::VerifyEmail(Scenario::Bind) => "bind",
+        StageKind::PendingRegister
+        | StageKind::VerifyPhone(Scenario::Register)
+        | StageKind::VerifyEmail(Scenario::Register) => "register",
+        _ => "second factor",
+    };
+    for of_token in ["bind", "register", "second factor"] {
+        for platform in [Platform::WeChat, Platform::Alipay] {
+            let tenant = Emulator::new();
+            tenant.add_user(User::new("zhangsan").second_factor());
+            let unbound = if of_token == "register" { Unbound::Register } else { Unbound::Bind };
+            tenant.configure(|settings| settings.unbound = unbound);
+            if of_token == "second factor" {
+                tenant.bind(platform, "an-identity", "zhangsan");
+            }
+            let login = if platform == Platform::WeChat {
+                &endpoints::LOGIN_WECHAT_MINI_PROGRAM
+            } else {
+                &endpoints::LOGIN_ALIPAY_MINI_PROGRAM
+            };
+            let code = tenant.login_code(platform, "an-identity");
+            let answer = tenant.send(request(login, &format!(r#"{{"code":"{code}"}}"#), None)).unwrap();
+            let token = json(&answer)["state_token"].as_str().unwrap().to_owned();
+            for row in endpoints::ALL.iter().filter(|row| row.credential == Credential::StateToken) {
+                let fields: serde_json::Map<_, _> =
+                    row.fields.iter().map(|field| (field.name.to_owned(), "x".into())).collect();
+                let refused =
+                    refused(&tenant, request(row, &Value::Object(fields).to_string(), Some(&token)));
+                let own = kind(row.from) == of_token && row.platform.is_none_or(|of_row| of_row == platform);
+                assert_eq!(
+                    refused == "IDAAS.SDK.COMMON.1007",
+                    !own,
+                    "a token for {of_token}, {platform:?}, at {}: {refused}",
+                    support::name(row)
+                );
+            }
+        }
+    }
+}
+
+/// What is one user's is of no use to another: passwords, numbers, codes, locks.
+#[test]
+fn users_are_kept_apart() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("alice").password("a").mobile("151").email("a@example.com").second_factor());
+    tenant.add_user(User::new("bob").password("b").mobile("152").email("b@example.com"));
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("alice", "b")).0, "SDK.COMMON.1013");
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "a")).0, "SDK.COMMON.1013");
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("151", "a")).0, "SDK.COMMON.1013");
+
+    // A code is good once.
+    let code = tenant.issue_code("152", SendType::BindMobileSms);
+    let other = bind_stage(&tenant);
+    let outcome = bind_stage(&tenant).phone("152").unwrap().submit(&code).send().unwrap();
+    assert!(matches!(outcome, Outcome::Authenticated(_)));
+    assert_eq!(refusal!(other.phone("152").unwrap().submit(&code)).0, "IDAAS.SDK.CAPTCHA.0007");
+
+    // Alice's second factor is not Bob's number, nor his address.
+    tenant.bind(Platform::WeChat, "an-openid", "alice");
+    let second_factor = || {
+        let code = tenant.wechat_login_code("an-openid");
+        match tenant.client().unwrap().login(device()).wechat_mini_program(code).send().unwrap() {
+            Outcome::MfaRequired(stage) => stage,
+            other => panic!("{other:?}"),
+        }
+    };
+    let code = tenant.issue_code("152", SendType::MfaAuthSms);
+    assert_eq!(refusal!(second_factor().phone("152").submit(code)).0, "SDK.COMMON.1013");
+    let code = tenant.issue_code("b@example.com", SendType::MfaAuthEms);
+    assert_eq!(refusal!(second_factor().email("b@example.com").submit(code)).0, "SDK.COMMON.1013");
+    let code = tenant.issue_code("+86-151", SendType::MfaAuthSms);
+    assert!(matches!(second_factor().phone("151").submit(code).send().unwrap(), Outcome::Authenticated(_)));
+}
+
+#[test]
+fn a_lock_holds_against_the_right_code_and_success_forgives() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").password("right").mobile("152"));
+    // Four wrong ones, a right one, four wrong ones: never five in a row.
+    for _ in 0..2 {
+        for _ in 0..4 {
+            assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "wrong")).0, "SDK.COMMON.1013");
+        }
+        let tenant_stage = bind_stage(&tenant);
+        let _ = tenant_stage.username_password("bob", "right").send().unwrap();
+        tenant.bind(Platform::WeChat, "an-openid", "nobody");
+    }
+    for _ in 0..5 {
+        let _ = bind_stage(&tenant).phone("152").unwrap().submit("000000").send().unwrap_err();
+    }
+    let code = tenant.issue_code("152", SendType::BindMobileSms);
+    assert_eq!(refusal!(bind_stage(&tenant).phone("152").unwrap().submit(&code)).0, "SDK.LOGIN.1003");
+    // The number is locked, not the name.
+    assert!(bind_stage(&tenant).username_password("bob", "right").send().is_ok());
+}
+
+#[test]
+fn the_tenant_holds_to_its_list_of_ways() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").mobile("152").email("b@example.com"));
+    tenant.configure(|settings| settings.data = DataForm::Listed(vec!["VERIFY_EMAIL".to_owned()]));
+    let stage = bind_stage(&tenant);
+    let token = stage.state_token().expose().to_owned();
+    assert!(stage.phone("152").is_err());
+    let code = tenant.issue_code("152", SendType::BindMobileSms);
+    let body = format!(r#"{{"mobile":"152","verify_code":"{code}"}}"#);
+    assert_eq!(refused(&tenant, request(&endpoints::BIND_PHONE, &body, Some(&token))), "SDK.COMMON.1009");
+    let code = tenant.issue_code("b@example.com", SendType::BindEmailEms);
+    assert!(bind_stage(&tenant).email("b@example.com").unwrap().submit(code).send().is_ok());
+}
+
+#[test]
+fn sessions_end_and_nothing_overflows() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").password("p"));
+    let outcome = bind_stage(&tenant).username_password("bob", "p").send().unwrap();
+    let Outcome::Authenticated(user) = outcome else { panic!("{outcome:?}") };
+    let token = user.session_token().expose().to_owned();
+    tenant.advance(Duration::from_secs(431_990));
+    assert_eq!(tenant.session_user(&token).as_deref(), Some("bob"));
+    tenant.advance(Duration::from_secs(20));
+    assert_eq!(tenant.session_user(&token), None);
+    assert_eq!(refusal!(user.renew_id_token()).0, "IDAAS.SDK.PARAM.0023");
+    // For ever, and beyond the end of time.
+    tenant.configure(|settings| {
+        settings.state_token_lifetime = Duration::MAX;
+        settings.code_lifetime = Duration::MAX;
+        settings.lock_time = Duration::MAX;
+        settings.session_lifetime = Duration::MAX;
+        settings.id_token_lifetime = Duration::MAX;
+        settings.max_attempts = 1;
+    });
+    tenant.bind(Platform::WeChat, "an-openid", "nobody");
+    let code = tenant.issue_code("152", SendType::BindMobileSms);
+    let _ = bind_stage(&tenant).phone("152").unwrap().submit(&code).send();
+    let _ = bind_stage(&tenant).username_password("bob", "wrong").send();
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "p")).0, "SDK.LOGIN.1003");
+    tenant.advance(Duration::MAX);
+    let _ = bind_stage(&tenant).username_password("bob", "p").send();
+}
+
+#[test]
+fn a_denied_user_is_denied_at_login_and_before_a_bind() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").password("p").denied());
+    let _ = bind_stage(&tenant).username_password("bob", "p").send().unwrap_err();
+    assert_eq!(tenant.bound_user(Platform::WeChat, "an-openid"), None);
+    tenant.bind(Platform::WeChat, "an-openid", "bob");
+    let login = tenant.client().unwrap().login(device());
+    let failed = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send().unwrap_err();
+    assert!(matches!(failed.error(), idaas_login::Error::AccessDenied));
+}
+
+/// An independent vendor's application names its tenant in every request.
+#[test]
+fn d18_the_tenant_id_is_required_of_vendors() {
+    let tenant = Emulator::new();
+    tenant.configure(|settings| settings.edition = Edition::OneAccessIsv { tenant_id: "8f1c2a".to_owned() });
+    assert!(bind_stage(&tenant).phone("152").is_ok());
+    let body = r#"{"code":"x"}"#;
+    let without = request(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, body, None);
+    assert_eq!(refused(&tenant, without), "SDK.COMMON.1001");
+    let mut another = request(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, body, None);
+    another.headers_mut().insert("x-tenant-id", http::HeaderValue::from_static("another"));
+    assert_eq!(refused(&tenant, another), "SDK.COMMON.1001");
+}
+
+/// A tenant that wants the field's other name is served by a client that sends it, and by no other.
+#[test]
+fn d3_a_tenant_may_want_the_other_field_name() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").mobile("152"));
+    let usual = tenant.client().unwrap();
+    tenant.configure(|settings| settings.wechat_code_field = idaas_login::WechatCodeField::WchatCode);
+    for (client, fits) in [(usual, false), (tenant.client().unwrap(), true)] {
+        let code = tenant.wechat_login_code("an-openid");
+        let outcome = client.login(device()).wechat_mini_program(code).send().unwrap();
+        let Outcome::PendingBind(stage) = outcome else { panic!("{outcome:?}") };
+        let bound = stage.wechat_mobile(tenant.wechat_phone_code("152")).send();
+        assert_eq!(bound.is_ok(), fits);
+    }
+}
+
 #[cfg(feature = "ureq")]
 mod over_http {
     use super::*;

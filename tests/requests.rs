@@ -262,6 +262,13 @@ fn a_base_address_is_https_and_a_host() {
         "http://localhost.example.com",
         "http://10.0.0.1",
         "http://0.0.0.0",
+        "https://acme.example.com#fragment",
+        "https://acme.example.com/#fragment",
+        "https://acme.example.com:99999",
+        "https://acme.example.com:abc",
+        "https://acme.example.com:",
+        "http://127.0.0.1:99999",
+        "https://[::1]:70000",
         "https://ac me.example.com",
         "https://acme.example.com\r\nx",
     ] {

@@ -40,7 +40,7 @@ use http::StatusCode;
 
 pub use self::server::EmulatorServer;
 use self::tenant::Tenant;
-use crate::client::{Client, Edition};
+use crate::client::{Client, Edition, WechatCodeField};
 use crate::endpoints::{Platform, SendType};
 use crate::error::Error;
 use crate::transport::{Request, Response, Transport, TransportError};
@@ -72,6 +72,8 @@ pub struct Settings {
     pub client_id: String,
     /// The edition; [`Edition::Ciam`] unless said.
     pub edition: Edition,
+    /// The name of the field for the phone-number code of WeChat; `wechat_code` unless said.
+    pub wechat_code_field: WechatCodeField,
     /// What an identity gets that no account has bound; [`Unbound::Bind`] unless said.
     pub unbound: Unbound,
     /// What `data` says of the allowed ways; both documented ways unless said.
@@ -116,6 +118,7 @@ impl Default for Settings {
         Self {
             client_id: "nTo1eRIub60vPb54WeE6aojPwYwImtl4".to_owned(),
             edition: Edition::default(),
+            wechat_code_field: WechatCodeField::default(),
             unbound: Unbound::Bind,
             data: DataForm::Listed(vec!["VERIFY_PHONE".to_owned(), "VERIFY_EMAIL".to_owned()]),
             new_state_token: true,
@@ -375,7 +378,8 @@ impl Emulator {
 
     /// Lets time pass.
     pub fn advance(&self, time: Duration) {
-        self.tenant().passed += time;
+        let mut tenant = self.tenant();
+        tenant.passed = tenant.passed.saturating_add(time);
     }
 
     /// Adds an account.
@@ -471,12 +475,12 @@ impl Emulator {
     /// The user name of the account whose session this is.
     #[must_use]
     pub fn session_user(&self, session_token: &str) -> Option<String> {
-        self.tenant().sessions.get(session_token).cloned()
+        self.tenant().session_user(session_token)
     }
 
     /// Ends a session: its token is good for nothing any more.
     pub fn end_session(&self, session_token: &str) {
-        self.tenant().sessions.remove(session_token);
+        self.tenant().end_session(session_token);
     }
 
     /// Changes the key that signs `id_token`s: from now on the key set has the new one.
@@ -512,7 +516,9 @@ impl Emulator {
     /// A client builder with this tenant's client id and edition.
     pub fn client_builder(&self, base_address: impl Into<String>) -> crate::ClientBuilder {
         let tenant = self.tenant();
-        Client::builder(base_address, &tenant.settings.client_id).edition(tenant.settings.edition.clone())
+        Client::builder(base_address, &tenant.settings.client_id)
+            .edition(tenant.settings.edition.clone())
+            .wechat_code_field(tenant.settings.wechat_code_field)
     }
 
     /// Puts the tenant behind HTTP on this machine, at a free port.

@@ -79,8 +79,8 @@ impl Drop for EmulatorServer {
 async fn accept(listener: TcpListener, emulator: Emulator) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, or the peer is gone already: let others have their turn.
-            tokio::task::yield_now().await;
+            // Out of descriptors, or the peer is gone already: there is nothing to wait for but time.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
         let emulator = emulator.clone();

@@ -16,9 +16,10 @@ use super::{
     ClaimsLayout, Clock, DataForm, Effect, Entry, Fault, Faults, Reply, Settings, TokenKind, Tokens, Unbound,
     User,
 };
-use crate::client::Edition;
+use crate::client::{Edition, WechatCodeField};
 use crate::endpoints::{self, Credential, Endpoint, FieldKind, Platform, Scenario, SendType, StageKind};
 use crate::transport::{Request, Response};
+use crate::wire::endpoints::WECHAT_CODE;
 use crate::wire::requests::{
     X_AGENT, X_CLIENT_ID, X_DEVICE_FINGERPRINT, X_OPERATING_SYS_VERSION, X_STATE_TOKEN, X_TENANT_ID,
 };
@@ -29,7 +30,7 @@ pub(super) struct Tenant {
     pub(super) passed: Duration,
     pub(super) tokens: Option<Tokens>,
     pub(super) identities: HashMap<(Platform, String), String>,
-    pub(super) sessions: HashMap<String, String>,
+    sessions: HashMap<String, Issued<String>>,
     pub(super) faults: Faults,
     pub(super) ledger: Vec<Entry>,
     pub(super) signing: Signing,
@@ -57,7 +58,7 @@ struct Issued<T> {
 #[derive(Default)]
 struct Attempts {
     failed: u32,
-    locked_until: Option<SystemTime>,
+    locked_at: Option<SystemTime>,
 }
 
 /// What a state token stands for.
@@ -67,6 +68,8 @@ struct Flow {
     platform: Platform,
     identity: String,
     fingerprint: Vec<u8>,
+    /// The ways that `data` listed; `None` if it listed none.
+    allowed: Option<Vec<String>>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -149,6 +152,15 @@ impl Tenant {
 
     pub(super) fn last_code(&self, destination: &str) -> Option<String> {
         self.outbox.get(bare(destination)).cloned()
+    }
+
+    pub(super) fn session_user(&self, session_token: &str) -> Option<String> {
+        let session = self.sessions.get(session_token)?;
+        (!self.is_over(session.at, self.settings.session_lifetime)).then(|| session.value.clone())
+    }
+
+    pub(super) fn end_session(&mut self, session_token: &str) {
+        self.sessions.remove(session_token);
     }
 
     pub(super) fn captcha_solution(&self, token: &str) -> Option<f64> {
@@ -245,7 +257,14 @@ impl Tenant {
             _ if rows.iter().all(|row| row.fields.is_empty()) => Map::new(),
             _ => return refuse("SDK.COMMON.1002", "The body parameter format is incorrect"),
         };
-        let fields = Fields(fields);
+        let mut fields = Fields(fields);
+        if self.settings.wechat_code_field == WechatCodeField::WchatCode {
+            // This tenant knows the field by its other name, and by that alone.
+            fields.0.remove(WECHAT_CODE.name);
+            if let Some(code) = fields.0.remove("wchat_code") {
+                fields.0.insert(WECHAT_CODE.name.to_owned(), code);
+            }
+        }
         let missing =
             |row: &Endpoint| row.fields.iter().find(|field| fields.get(field.name).trim_ascii().is_empty());
         let complete: Vec<_> = rows.iter().copied().filter(|row| missing(row).is_none()).collect();
@@ -292,7 +311,9 @@ impl Tenant {
                 _ => refuse("SDK.COMMON.1003", "Device information is incomplete"),
             };
         }
-        if !headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json")) {
+        let media_type = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
+        let media_type = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
+        if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
             return refuse("SDK.COMMON.1002", "The content-type parameter format is incorrect");
         }
         Ok(())
@@ -311,6 +332,7 @@ impl Tenant {
             }
             (_, Credential::StateToken) => {
                 let (state_token, flow) = self.flow(row, headers)?;
+                Self::check_allowed(row, &flow)?;
                 let user_name = self.prove(row, &flow, fields)?;
                 // It did its work, and works no more.
                 self.flows.remove(&state_token);
@@ -335,14 +357,15 @@ impl Tenant {
             .get(name)
             .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
             .unwrap_or_default();
-        let Some(user_name) = self.sessions.get(token).cloned() else {
+        let Some(user_name) = self.session_user(token) else {
             return refuse("IDAAS.SDK.PARAM.0023", "Invalid or expired session token");
         };
         let mut session_token = token.to_owned();
         if self.settings.refresh_sessions {
             self.sessions.remove(&session_token);
             session_token = self.token(TokenKind::Session);
-            self.sessions.insert(session_token.clone(), user_name.clone());
+            let issued = self.issued(user_name.clone());
+            self.sessions.insert(session_token.clone(), issued);
             self.effect(Effect::Session { user_name: user_name.clone() });
         }
         Ok(json!({
@@ -401,9 +424,11 @@ impl Tenant {
     fn send_code(&mut self, row: &Endpoint, fields: &Fields) -> Answer {
         let destination = row.fields.first().map_or("", |field| fields.get(field.name));
         let pass = fields.get("captcha_token").trim_ascii();
-        let oldest = self.now().checked_sub(self.settings.code_lifetime).unwrap_or(UNIX_EPOCH);
-        let valid =
-            self.passes.get(pass).is_some_and(|known| known.value == destination && known.at >= oldest);
+        let lifetime = self.settings.code_lifetime;
+        let valid = self
+            .passes
+            .get(pass)
+            .is_some_and(|known| known.value == destination && !self.is_over(known.at, lifetime));
         let Some(send_type) = row.send_type.filter(|_| valid) else {
             return refuse("IDAAS.SDK.CAPTCHA.0006", "Graphic verification code verification failed");
         };
@@ -437,8 +462,15 @@ impl Tenant {
             return refuse("SDK.LOGIN.1001", "Error calling interface jscode2session");
         };
         let fingerprint = fingerprint(headers);
-        let flow = |waits_for| Flow { waits_for, platform, identity: identity.clone(), fingerprint };
-        if let Some(user_name) = self.identities.get(&(platform, identity.clone())).cloned() {
+        let allowed = match &self.settings.data {
+            DataForm::Listed(listed) => Some(listed.clone()),
+            DataForm::Null | DataForm::Absent => None,
+        };
+        let flow = |waits_for| Flow { waits_for, platform, identity: identity.clone(), fingerprint, allowed };
+        let bound = self.identities.get(&(platform, identity.clone()));
+        if let Some(user_name) =
+            bound.filter(|bound| self.users.iter().any(|user| user.user_name == **bound)).cloned()
+        {
             return Ok(self.past_first_factor(row, None, flow(WaitsFor::Bind), user_name));
         }
         let (waits_for, status) = match self.settings.unbound {
@@ -459,6 +491,7 @@ impl Tenant {
             platform,
             identity: mobile.clone(),
             fingerprint: fingerprint(headers),
+            allowed: None,
         };
         let user_name = self.account(&flow, "mobile", &mobile)?;
         Ok(self.past_first_factor(row, None, flow, user_name))
@@ -473,10 +506,8 @@ impl Tenant {
             return dead();
         };
         let token = token.trim_ascii();
-        let lifetime = self.settings.state_token_lifetime;
-        let now = self.now();
         let Some(issued) = self.flows.get(token) else { return dead() };
-        if issued.at + lifetime < now {
+        if self.is_over(issued.at, self.settings.state_token_lifetime) {
             self.flows.remove(token);
             return dead();
         }
@@ -495,6 +526,21 @@ impl Tenant {
             return dead();
         }
         Ok((token.to_owned(), flow))
+    }
+
+    /// Whether the list in `data` has the way of this step, if there is a list and the step is in it.
+    fn check_allowed(row: &Endpoint, flow: &Flow) -> Result<(), Refused> {
+        let way = match row.from {
+            StageKind::VerifyPhone(Scenario::Bind | Scenario::Register) => "VERIFY_PHONE",
+            StageKind::VerifyEmail(Scenario::Bind | Scenario::Register) => "VERIFY_EMAIL",
+            _ => return Ok(()),
+        };
+        match &flow.allowed {
+            Some(allowed) if !allowed.iter().any(|listed| listed.trim_ascii() == way) => {
+                refuse("SDK.COMMON.1009", "Unknown authentication configuration")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The account that the step proves to be the user's. A failure leaves the flow as it is.
@@ -523,11 +569,12 @@ impl Tenant {
     }
 
     fn prove_password(&mut self, user_name: &str, password: &str) -> Result<String, Refused> {
-        self.check_lock(user_name)?;
+        let who = format!("user name {user_name}");
+        self.check_lock(&who)?;
         let known = self.users.iter().any(|user| {
             user.user_name == user_name && user.password.as_ref().is_some_and(|known| known == password)
         });
-        self.count(user_name, known)?;
+        self.count(&who, known)?;
         if known {
             Ok(user_name.to_owned())
         } else {
@@ -538,14 +585,18 @@ impl Tenant {
 
     fn prove_code(&mut self, row: &Endpoint, destination: &str, code: &str) -> Result<(), Refused> {
         let destination = bare(destination);
-        self.check_lock(destination)?;
+        let who = format!("destination {destination}");
+        self.check_lock(&who)?;
         let Some(send_type) = row.send_type else {
             return refuse("SDK.COMMON.1009", "Unknown authentication configuration");
         };
         let key = (destination.to_owned(), send_type);
-        let oldest = self.now().checked_sub(self.settings.code_lifetime).unwrap_or(UNIX_EPOCH);
-        let right = self.verify_codes.get(&key).is_some_and(|sent| sent.value == code && sent.at >= oldest);
-        self.count(destination, right)?;
+        let lifetime = self.settings.code_lifetime;
+        let right = self
+            .verify_codes
+            .get(&key)
+            .is_some_and(|sent| sent.value == code && !self.is_over(sent.at, lifetime));
+        self.count(&who, right)?;
         if right {
             self.verify_codes.remove(&key);
             Ok(())
@@ -583,6 +634,10 @@ impl Tenant {
         }
     }
 
+    fn is_denied(&self, user_name: &str) -> bool {
+        self.users.iter().any(|user| user.user_name == user_name && user.denied)
+    }
+
     /// The step is proved: bind if that is what the flow waited for, and go on.
     fn settle(&mut self, row: &Endpoint, state_token: &str, flow: Flow, user_name: String) -> Value {
         match flow.waits_for {
@@ -592,6 +647,9 @@ impl Tenant {
                 return self.pending(Some(state_token), flow, "MFA_AUTH");
             }
             WaitsFor::Bind | WaitsFor::Register => {}
+        }
+        if self.is_denied(&user_name) {
+            return json!({ "status": "ACCESS_DENIED" });
         }
         self.identities.insert((flow.platform, flow.identity.clone()), user_name.clone());
         self.effect(Effect::Bound { user_name: user_name.clone(), identity: flow.identity.clone() });
@@ -606,8 +664,8 @@ impl Tenant {
         user_name: String,
     ) -> Value {
         let user = self.users.iter().find(|user| user.user_name == user_name);
-        let (left, denied) = user.map_or((0, false), |user| (user.second_factors, user.denied));
-        if denied {
+        let left = user.map_or(0, |user| user.second_factors);
+        if self.is_denied(&user_name) {
             return json!({ "status": "ACCESS_DENIED" });
         }
         if left > 0 {
@@ -647,7 +705,8 @@ impl Tenant {
 
     fn success(&mut self, row: &Endpoint, user_name: &str) -> Value {
         let session_token = self.token(TokenKind::Session);
-        self.sessions.insert(session_token.clone(), user_name.to_owned());
+        let issued = self.issued(user_name.to_owned());
+        self.sessions.insert(session_token.clone(), issued);
         self.effect(Effect::Session { user_name: user_name.to_owned() });
         let mut answer = json!({
             "status": "SUCCESS",
@@ -669,7 +728,13 @@ impl Tenant {
     // Small parts.
 
     fn now(&self) -> SystemTime {
-        (self.clock)() + self.passed
+        let now = (self.clock)();
+        now.checked_add(self.passed).unwrap_or(now)
+    }
+
+    /// Whether something is older than it may become. What is from the future, by a clock that went back, is not.
+    fn is_over(&self, at: SystemTime, lifetime: Duration) -> bool {
+        self.now().duration_since(at).is_ok_and(|age| age > lifetime)
     }
 
     fn issued<T>(&self, value: T) -> Issued<T> {
@@ -679,7 +744,7 @@ impl Tenant {
     /// What `take` takes out, if it is not too old.
     fn take_fresh<T>(&mut self, take: impl FnOnce(&mut Self) -> Option<Issued<T>>) -> Option<T> {
         let issued = take(self)?;
-        (self.now() <= issued.at + self.settings.code_lifetime).then_some(issued.value)
+        (!self.is_over(issued.at, self.settings.code_lifetime)).then_some(issued.value)
     }
 
     fn token(&mut self, kind: TokenKind) -> String {
@@ -733,12 +798,12 @@ impl Tenant {
     }
 
     fn check_lock(&mut self, who: &str) -> Result<(), Refused> {
-        let now = self.now();
-        let Some(until) = self.attempts.get(who).and_then(|attempts| attempts.locked_until) else {
+        let Some(locked_at) = self.attempts.get(who).and_then(|attempts| attempts.locked_at) else {
             return Ok(());
         };
-        match until.duration_since(now) {
-            Ok(left) if !left.is_zero() => locked(left),
+        let passed = self.now().duration_since(locked_at).unwrap_or_default();
+        match self.settings.lock_time.checked_sub(passed) {
+            Some(left) if !left.is_zero() => locked(left),
             _ => {
                 self.attempts.remove(who);
                 Ok(())
@@ -759,7 +824,7 @@ impl Tenant {
         if attempts.failed < max {
             return Ok(());
         }
-        attempts.locked_until = Some(now + lock_time);
+        attempts.locked_at = Some(now);
         locked(lock_time)
     }
 }

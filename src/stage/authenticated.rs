@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::sealed::Held;
-use super::{Context, Next, Stage};
+use super::{Context, SealedNext, Stage, common};
 use crate::error::UnexpectedReason;
 use crate::secret::{IdToken, SessionToken, StateToken};
 use crate::step::Step;
@@ -27,6 +27,8 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
+    common!();
+
     /// The session token. Who holds it is the user.
     #[must_use]
     pub fn session_token(&self) -> &SessionToken {
@@ -34,6 +36,8 @@ impl Authenticated {
     }
 
     /// How long the session token lives, from the answer on; `None` if the answer did not say.
+    ///
+    /// It is the server's word, however large: add it to a time with `checked_add`.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.expires_in
@@ -75,7 +79,7 @@ impl Authenticated {
     }
 }
 
-impl Next<Self> for Authenticated {
+impl SealedNext<Self> for Authenticated {
     type Answer = Renewed;
 
     fn read(response: Response) -> Result<Renewed, Failure> {

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{Context, MiniProgram, Waiting, WeChat, waiting_stage};
 use crate::secret::Redacted;
-use crate::step::{Call, Reply};
+use crate::step::{Call, SealedReply};
 use crate::transport::Response;
 use crate::wire::endpoints::REGISTERED_MOBILE;
 use crate::wire::requests::body;
@@ -45,7 +45,7 @@ impl<P: MiniProgram> MfaRequired<P> {
     /// Page: [Mobile number by state token](https://open.bccastle.com/en/development/eiam/userapi/captcha/mobile-by-token.html).
     ///
     /// # Errors
-    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`.
+    /// From [`send`](Call::send): any of [`Error`](crate::Error)'s.
     pub fn registered_mobile(&self) -> Call<RegisteredMobile> {
         let context = self.waiting.context.clone();
         let body = body(&REGISTERED_MOBILE, &context.client, &[]);
@@ -86,7 +86,7 @@ impl From<RegisteredMobile> for String {
     }
 }
 
-impl Reply for RegisteredMobile {
+impl SealedReply for RegisteredMobile {
     type Kept = ();
 
     fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {

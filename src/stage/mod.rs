@@ -82,7 +82,7 @@ pub(crate) struct Waiting {
 }
 
 pub(crate) mod sealed {
-    use super::{Context, StateToken, Tokens, Unauthenticated};
+    use super::{Context, StateToken, Tokens};
 
     pub trait Sealed {}
 
@@ -91,35 +91,43 @@ pub(crate) mod sealed {
 
     /// What the steps need of a stage.
     pub trait Held: Sized {
+        #[doc(hidden)]
         fn context(&self) -> &Context;
+        #[doc(hidden)]
         fn state_token(&self) -> Option<&StateToken>;
+        #[doc(hidden)]
         fn into_context(self) -> Context;
 
         /// What a request from this stage may carry.
+        #[doc(hidden)]
         fn tokens(&self) -> Tokens<'_> {
             Tokens { state: self.state_token(), session: None }
-        }
-
-        /// The same client, the same device, from the beginning.
-        fn start_over(self) -> Unauthenticated {
-            Unauthenticated::new(self.into_context())
         }
     }
 }
 
-/// What a step can lead to.
-pub trait Next<S>: Sized {
+/// What a step can lead to: an [`Outcome`], or an [`Authenticated`].
+///
+/// This trait is sealed: it is for bounds, in code that drives any [`Step`](crate::Step).
+pub trait Next<S>: Sized + SealedNext<S> {}
+
+impl<S, N: SealedNext<S>> Next<S> for N {}
+
+/// How a step's answer is read, and where it leads.
+pub trait SealedNext<S>: Sized {
     /// What is read from the answer.
     type Answer;
 
     /// Reads the answer.
+    #[doc(hidden)]
     fn read(response: Response) -> Result<Self::Answer, Failure>;
 
     /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
+    #[doc(hidden)]
     fn reached(stage: S, answer: Self::Answer) -> Result<Self, (S, UnexpectedReason)>;
 }
 
-impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
+impl<S: Stage, P: MiniProgram> SealedNext<S> for Outcome<P> {
     type Answer = Progress;
 
     fn read(response: Response) -> Result<Progress, Failure> {
@@ -187,6 +195,30 @@ impl<S> fmt::Debug for NotAllowed<S> {
 
 impl<S> std::error::Error for NotAllowed<S> {}
 
+/// What every stage offers beside its steps.
+macro_rules! common {
+    () => {
+        /// The client that the login began with.
+        #[must_use]
+        pub fn client(&self) -> &$crate::Client {
+            &$crate::stage::sealed::Held::context(self).client
+        }
+
+        /// The device that the login began with.
+        #[must_use]
+        pub fn device(&self) -> &$crate::Device {
+            &$crate::stage::sealed::Held::context(self).device
+        }
+
+        /// Begins again: same client, same device, and what was reached is given up.
+        #[must_use]
+        pub fn start_over(self) -> $crate::Unauthenticated {
+            $crate::Unauthenticated::new($crate::stage::sealed::Held::into_context(self))
+        }
+    };
+}
+use common;
+
 /// The stages that wait for a person differ in their steps, not in what they hold.
 macro_rules! waiting_stage {
     ($stage:ident) => {
@@ -200,6 +232,8 @@ macro_rules! waiting_stage {
             pub fn state_token(&self) -> &$crate::StateToken {
                 &self.waiting.state_token
             }
+
+            $crate::stage::common!();
         }
 
         impl<P: $crate::stage::MiniProgram> $crate::stage::sealed::Held for $stage<P> {
@@ -251,7 +285,7 @@ macro_rules! gated_narrowings {
                 self,
                 mobile: impl Into<String>,
             ) -> Result<$crate::VerifyPhone<Self>, $crate::NotAllowed<Self>> {
-                $crate::stage::gate(self, $crate::VerifyMethod::Phone)
+                $crate::stage::gate(self, Self::allowed_flows, $crate::VerifyMethod::Phone)
                     .map(|stage| $crate::VerifyPhone::new(stage, mobile.into()))
             }
 
@@ -265,24 +299,14 @@ macro_rules! gated_narrowings {
                 self,
                 address: impl Into<String>,
             ) -> Result<$crate::VerifyEmail<Self>, $crate::NotAllowed<Self>> {
-                $crate::stage::gate(self, $crate::VerifyMethod::Email)
+                $crate::stage::gate(self, Self::allowed_flows, $crate::VerifyMethod::Email)
                     .map(|stage| $crate::VerifyEmail::new(stage, address.into()))
-            }
-        }
-
-        impl<P: $crate::stage::MiniProgram> $crate::stage::Gated for $stage<P> {
-            fn allows(&self, method: &$crate::VerifyMethod) -> bool {
-                self.waiting.flows.allows(method)
             }
         }
     };
 }
 use gated_narrowings;
 
-trait Gated: Sized {
-    fn allows(&self, method: &VerifyMethod) -> bool;
-}
-
-fn gate<S: Gated>(stage: S, method: VerifyMethod) -> Result<S, NotAllowed<S>> {
-    if stage.allows(&method) { Ok(stage) } else { Err(NotAllowed { stage, method }) }
+fn gate<S>(stage: S, flows: impl Fn(&S) -> &AllowedFlows, method: VerifyMethod) -> Result<S, NotAllowed<S>> {
+    if flows(&stage).allows(&method) { Ok(stage) } else { Err(NotAllowed { stage, method }) }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::sealed::Held;
-use super::{Alipay, Context, Outcome, Stage, WeChat};
+use super::{Alipay, Context, Outcome, Stage, WeChat, common};
 use crate::secret::StateToken;
 use crate::step::Step;
 use crate::wire::endpoints::{
@@ -27,6 +27,8 @@ impl Unauthenticated {
     pub(crate) fn new(context: Context) -> Self {
         Self { context }
     }
+
+    common!();
 
     /// Logs in with the code that `wx.login` gave the mini program.
     ///

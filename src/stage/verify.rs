@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::sealed::Held;
-use super::{Context, MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage};
+use super::{Context, MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage, common};
 use crate::captcha::CaptchaPass;
 use crate::secret::{Redacted, StateToken};
 use crate::step::{Call, Step};
@@ -96,7 +96,7 @@ macro_rules! verify_stage {
             /// which was solved for this very destination.
             ///
             /// # Errors
-            /// From [`send`](Call::send): any of [`Error`](crate::Error)'s but `AccessDenied`. A pass for another
+            /// From [`send`](Call::send): any of [`Error`](crate::Error)'s. A pass for another
             /// destination is refused before anything is sent.
             pub fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
                 let context = self.stage.context();
@@ -118,6 +118,8 @@ macro_rules! verify_stage {
                 let body = body(S::$submit, client, &[&self.destination, verify_code.as_ref()]);
                 Step::new(self, S::$submit, body)
             }
+
+            common!();
 
             /// Back to the stage, to choose another way. Nothing is sent.
             #[must_use]

@@ -56,6 +56,12 @@ where
     }
 }
 
+impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        (**self).send(request)
+    }
+}
+
 /// Whether a request without an answer was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sent {

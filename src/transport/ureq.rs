@@ -17,7 +17,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
     TcpConnector, Transport as Connection,
 };
-use ureq::{Agent, AsSendBody, Error as UreqError, Proxy};
+use ureq::{Agent, AsSendBody, Error as UreqError, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
 use super::{Phase, Request, Response, Transport, TransportError, is_loopback};
@@ -27,6 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_SIZE: usize = 2 << 20;
 const MAX_IDLE_CONNECTIONS: usize = 64;
+/// How much memory is set aside because the server announced so much; for more it has to send it.
+const TRUSTED_SIZE: usize = 64 << 10;
+/// Where ureq would log whole requests and answers, tokens and all.
+const LEAKY_LOG: &str = "ureq_proto::util";
 
 /// Blocking HTTPS through ureq and rustls: the transport of [`ClientBuilder::build`](crate::ClientBuilder::build).
 ///
@@ -36,6 +40,8 @@ const MAX_IDLE_CONNECTIONS: usize = 64;
 /// - Connections are kept for reuse, as many as a busy service needs.
 /// - A proxy is used only if configured here, never from the environment.
 /// - An answer that begins with an interim `100 Continue` which has headers of its own is not understood, a limit of ureq.
+/// - Nothing is sent while the log target `ureq_proto` is enabled at the level `TRACE`, at which it writes whole requests and
+///   answers, tokens and all. Filter it to `DEBUG`.
 /// - "Not sent" is proved: a recorder at the end of ureq's chain of connectors sees the first byte of each request go.
 ///
 /// Cloning is cheap: the clones share the connections.
@@ -109,6 +115,11 @@ impl Transport for UreqTransport {
         if parts.uri.scheme() != Some(&Scheme::HTTPS) && !local() {
             return Err(TransportError::not_sent("neither https://, nor http:// to this machine"));
         }
+        if log::log_enabled!(target: LEAKY_LOG, log::Level::Trace) {
+            return Err(TransportError::not_sent(
+                "at the level TRACE the log target ureq_proto writes tokens: filter it to DEBUG",
+            ));
+        }
         PROGRESS.set(Phase::Prepare);
         let outcome = if parts.method == Method::GET {
             self.run(http::Request::from_parts(parts, ()))
@@ -117,8 +128,8 @@ impl Transport for UreqTransport {
         };
         let (parts, mut body) = outcome.map_err(|error| self.no_answer(error))?.into_parts();
         let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        let body =
-            read(body.as_reader(), announced, self.max_answer_size).map_err(TransportError::maybe_sent)?;
+        let body = read(body.as_reader(), announced, self.max_answer_size)
+            .map_err(|error| TransportError::maybe_sent(cause(error.into())).during(Phase::Answer))?;
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -126,7 +137,8 @@ impl Transport for UreqTransport {
 /// The whole answer. A buffer that grows is zeroized: there may be a token in it.
 fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Result<Vec<u8>> {
     let mut chunk = Zeroizing::new([0; 8 << 10]);
-    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or_default().min(max)));
+    let mut body =
+        Zeroizing::new(Vec::with_capacity(announced.unwrap_or_default().min(max).min(TRUSTED_SIZE)));
     loop {
         let piece = match reader.read(&mut *chunk) {
             Ok(size) => chunk.get(..size).unwrap_or_default(),
@@ -263,10 +275,15 @@ impl UreqTransportBuilder {
     pub fn build(self) -> Result<UreqTransport, Error> {
         let proxy = match &self.proxy {
             None => None,
-            Some(address) => Some(
-                Proxy::new(address)
-                    .map_err(|_| InvalidInput::new("proxy", "is not the address of a proxy"))?,
-            ),
+            Some(address) => {
+                let proxy = Proxy::new(address);
+                let proxy = proxy.map_err(|_| InvalidInput::new("proxy", "is not the address of a proxy"))?;
+                // ureq reads the addresses of others, too, and would then connect directly.
+                if !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
+                    return Err(InvalidInput::new("proxy", "is neither http:// nor https://").into());
+                }
+                Some(proxy)
+            }
         };
         let root_certificates = self.root_certificates.as_deref().map(certificates).transpose()?;
         Ok(self.over(proxy, root_certificates))

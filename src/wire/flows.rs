@@ -96,6 +96,10 @@ fn listed(raw: &str) -> Option<Vec<VerifyMethod>> {
         #[serde(rename = "socialBindOrRegisterFlow")]
         flow: Option<Vec<String>>,
     }
+    // An array would do for a struct, too.
+    if !raw.trim_start().starts_with('{') {
+        return None;
+    }
     let names = serde_json::from_str::<Data>(raw).ok()?.flow?;
     Some(names.into_iter().map(method).collect())
 }

@@ -60,6 +60,7 @@ pub(crate) fn body(
     let mut json = serde_json::Serializer::new(&mut *body);
     let entries = fields.iter().take(endpoint.fields.len()).map(|(name, value)| (name, value));
     json.collect_map(entries).map_err(|_| InvalidInput::new("body", "cannot be written as JSON"))?;
+    debug_assert_eq!(body.capacity(), size, "{}: the buffer grew", endpoint.path);
     Ok(body)
 }
 

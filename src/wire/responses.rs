@@ -100,9 +100,18 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
 
 const ACCESS_DENIED: &str = "ACCESS_DENIED";
 
-/// Reads the answer to a request for a code: a success says nothing, its body is empty.
+/// Reads the answer to a request for a code: a success says nothing. Its body is documented as empty; null and an object
+/// that names no status say nothing, either.
 pub(crate) fn nothing(response: Response) -> Result<(), Failure> {
-    settle(response, |_, _| Ok(()))
+    let says_nothing = matches!(response.body().trim_ascii(), b"" | b"null");
+    settle(response, |http_status, fields| match fields.map(|fields| fields.status) {
+        Some(status) if status.token() == Ok(Some(ACCESS_DENIED)) => {
+            Err(Failure::new(Error::AccessDenied, Fate::Over))
+        }
+        Some(Slot::Absent) => Ok(()),
+        None if says_nothing => Ok(()),
+        _ => Err(Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown)),
+    })
 }
 
 /// Reads the one text of an answer.
@@ -220,7 +229,7 @@ fn settle<T>(
     if let Some(fields) = &fields
         && let Some(code) = fields.error_code.code()
     {
-        if fields.session_token.is_present() {
+        if fields.tells_of_progress() {
             return unexpected(UnexpectedReason::Contradiction, Fate::Unknown);
         }
         let refusal = Refusal::new(http_status, code, fields.error_msg.verbatim());
@@ -242,7 +251,7 @@ fn settle<T>(
         // An error by its HTTP status: what it says in the body can only make it less certain.
         return match fields.map(|fields| (fields.status.token() == Ok(Some(ACCESS_DENIED)), fields)) {
             Some((true, _)) => Err(Failure::new(Error::AccessDenied, Fate::Over)),
-            Some((_, fields)) if fields.session_token.is_present() || fields.state_token.is_present() => {
+            Some((_, fields)) if fields.tells_of_progress() => {
                 unexpected(UnexpectedReason::Contradiction, Fate::Unknown)
             }
             _ if http_status.is_redirection() => unexpected(UnexpectedReason::Redirect, Fate::NotCarriedOut),
@@ -449,6 +458,16 @@ enum Key {
     WordList,
     #[serde(other)]
     Undocumented,
+}
+
+impl Fields<'_> {
+    /// Whether this says that the step was carried out, whatever else it says.
+    fn tells_of_progress(&self) -> bool {
+        let status = self.status.token();
+        self.session_token.is_present()
+            || self.state_token.is_present()
+            || matches!(status, Ok(Some("SUCCESS" | "SUCCES" | "SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH")))
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
