@@ -259,6 +259,7 @@ fn fields(body: &[u8]) -> String {
                 format!("{name}: {text}")
             }
             (_, serde_json::Value::String(text)) => format!("{name}: {}", short(text)),
+            (_, serde_json::Value::Array(list)) => format!("{name}: a list of {}", list.len()),
             _ => format!("{name}: {value}"),
         }
     });

@@ -634,6 +634,30 @@ mod over_http {
         assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
     }
 
+    /// An answer that comes after the time limit: nobody knows, though the tenant did it.
+    #[test]
+    fn a_late_answer_is_unresolved() {
+        let tenant = Emulator::new();
+        tenant.add_user(User::new("zhangsan").password("p"));
+        let server = tenant.start().unwrap();
+        let transport =
+            idaas_login::UreqTransport::builder().call_timeout(Duration::from_millis(200)).build().unwrap();
+        let client = server.client_builder().build_with(transport).unwrap();
+        let log_in =
+            || client.login(device()).wechat_mini_program(tenant.wechat_login_code("an-openid")).send();
+        let Ok(Outcome::PendingBind(stage)) = log_in() else { panic!("nobody has bound it") };
+        tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::Late(Duration::from_secs(5)));
+        let failed = stage.username_password("zhangsan", "p").send().unwrap_err();
+        let idaas_login::Error::Transport(error) = failed.error() else { panic!("{failed}") };
+        assert!(error.is_timeout(), "{error:?}");
+        assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
+        assert!(matches!(log_in().unwrap(), Outcome::Authenticated(_)));
+        // In process there is no time limit: the answer is late, and there.
+        tenant.fail_next(endpoints::LOGIN_WECHAT_MINI_PROGRAM.path, Fault::Late(Duration::from_millis(1)));
+        let code = tenant.wechat_login_code("an-openid");
+        assert!(tenant.client().unwrap().login(device()).wechat_mini_program(code).send().is_ok());
+    }
+
     /// A state token as the pages print it, with characters that are not ASCII, comes back byte for byte.
     #[test]
     fn printed_tokens_survive_http() {
