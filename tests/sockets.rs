@@ -13,7 +13,6 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -1497,50 +1496,6 @@ fn over_an_agent_less_is_proved() {
     let came = log_in(&client(format!("http://{}", nobody.address()), https_only));
     assert_not_sent(&came, Phase::Prepare, "the agent wants TLS");
     nobody.assert_untouched("the agent wants TLS");
-}
-
-/// At the level TRACE, ureq's protocol layer logs requests and answers whole. Then nothing is sent.
-#[test]
-fn nothing_is_sent_while_tokens_would_be_logged() {
-    use std::sync::atomic::AtomicBool;
-
-    struct Filter(AtomicBool);
-
-    impl log::Log for Filter {
-        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-            // One thread's wish is not every test's: only this one sets the flag, and only around its own calls.
-            metadata.target() != "ureq_proto::util" || (self.0.load(Ordering::SeqCst) && THIS_THREAD.get())
-        }
-        fn log(&self, record: &log::Record<'_>) {
-            // What is not enabled is for a logger to leave out.
-            if !self.enabled(record.metadata()) {
-                return;
-            }
-            let text = record.args().to_string();
-            assert!(!text.contains("091z"), "{}: {text}", record.target());
-        }
-        fn flush(&self) {}
-    }
-
-    thread_local!(static THIS_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
-    static FILTER: Filter = Filter(AtomicBool::new(false));
-    log::set_logger(&FILTER).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
-    THIS_THREAD.set(true);
-
-    // Everything at TRACE but the one target: sent, and no secret is in the log.
-    let server = Server::new(vec![vec![Hear, answer("200 OK", SUCCESS)]]);
-    assert_success(&log_in(&client_of(&server)), "filtered");
-    only_request(&server.finish(), "filtered");
-    // That target, too: not sent, and the error says what to do.
-    FILTER.0.store(true, Ordering::SeqCst);
-    let bystander = Bystander::new();
-    let client = client(format!("http://{}", bystander.address()), transport().build().unwrap());
-    let came = log_in(&client);
-    assert_not_sent(&came, Phase::Prepare, "not filtered");
-    assert!(came.error().unwrap().to_string().contains("filter it to DEBUG"), "{came:?}");
-    bystander.assert_untouched("not filtered");
-    FILTER.0.store(false, Ordering::SeqCst);
 }
 
 /// A time limit is told apart, and how far the call came.
