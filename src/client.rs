@@ -109,6 +109,11 @@ impl Client {
         &self.0.edition
     }
 
+    /// The tenant and the application, to tell whether a suspended stage is theirs.
+    pub(crate) fn identity(&self) -> (String, &[u8]) {
+        (format!("{}://{}", self.0.scheme, self.0.authority), self.0.client_id.as_bytes())
+    }
+
     /// What the tenant's identity tokens name as their issuer.
     #[cfg(feature = "verify")]
     pub(crate) fn issuer(&self) -> String {

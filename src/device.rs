@@ -80,6 +80,17 @@ impl Device {
         Ok(self)
     }
 
+    /// Operating system and version, fingerprint, agent.
+    pub(crate) fn required(&self) -> [&[u8]; 3] {
+        let values = &*self.0;
+        [values.operating_sys_version.as_bytes(), values.fingerprint.as_bytes(), values.agent.as_bytes()]
+    }
+
+    /// Address and language.
+    pub(crate) fn optional(&self) -> [Option<&[u8]>; 2] {
+        [&self.0.ip, &self.0.language].map(|value| value.as_ref().map(HeaderValue::as_bytes))
+    }
+
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         let values = &*self.0;
         headers.insert(X_OPERATING_SYS_VERSION, values.operating_sys_version.clone());

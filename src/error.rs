@@ -395,6 +395,16 @@ impl<S: Stage> Unresolved<S> {
     }
 }
 
+impl<S> Unresolved<S> {
+    pub(crate) fn new(stage: S) -> Self {
+        Self(stage)
+    }
+
+    pub(crate) fn stage(&self) -> &S {
+        &self.0
+    }
+}
+
 impl<S: fmt::Debug> fmt::Debug for Unresolved<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Unresolved").field(&self.0).finish()

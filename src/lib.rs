@@ -35,6 +35,7 @@
 //! # Features
 //! - `ureq` (default): `UreqTransport`, blocking HTTPS through ureq and rustls.
 //! - `verify` (default): [`IdTokenVerifier`](crate::IdTokenVerifier), by `ring`, which rustls brings anyway.
+//! - `seal` (default): `Sealer`, for a suspended stage that travels with the user's device.
 //! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -59,6 +60,7 @@ mod identity;
 mod secret;
 mod stage;
 mod step;
+mod suspend;
 mod transport;
 mod wire;
 
@@ -81,6 +83,10 @@ pub use self::stage::{
     PendingRegister, RegisteredMobile, Stage, Unauthenticated, VerifyEmail, VerifyPhone, WeChat,
 };
 pub use self::step::{Call, CallInFlight, InFlight, Reply, Step};
+pub use self::suspend::{Found, Resumable, ResumeError, ResumeReason, Resumed, Suspended};
+#[cfg(feature = "seal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
+pub use self::suspend::{SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
 pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportError};
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]

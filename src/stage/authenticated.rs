@@ -20,14 +20,23 @@ use crate::wire::responses::{Failure, Renewed, renewed};
 /// | [`renew_id_token`](Self::renew_id_token) | `POST /api/v2/sdk/sso/session-token/id-token` | [`Authenticated`] |
 /// | `identify` (feature `verify`) | nothing, or `GET /api/v1/oauth2/keys` | [`Claims`](crate::Claims) |
 pub struct Authenticated {
-    pub(super) context: Context,
-    pub(super) session_token: SessionToken,
-    pub(super) expires_in: Option<Duration>,
-    pub(super) id_token: Option<IdToken>,
+    context: Context,
+    session_token: SessionToken,
+    expires_in: Option<Duration>,
+    id_token: Option<IdToken>,
 }
 
 impl Authenticated {
     common!();
+
+    pub(crate) fn new(
+        context: Context,
+        session_token: SessionToken,
+        expires_in: Option<Duration>,
+        id_token: Option<IdToken>,
+    ) -> Self {
+        Self { context, session_token, expires_in, id_token }
+    }
 
     /// The session token. Who holds it is the user.
     #[must_use]

@@ -20,7 +20,7 @@ use crate::device::Device;
 use crate::error::UnexpectedReason;
 use crate::secret::StateToken;
 use crate::transport::Response;
-use crate::wire::endpoints::StageKind;
+use crate::wire::endpoints::{Platform, StageKind};
 use crate::wire::flows::{AllowedFlows, VerifyMethod};
 use crate::wire::requests::Tokens;
 use crate::wire::responses::{Failure, Pending, Progress, progress};
@@ -46,7 +46,10 @@ pub enum Outcome<P: MiniProgram = WeChat> {
 /// The mini program that a login came through. It decides which bind by authorised phone number exists.
 ///
 /// This trait is sealed: [`WeChat`] and [`Alipay`] implement it.
-pub trait MiniProgram: sealed::Sealed + fmt::Debug + Send + Sync + 'static {}
+pub trait MiniProgram: sealed::Sealed + fmt::Debug + Send + Sync + 'static {
+    /// Which one it is.
+    const PLATFORM: Platform;
+}
 
 /// A WeChat mini program.
 #[derive(Debug)]
@@ -56,8 +59,13 @@ pub enum WeChat {}
 #[derive(Debug)]
 pub enum Alipay {}
 
-impl MiniProgram for WeChat {}
-impl MiniProgram for Alipay {}
+impl MiniProgram for WeChat {
+    const PLATFORM: Platform = Platform::WeChat;
+}
+
+impl MiniProgram for Alipay {
+    const PLATFORM: Platform = Platform::Alipay;
+}
 
 /// A stage of the login.
 ///
@@ -137,12 +145,8 @@ impl<S: Stage, P: MiniProgram> SealedNext<S> for Outcome<P> {
     fn reached(stage: S, answer: Progress) -> Result<Self, (S, UnexpectedReason)> {
         match answer {
             Progress::Success { session_token, expires_in, id_token } => {
-                Ok(Self::Authenticated(Authenticated {
-                    context: stage.into_context(),
-                    session_token,
-                    expires_in,
-                    id_token,
-                }))
+                let user = Authenticated::new(stage.into_context(), session_token, expires_in, id_token);
+                Ok(Self::Authenticated(user))
             }
             Progress::Pending { status, state_token, flows } => {
                 // The newest state token: the answer's if it has one, else the one in hand.
@@ -225,6 +229,10 @@ macro_rules! waiting_stage {
         impl<P: $crate::stage::MiniProgram> $stage<P> {
             pub(crate) fn new(waiting: $crate::stage::Waiting) -> Self {
                 Self { waiting, platform: std::marker::PhantomData }
+            }
+
+            pub(crate) fn waiting(&self) -> &$crate::stage::Waiting {
+                &self.waiting
             }
 
             /// The state token that holds this login together. Do not log it.

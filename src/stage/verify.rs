@@ -84,6 +84,10 @@ macro_rules! verify_stage {
                 Self { stage, destination }
             }
 
+            pub(crate) fn stage(&self) -> &S {
+                &self.stage
+            }
+
             /// The destination, exactly as it was given.
             #[must_use]
             pub fn destination(&self) -> &str {

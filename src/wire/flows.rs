@@ -52,7 +52,12 @@ impl AllowedFlows {
         };
         // Usually a string that holds JSON; an object in its place is read all the same.
         let raw = serde_json::from_str::<String>(json).map_or_else(|_| json.into(), String::into_boxed_str);
-        Self { listed: listed(&raw), raw: Some(raw) }
+        Self::of(Some(raw))
+    }
+
+    /// From the text of `data`.
+    pub(crate) fn of(raw: Option<Box<str>>) -> Self {
+        Self { listed: raw.as_deref().and_then(listed), raw }
     }
 
     /// The ways that the tenant lists, in its order; `None` if it did not say.

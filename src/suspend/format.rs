@@ -1,0 +1,254 @@
+//! The bytes of a suspended stage.
+//!
+//! A version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice. A reader of a newer
+//! version reads every older one; `tests/corpus` keeps values of each.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::Found;
+use crate::device::Device;
+use crate::secret::{IdToken, SessionToken, StateToken};
+use crate::stage::Context;
+use crate::wire::endpoints::{Platform, Scenario, StageKind};
+use crate::wire::flows::AllowedFlows;
+
+const VERSION: u8 = 1;
+
+/// The fields, by their tags.
+mod tag {
+    pub(super) const BASE_ADDRESS: u8 = 1;
+    pub(super) const CLIENT_ID: u8 = 2;
+    pub(super) const OPERATING_SYS_VERSION: u8 = 3;
+    pub(super) const FINGERPRINT: u8 = 4;
+    pub(super) const AGENT: u8 = 5;
+    pub(super) const IP: u8 = 6;
+    pub(super) const LANGUAGE: u8 = 7;
+    pub(super) const TOKEN: u8 = 8;
+    pub(super) const DATA: u8 = 9;
+    pub(super) const DESTINATION: u8 = 10;
+    pub(super) const EXPIRES_IN: u8 = 11;
+    pub(super) const ID_TOKEN: u8 = 12;
+}
+
+/// A stage, taken apart, borrowing from it or from the bytes.
+pub struct Frozen<'a> {
+    pub(super) found: Found,
+    pub(super) base_address: Cow<'a, [u8]>,
+    pub(super) client_id: &'a [u8],
+    pub(super) operating_sys_version: &'a [u8],
+    pub(super) fingerprint: &'a [u8],
+    pub(super) agent: &'a [u8],
+    pub(super) ip: Option<&'a [u8]>,
+    pub(super) language: Option<&'a [u8]>,
+    pub(super) token: &'a [u8],
+    pub(super) data: Option<&'a [u8]>,
+    pub(super) destination: Option<&'a [u8]>,
+    pub(super) expires_in: Option<Duration>,
+    pub(super) id_token: Option<&'a [u8]>,
+}
+
+/// Bytes that are no suspended stage of this version.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Of a newer version.
+    Newer(u8),
+    /// Of none.
+    Malformed,
+}
+
+impl<'a> Frozen<'a> {
+    /// What every stage has; its token and the rest are for the stage to add.
+    pub(super) fn of(found: Found, context: &'a Context) -> Self {
+        let (base_address, client_id) = context.client.identity();
+        let [operating_sys_version, fingerprint, agent] = context.device.required();
+        let [ip, language] = context.device.optional();
+        Self {
+            found,
+            base_address: Cow::Owned(base_address.into_bytes()),
+            client_id,
+            operating_sys_version,
+            fingerprint,
+            agent,
+            ip,
+            language,
+            token: &[],
+            data: None,
+            destination: None,
+            expires_in: None,
+            id_token: None,
+        }
+    }
+
+    pub(super) fn write(&self) -> Zeroizing<Vec<u8>> {
+        let expires_in = self.expires_in.map(|time| time.as_secs().to_be_bytes());
+        let fields = [
+            (tag::BASE_ADDRESS, Some(&*self.base_address)),
+            (tag::CLIENT_ID, Some(self.client_id)),
+            (tag::OPERATING_SYS_VERSION, Some(self.operating_sys_version)),
+            (tag::FINGERPRINT, Some(self.fingerprint)),
+            (tag::AGENT, Some(self.agent)),
+            (tag::IP, self.ip),
+            (tag::LANGUAGE, self.language),
+            (tag::TOKEN, Some(self.token)),
+            (tag::DATA, self.data),
+            (tag::DESTINATION, self.destination),
+            (tag::EXPIRES_IN, expires_in.as_ref().map(<[u8; 8]>::as_slice)),
+            (tag::ID_TOKEN, self.id_token),
+        ];
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let there = || fields.iter().filter_map(|(tag, bytes)| bytes.map(|bytes| (*tag, bytes)));
+        // Exactly as large as it gets: a buffer that grows leaves copies of the token behind.
+        let size = 4 + there().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
+        let mut written = Zeroizing::new(Vec::with_capacity(size));
+        written.extend([VERSION, stage_byte(self.found.stage), platform_byte(self.found.platform)]);
+        written.push(u8::from(self.found.unresolved));
+        for (tag, bytes) in there() {
+            written.push(tag);
+            written.extend(length(bytes).to_be_bytes());
+            written.extend_from_slice(bytes);
+        }
+        written
+    }
+
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let Some((&version, rest)) = bytes.split_first() else { return Err(Unreadable::Malformed) };
+        match version {
+            VERSION => Self::read_fields(rest).ok_or(Unreadable::Malformed),
+            0 => Err(Unreadable::Malformed),
+            newer => Err(Unreadable::Newer(newer)),
+        }
+    }
+
+    fn read_fields(bytes: &'a [u8]) -> Option<Self> {
+        let (&[stage, platform, unresolved], mut rest) = bytes.split_first_chunk()?;
+        let found = Found {
+            stage: stage_of(stage)?,
+            platform: platform_of(platform)?,
+            unresolved: flag(unresolved)?,
+        };
+        let mut fields: [Option<&[u8]>; 13] = [None; 13];
+        let mut last = 0;
+        while let Some((&[tag, a, b, c, d], after)) = rest.split_first_chunk() {
+            let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
+            let (value, after) = after.split_at_checked(length)?;
+            if tag <= last {
+                return None;
+            }
+            *fields.get_mut(usize::from(tag))? = Some(value);
+            (last, rest) = (tag, after);
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+        let field = |tag: u8| fields.get(usize::from(tag)).copied().flatten();
+        let expires_in = match field(tag::EXPIRES_IN) {
+            None => None,
+            Some(bytes) => Some(Duration::from_secs(u64::from_be_bytes(bytes.try_into().ok()?))),
+        };
+        Some(Self {
+            found,
+            base_address: Cow::Borrowed(field(tag::BASE_ADDRESS)?),
+            client_id: field(tag::CLIENT_ID)?,
+            operating_sys_version: field(tag::OPERATING_SYS_VERSION)?,
+            fingerprint: field(tag::FINGERPRINT)?,
+            agent: field(tag::AGENT)?,
+            ip: field(tag::IP),
+            language: field(tag::LANGUAGE),
+            token: field(tag::TOKEN)?,
+            data: field(tag::DATA),
+            destination: field(tag::DESTINATION),
+            expires_in,
+            id_token: field(tag::ID_TOKEN),
+        })
+    }
+
+    pub(super) fn device(&self) -> Option<Device> {
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        let device =
+            Device::new(text(self.operating_sys_version)?, text(self.fingerprint)?, text(self.agent)?)
+                .ok()?;
+        let device = match self.ip {
+            None => device,
+            Some(ip) => device.with_ip(text(ip)?.parse::<IpAddr>().ok()?),
+        };
+        match self.language {
+            None => Some(device),
+            Some(language) => device.with_language(text(language)?).ok(),
+        }
+    }
+
+    pub(super) fn state_token(&self) -> Result<StateToken, Unreadable> {
+        text(self.token).map(StateToken::new)
+    }
+
+    pub(super) fn session_token(&self) -> Result<SessionToken, Unreadable> {
+        text(self.token).map(SessionToken::new)
+    }
+
+    pub(super) fn id_token(&self) -> Result<Option<IdToken>, Unreadable> {
+        Ok(self.id_token.map(text).transpose()?.map(IdToken::new))
+    }
+
+    pub(super) fn flows(&self) -> Result<AllowedFlows, Unreadable> {
+        Ok(AllowedFlows::of(self.data.map(text).transpose()?.map(Box::from)))
+    }
+
+    pub(super) fn destination(&self) -> Result<String, Unreadable> {
+        self.destination.ok_or(Unreadable::Malformed).and_then(text).map(str::to_owned)
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
+    std::str::from_utf8(bytes).map_err(|_| Unreadable::Malformed)
+}
+
+fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// The stages that can be suspended, and their bytes. A byte once given is never given to another.
+const STAGES: &[(StageKind, u8)] = &[
+    (StageKind::PendingBind, 1),
+    (StageKind::PendingRegister, 2),
+    (StageKind::MfaRequired, 3),
+    (StageKind::VerifyPhone(Scenario::Bind), 4),
+    (StageKind::VerifyEmail(Scenario::Bind), 5),
+    (StageKind::VerifyPhone(Scenario::Register), 6),
+    (StageKind::VerifyEmail(Scenario::Register), 7),
+    (StageKind::VerifyPhone(Scenario::SecondFactor), 8),
+    (StageKind::VerifyEmail(Scenario::SecondFactor), 9),
+    (StageKind::Authenticated, 10),
+];
+
+fn stage_byte(stage: StageKind) -> u8 {
+    STAGES.iter().find(|(known, _)| *known == stage).map_or(0, |(_, byte)| *byte)
+}
+
+fn stage_of(byte: u8) -> Option<StageKind> {
+    STAGES.iter().find(|(_, known)| *known == byte).map(|(stage, _)| *stage)
+}
+
+fn platform_byte(platform: Option<Platform>) -> u8 {
+    match platform {
+        None => 0,
+        Some(Platform::WeChat) => 1,
+        Some(Platform::Alipay) => 2,
+    }
+}
+
+fn platform_of(byte: u8) -> Option<Option<Platform>> {
+    match byte {
+        0 => Some(None),
+        1 => Some(Some(Platform::WeChat)),
+        2 => Some(Some(Platform::Alipay)),
+        _ => None,
+    }
+}
