@@ -10,6 +10,7 @@
 //!   [`Recovery`], what the caller holds now.
 //! - A [`Transport`] sends the requests: `UreqTransport`, or a closure. [`Step::into_request`] and [`InFlight::receive`] drive
 //!   a step with any other HTTP client.
+//! - [`Suspended`] is a stage put down between two requests; [`Client::resume`] picks it up.
 //! - [`endpoints`] is the table that all of it is built from.
 //!
 //! ```
@@ -34,7 +35,7 @@
 //!
 //! # Features
 //! - `ureq` (default): `UreqTransport`, blocking HTTPS through ureq and rustls.
-//! - `verify` (default): [`IdTokenVerifier`](crate::IdTokenVerifier), by `ring`, which rustls brings anyway.
+//! - `verify` (default): `IdTokenVerifier`, by `ring`, which rustls brings anyway.
 //! - `seal` (default): `Sealer`, for a suspended stage that travels with the user's device.
 //! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -83,7 +84,7 @@ pub use self::stage::{
     PendingRegister, RegisteredMobile, Stage, Unauthenticated, VerifyEmail, VerifyPhone, WeChat,
 };
 pub use self::step::{Call, CallInFlight, InFlight, Reply, Step};
-pub use self::suspend::{Found, Resumable, ResumeError, ResumeReason, Resumed, Suspended};
+pub use self::suspend::{Found, Resumable, ResumeError, ResumeReason, Resumed, Suspended, UnresolvedAny};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
 pub use self::suspend::{SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
@@ -104,6 +105,10 @@ mod documents {
     #[cfg(feature = "verify")]
     #[doc = include_str!("../docs/identity.md")]
     mod identity {}
+
+    #[cfg(feature = "seal")]
+    #[doc = include_str!("../docs/embedding.md")]
+    mod embedding {}
 
     #[cfg(feature = "emulator")]
     #[doc = include_str!("../docs/emulator.md")]

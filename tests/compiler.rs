@@ -311,13 +311,47 @@ const MISTAKES: &[Mistake] = &[
             }",
     },
     Mistake {
+        name: "a_stage_resumed_that_cannot_be_suspended",
+        code: "E0277",
+        message: "is not satisfied",
+        program: r"
+            pub fn f(client: &Client, suspended: Suspended) {
+                drop(client.resume::<Unauthenticated>(suspended));
+            }",
+    },
+    Mistake {
+        name: "a_stage_used_after_it_was_suspended",
+        code: "E0382",
+        message: "use of moved value: `stage`",
+        program: r#"
+            pub fn f(stage: PendingBind) -> Suspended {
+                let suspended = stage.suspend();
+                drop(stage.wechat_mobile("code"));
+                suspended
+            }"#,
+    },
+    Mistake {
+        name: "a_resumed_stage_forgotten",
+        code: "E0004",
+        message: "not covered",
+        program: r"
+            pub fn f(resumed: Resumed) {
+                match resumed {
+                    Resumed::PendingBind(_) | Resumed::PendingRegister(_) | Resumed::MfaRequired(_) => {}
+                    Resumed::Authenticated(_) => {}
+                }
+            }",
+    },
+    Mistake {
         name: "a_platform_of_ones_own",
         code: "E0277",
         message: "is not satisfied",
         program: r"
             #[derive(Debug)]
             pub struct Mine;
-            impl MiniProgram for Mine {}",
+            impl MiniProgram for Mine {
+                const PLATFORM: idaas_login::endpoints::Platform = idaas_login::endpoints::Platform::WeChat;
+            }",
     },
     Mistake {
         name: "a_token_printed",

@@ -47,7 +47,7 @@ impl IdToken {
 
     /// What the token claims, without any proof: anybody can write such a token.
     ///
-    /// For logs and for display. To know who the user is, ask an [`IdTokenVerifier`](crate::IdTokenVerifier).
+    /// For logs and for display. To know who the user is, ask an `IdTokenVerifier`.
     ///
     /// # Errors
     /// [`IdTokenError::Malformed`] if it cannot be read. The pages' own examples cannot.

@@ -1,7 +1,7 @@
 //! The bytes of a suspended stage.
 //!
-//! A version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice. A reader of a newer
-//! version reads every older one; `tests/corpus` keeps values of each.
+//! A version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice; at the end a zero, so
+//! that a value that was cut short is not a whole one without its last fields. A reader of a newer version reads every older one; `tests/corpus` keeps values of each.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,6 +17,10 @@ use crate::wire::endpoints::{Platform, Scenario, StageKind};
 use crate::wire::flows::AllowedFlows;
 
 const VERSION: u8 = 1;
+/// Where the byte is that tells an unresolved step from its stage.
+const UNRESOLVED: usize = 3;
+/// Behind the last field.
+const END: u8 = 0;
 
 /// The fields, by their tags.
 mod tag {
@@ -102,7 +106,7 @@ impl<'a> Frozen<'a> {
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let there = || fields.iter().filter_map(|(tag, bytes)| bytes.map(|bytes| (*tag, bytes)));
         // Exactly as large as it gets: a buffer that grows leaves copies of the token behind.
-        let size = 4 + there().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
+        let size = 5 + there().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
         let mut written = Zeroizing::new(Vec::with_capacity(size));
         written.extend([VERSION, stage_byte(self.found.stage), platform_byte(self.found.platform)]);
         written.push(u8::from(self.found.unresolved));
@@ -111,7 +115,15 @@ impl<'a> Frozen<'a> {
             written.extend(length(bytes).to_be_bytes());
             written.extend_from_slice(bytes);
         }
+        written.push(END);
         written
+    }
+
+    /// Turns the bytes of an unresolved step into those of its stage.
+    pub(super) fn resolve(bytes: &mut [u8]) {
+        if let Some(unresolved) = bytes.get_mut(UNRESOLVED) {
+            *unresolved = 0;
+        }
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
@@ -125,11 +137,13 @@ impl<'a> Frozen<'a> {
 
     fn read_fields(bytes: &'a [u8]) -> Option<Self> {
         let (&[stage, platform, unresolved], mut rest) = bytes.split_first_chunk()?;
-        let found = Found {
-            stage: stage_of(stage)?,
-            platform: platform_of(platform)?,
-            unresolved: flag(unresolved)?,
+        let platform = match platform {
+            0 => None,
+            1 => Some(Platform::WeChat),
+            2 => Some(Platform::Alipay),
+            _ => return None,
         };
+        let found = Found { stage: stage_of(stage)?, platform, unresolved: flag(unresolved)? };
         let mut fields: [Option<&[u8]>; 13] = [None; 13];
         let mut last = 0;
         while let Some((&[tag, a, b, c, d], after)) = rest.split_first_chunk() {
@@ -141,7 +155,7 @@ impl<'a> Frozen<'a> {
             *fields.get_mut(usize::from(tag))? = Some(value);
             (last, rest) = (tag, after);
         }
-        if !rest.is_empty() {
+        if rest != [END] {
             return None;
         }
         let field = |tag: u8| fields.get(usize::from(tag)).copied().flatten();
@@ -241,14 +255,5 @@ fn platform_byte(platform: Option<Platform>) -> u8 {
         None => 0,
         Some(Platform::WeChat) => 1,
         Some(Platform::Alipay) => 2,
-    }
-}
-
-fn platform_of(byte: u8) -> Option<Option<Platform>> {
-    match byte {
-        0 => Some(None),
-        1 => Some(Some(Platform::WeChat)),
-        2 => Some(Some(Platform::Alipay)),
-        _ => None,
     }
 }

@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::error::Unresolved;
 use crate::stage::sealed::Held;
 use crate::stage::{
-    AcceptsCode, Authenticated, Context, MfaRequired, MiniProgram, PendingBind, PendingRegister, VerifyEmail,
-    VerifyPhone, Waiting, WeChat,
+    AcceptsCode, Authenticated, Context, MfaRequired, MiniProgram, PendingBind, PendingRegister,
+    Unauthenticated, VerifyEmail, VerifyPhone, Waiting, WeChat,
 };
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
 
@@ -191,6 +191,47 @@ pub enum Resumed<P: MiniProgram = WeChat> {
     SecondFactorByEmail(VerifyEmail<MfaRequired<P>>),
     /// The login is finished.
     Authenticated(Authenticated),
+    /// A step from one of these may have been carried out, or not.
+    Unresolved(UnresolvedAny<P>),
+}
+
+/// A step of which nobody knows whether it was carried out, from whatever stage was found in a value: an
+/// [`Unresolved`] of any stage.
+#[derive(Debug)]
+#[must_use = "the login goes on only with what is in here"]
+pub struct UnresolvedAny<P: MiniProgram = WeChat>(Box<Resumed<P>>);
+
+impl<P: MiniProgram> UnresolvedAny<P> {
+    /// Begins again: see [`Unresolved::start_over`].
+    #[must_use]
+    pub fn start_over(self) -> Unauthenticated {
+        self.0.start_over()
+    }
+
+    /// Takes the stage back, to try again at one's own risk: see [`Unresolved::retry_anyway`].
+    pub fn retry_anyway(self) -> Resumed<P> {
+        *self.0
+    }
+}
+
+impl<P: MiniProgram> Resumed<P> {
+    /// Begins again: same client, same device, and what was reached is given up.
+    #[must_use]
+    pub fn start_over(self) -> Unauthenticated {
+        match self {
+            Self::PendingBind(stage) => stage.start_over(),
+            Self::PendingRegister(stage) => stage.start_over(),
+            Self::MfaRequired(stage) => stage.start_over(),
+            Self::BindByPhone(stage) => stage.start_over(),
+            Self::BindByEmail(stage) => stage.start_over(),
+            Self::RegisterByPhone(stage) => stage.start_over(),
+            Self::RegisterByEmail(stage) => stage.start_over(),
+            Self::SecondFactorByPhone(stage) => stage.start_over(),
+            Self::SecondFactorByEmail(stage) => stage.start_over(),
+            Self::Authenticated(stage) => stage.start_over(),
+            Self::Unresolved(unresolved) => unresolved.start_over(),
+        }
+    }
 }
 
 impl Client {
@@ -216,8 +257,7 @@ impl Client {
         }
     }
 
-    /// Picks up whatever stage was put down, of a login through the mini program `P`. What was an [`Unresolved`] step is
-    /// not among them: that is picked up as what it is, or not at all.
+    /// Picks up whatever stage was put down, of a login through the mini program `P`.
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
@@ -226,6 +266,17 @@ impl Client {
             Ok(frozen) => frozen.found,
             Err(unreadable) => return Err(ResumeError { suspended, reason: unreadable.into() }),
         };
+        if found.unresolved {
+            let mut stage = suspended.clone();
+            Frozen::resolve(&mut stage.0);
+            return match self.resume_any(stage) {
+                Ok(resumed) => Ok(Resumed::Unresolved(UnresolvedAny(Box::new(resumed)))),
+                Err(ResumeError { reason: ResumeReason::OtherStage(_), .. }) => {
+                    Err(ResumeError { suspended, reason: ResumeReason::OtherStage(found) })
+                }
+                Err(error) => Err(ResumeError { suspended, reason: error.reason }),
+            };
+        }
         macro_rules! resumed {
             ($($variant:ident: $stage:ty),+) => {
                 match found {
