@@ -430,7 +430,7 @@ impl Tenant {
             .get(pass)
             .is_some_and(|known| known.value == destination && !self.is_over(known.at, lifetime));
         let Some(send_type) = row.send_type.filter(|_| valid) else {
-            return refuse("IDAAS.SDK.CAPTCHA.0006", "Graphic verification code verification failed");
+            return refuse("IDAAS.SDK.CAPTCHA.0006", "Failed to send verification code");
         };
         if self.settings.single_use_pass {
             self.passes.remove(pass);
