@@ -271,6 +271,16 @@ fn base_address(text: &str, loopback_http: bool) -> Result<(Scheme, Authority), 
     if authority.host().is_empty() {
         return invalid("has no host");
     }
+    // One spelling for one tenant: it is what its tokens name, and what a suspended stage is compared by.
+    let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
+    let host = authority.host().to_ascii_lowercase();
+    let authority = match authority.port_u16() {
+        Some(port) if port != default_port => Authority::try_from(format!("{host}:{port}")),
+        _ => Authority::try_from(host),
+    };
+    let Ok(authority) = authority else {
+        return invalid("is not a URL");
+    };
     if scheme == Scheme::HTTPS {
         return Ok((scheme, authority));
     }

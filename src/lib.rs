@@ -87,7 +87,7 @@ pub use self::step::{Call, CallInFlight, InFlight, Reply, Step};
 pub use self::suspend::{Found, Resumable, ResumeError, ResumeReason, Resumed, Suspended, UnresolvedAny};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
-pub use self::suspend::{SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
+pub use self::suspend::{SealError, SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
 pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportError};
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]

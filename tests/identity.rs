@@ -35,8 +35,12 @@ fn key_set() -> KeySet {
 }
 
 fn signed(payload: &str) -> IdToken {
+    signed_as(r#"{"kid":"k1","alg":"RS256"}"#, payload)
+}
+
+fn signed_as(header: &str, payload: &str) -> IdToken {
     let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-    let signed = format!("{}.{}", encode(r#"{"kid":"k1","alg":"RS256"}"#), encode(payload));
+    let signed = format!("{}.{}", encode(header), encode(payload));
     let key = key();
     let mut signature = vec![0; key.public().modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
@@ -155,13 +159,35 @@ fn the_steps_of_the_specification_hold() {
 #[test]
 fn a_payload_that_is_no_object_of_claims_is_malformed() {
     let twice = claims().to_string().replacen('{', r#"{"exp":99999999999,"#, 1);
+    let twice_extra = claims().to_string().replacen('{', r#"{"role":"user","role":"admin","#, 1);
+    let twice_api = claims().to_string().replacen('{', r#"{"api":"{}","api":"{}","#, 1);
     let twice_user = claims().to_string().replacen('{', r#"{"sub":"root","#, 1);
-    for payload in ["", "null", "[]", "\"x\"", "{", twice.as_str(), twice_user.as_str()] {
+    for payload in ["", "null", "[]", "\"x\"", "{", &twice, &twice_user, &twice_extra, &twice_api] {
         let refused = verifier().verify(&signed(payload));
         assert!(
             matches!(refused, Err(IdTokenError::Malformed(MalformedToken::Payload))),
             "{payload}: {refused:?}"
         );
+    }
+}
+
+/// A token of another use, signed by the same keys, is no identity token.
+#[test]
+fn the_type_of_a_token_counts() {
+    for (kind, expected) in [
+        ("JWT", true),
+        ("jwt", true),
+        ("application/jwt", true),
+        ("at+jwt", false),
+        ("logout+jwt", false),
+        ("application/at+jwt", false),
+        ("", false),
+    ] {
+        let header = format!(r#"{{"kid":"k1","alg":"RS256","typ":"{kind}"}}"#);
+        match verifier().verify(&signed_as(&header, &claims().to_string())) {
+            Ok(_) => assert!(expected, "{kind}"),
+            Err(error) => assert!(!expected && matches!(error, E::WrongType), "{kind}: {error:?}"),
+        }
     }
 }
 
@@ -220,7 +246,18 @@ fn d20_both_layouts_are_read() {
     let both = read(json!({ "sub": "s", "userName": "flat", "api": api }));
     assert_eq!(both.user_name(), Some("flat"));
     assert_eq!(both.email(), Some("11@qq.com"));
-    for unreadable in [json!("not json"), json!({ "name": "x" }), json!(null), json!(r#"{"id":17}"#)] {
+    // What is empty is as good as absent: an empty id is nobody's.
+    let empty = read(json!({ "sub": "s", "id": "", "userName": null, "api": api }));
+    assert_eq!(empty.id(), Some("20220425140138519-BF1B-528B0551B"));
+    assert_eq!(read(json!({ "sub": "s", "id": "" })).id(), None);
+    for unreadable in [
+        json!("[\"9\"]"),
+        json!(r#"{"id":"1","id":"2"}"#),
+        json!("not json"),
+        json!({ "name": "x" }),
+        json!(null),
+        json!(r#"{"id":17}"#),
+    ] {
         let claims = read(json!({ "sub": "s", "api": unreadable }));
         assert_eq!((claims.subject(), user_data(&claims)), (Some("s"), [None; 5]));
     }
@@ -300,7 +337,7 @@ fn a_login_ends_with_a_verified_user_in_both_layouts() {
                 Some("z@example.com")
             ]
         );
-        // Of another tenant: its keys have the same ids, its issuer has the same name, its signature is not right.
+        // Of another tenant: its issuer has the same name, its key another id.
         let other = Emulator::new();
         other.add_user(User::new("zhangsan"));
         other.rotate_key();

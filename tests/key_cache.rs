@@ -128,6 +128,56 @@ fn the_first_token_of_a_new_key_verifies() {
     }
 }
 
+/// A tenant may change a key and keep its name, or correct what the key is for: the first token verifies all the same. So
+/// does one that names no key.
+#[test]
+fn a_key_may_change_under_its_name() {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    use ring::rand::SystemRandom;
+    use ring::rsa::KeyPair;
+    use ring::signature::RSA_PKCS1_SHA256;
+
+    let setting = Setting::new();
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let publish = |pkcs8: &[u8], usage: &str| {
+        let public: ring::rsa::PublicKeyComponents<Vec<u8>> =
+            KeyPair::from_pkcs8(pkcs8).unwrap().public().into();
+        let (n, e) = (encode(&public.n), encode(&public.e));
+        let set =
+            serde_json::json!({ "keys": [{ "kty": "RSA", "kid": "k1", "use": usage, "n": n, "e": e }] });
+        setting.tenant.configure(|settings| settings.broken_key_set = Some(set.to_string()));
+    };
+    let sign = |pkcs8: &[u8], header: &str| {
+        let signed = format!("{}.{}", encode(header.as_bytes()), encode(b"{}"));
+        let key = KeyPair::from_pkcs8(pkcs8).unwrap();
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+        format!("{signed}.{}", encode(&signature))
+    };
+    const ONE: &[u8] = include_bytes!("../src/emulator/keys/1.pk8");
+    const TWO: &[u8] = include_bytes!("../src/emulator/keys/2.pk8");
+    for header in [r#"{"alg":"RS256","kid":"k1"}"#, r#"{"alg":"RS256"}"#] {
+        let cache = setting.cache();
+        publish(ONE, "sig");
+        cache.verify(&sign(ONE, header), RS256).unwrap();
+        publish(TWO, "sig");
+        assert!(
+            matches!(cache.verify(&sign(TWO, header), RS256), Err(IdTokenError::BadSignature)),
+            "the cooldown"
+        );
+        setting.pass(10);
+        cache.verify(&sign(TWO, header), RS256).unwrap();
+        publish(ONE, "sig");
+        setting.pass(10);
+        publish(TWO, "enc");
+        assert!(cache.verify(&sign(ONE, header), RS256).is_err());
+        setting.pass(10);
+        publish(TWO, "sig");
+        cache.verify(&sign(TWO, header), RS256).unwrap();
+    }
+}
+
 #[test]
 fn keys_that_are_still_published_stay_good() {
     let setting = Setting::new();
@@ -226,10 +276,11 @@ fn without_any_keys_the_failure_is_told() {
     );
     let IdTokenError::Keys(cause) = error else { panic!("{error}") };
     assert!(matches!(*cause, Error::Transport(_)));
-    // Too soon for another try.
-    assert!(matches!(cache.verify(&token, RS256), Err(IdTokenError::Keys(_))));
+    // Too soon for another try; a second is enough while there are no keys at all.
+    let error = cache.verify(&token, RS256).unwrap_err();
+    assert!(error.to_string().contains("too soon"), "{error}");
     assert_eq!(setting.fetches(), 1);
-    setting.pass(10);
+    setting.pass(1);
     setting.fail(Some(|| Ok(response(200, "{}"))));
     assert!(matches!(cache.verify(&token, RS256), Err(IdTokenError::KeySet)));
     setting.pass(10);
@@ -288,7 +339,7 @@ fn a_fetch_under_way_stops_nobody_who_has_a_key() {
             let cache = cache.clone();
             move || cache.verify(&forged, RS256).is_err()
         });
-        at_the_keys.recv().unwrap();
+        at_the_keys.recv_timeout(Duration::from_secs(10)).unwrap();
         // One thread is in the middle of a fetch. Nobody else is held up, though the keys may be old.
         for _ in 0..100 {
             cache.verify(&token, RS256).unwrap();
@@ -300,6 +351,38 @@ fn a_fetch_under_way_stops_nobody_who_has_a_key() {
         }
         assert!(waiting.join().unwrap());
     }
+}
+
+/// A clock that panics while a fetch ends leaves nobody waiting.
+#[test]
+fn a_panic_in_the_clock_blocks_nobody() {
+    let setting = Setting::new();
+    let (client, at_the_keys, go_on) = stopping(&setting);
+    let broken = Arc::new(AtomicBool::new(false));
+    let (flag, fetching) = (Arc::clone(&broken), Arc::new(Mutex::new(None)));
+    let fetcher = Arc::clone(&fetching);
+    let cache = KeyCache::builder(&client)
+        .clock(move || {
+            let own = *fetcher.lock().unwrap() == Some(thread::current().id());
+            assert!(!(own && flag.load(Ordering::SeqCst)), "a clock that panics");
+            UNIX_EPOCH + Duration::from_secs(1_000_000)
+        })
+        .build();
+    let token = setting.token();
+    let panicking = thread::spawn({
+        let (cache, token) = (cache.clone(), token.clone());
+        move || {
+            *fetching.lock().unwrap() = Some(thread::current().id());
+            cache.verify(&token, RS256)
+        }
+    });
+    at_the_keys.recv_timeout(Duration::from_secs(10)).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    let waiting = thread::spawn(move || cache.verify(&token, RS256).is_err());
+    go_on.send(()).unwrap();
+    assert!(panicking.join().is_err());
+    // It may have come too late to wait; either way it ends, without keys.
+    assert!(waiting.join().unwrap());
 }
 
 /// A transport that panics leaves no fetch behind that others would wait for.

@@ -144,7 +144,7 @@ fn a_header_is_read_strictly() {
         r#"{"alg":"RS256","kid":"k1","b64":true}"#,
         r#"{"alg":"RS256","kid":"k1","cty":"json","x":[{"y":null}]}"#,
         " \n{\"alg\":\"RS256\"}\t",
-        r#"{"alg":"RS\u003256","kid":null}"#,
+        r#"{"alg":"RS\u003256","kid":"k1"}"#,
         // Keys and addresses in a header are never looked at.
         r#"{"alg":"RS256","kid":"k1","jku":"https://evil.example","x5u":"https://evil.example","jwk":{"kty":"RSA"}}"#,
     ] {
@@ -183,7 +183,16 @@ fn a_header_is_read_strictly() {
         r#"{"alg":"none","alg":"RS256"}"#,
         r#"{"alg":"RS256","kid":"k1","kid":"k1"}"#,
         r#"{"alg":"RS256","kid":1}"#,
+        r#"{"alg":"RS256","kid":null}"#,
         r#"{"alg":"RS256","kid":["k1"]}"#,
+        r#"{"alg":"RS256","typ":"a","typ":"b"}"#,
+        r#"{"alg":"RS256","x":1,"x":1}"#,
+        r#"{"alg":"RS256","typ":1}"#,
+        r#"{"alg":"RS256","cty":null}"#,
+        r#"{"alg":"RS256","b64":null}"#,
+        r#"{"alg":"RS256","x":"\ud800"}"#,
+        r#"["RS256"]"#,
+        r#"["RS256","k1",null,null,null]"#,
         r#"{"alg":"RS256","b64":"false"}"#,
         r#"{"alg":"RS256"} x"#,
         r#"{"alg":"RS256"}{}"#,
@@ -207,11 +216,14 @@ fn a_header_is_read_strictly() {
     assert_refused!(set.verify(&sign(header)), E::UnencodedPayload, header);
     let header = r#"{"alg":"RS256","kid":"k1","b64":false,"crit":["b64"]}"#;
     assert_refused!(set.verify(&sign(header)), E::UnencodedPayload, header);
-    for content in ["JWT", "jwt", "Jwt"] {
+    for content in ["JWT", "jwt", "Jwt", "application/jwt", "application/JWT"] {
         let header = format!(r#"{{"alg":"RS256","kid":"k1","cty":"{content}"}}"#);
         assert_refused!(set.verify(&sign(&header)), E::Nested, header);
     }
-    // Bytes that are no text.
+    // Bytes that are no text, though only in a member that nobody looks at.
+    let binary =
+        format!("{}.{}.{}", encode(b"{\"alg\":\"RS256\",\"x\":\"\xff\"}"), encode(PAYLOAD), encode("x"));
+    assert_refused!(set.verify(&binary), E::Malformed(M::Header), "binary member");
     let binary = format!("{}.{}.{}", encode(b"\xff\xfe{}"), encode(PAYLOAD), encode("x"));
     assert_refused!(set.verify(&binary), E::Malformed(M::Header), "binary");
 }
@@ -457,6 +469,9 @@ fn the_right_key_is_chosen_by_rules() {
 #[test]
 fn a_set_is_read_leniently_and_its_keys_strictly() {
     for bad in [
+        "[[]]",
+        r#"[[{"kty":"RSA"}]]"#,
+        r#"{"keys":[],"keys":[]}"#,
         "",
         "null",
         "[]",
@@ -490,6 +505,8 @@ fn a_set_is_read_leniently_and_its_keys_strictly() {
         ("null", json!(null)),
         ("a number", json!(1)),
         ("an empty object", json!({})),
+        ("a list of members", json!(["RSA", "k1", null, null, null, n, "AQAB", null, null, null])),
+        ("operations that are no list", with(json!({ "key_ops": "verify" }))),
         ("a secret key", json!({ "kty": "oct", "k": "AAAA", "kid": "k1" })),
         ("another type", json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "k1" })),
         ("an unknown type", json!({ "kty": "XYZ", "kid": "k1" })),
@@ -540,6 +557,9 @@ fn a_set_is_read_leniently_and_its_keys_strictly() {
             assert!(set.verify(&sign(HEADER)).is_ok(), "{what}");
         }
     }
+    // An escape in a member says the same as the character.
+    let escaped = format!(r#"{{"keys":[{}]}}"#, good.to_string().replace("\"RSA\"", r#""R\u0053A""#));
+    assert!(KeySet::from_json(escaped.as_bytes()).unwrap().verify(&sign(HEADER)).is_ok());
     // Leading zeros, which some libraries write, change nothing.
     let zeros = set(&[with(json!({ "n": encode([vec![0], modulus].concat()), "e": encode([0, 1, 0, 1]) }))]);
     assert!(zeros.verify(&sign(HEADER)).is_ok());

@@ -214,8 +214,8 @@ fn another_tenant_or_application_is_refused() {
         let error = client.resume::<PendingBind>(suspended.clone()).unwrap_err();
         assert_eq!(*error.reason(), ResumeReason::OtherTenant, "{address} {client_id}");
     }
-    // The edition may change: it is the client's, not the stage's.
-    let eiam = Client::builder("https://acme.example.com/", CLIENT_ID).edition(Edition::Eiam);
+    // The edition may change: it is the client's, not the stage's. So may the spelling of the address.
+    let eiam = Client::builder("https://ACME.example.com:443/", CLIENT_ID).edition(Edition::Eiam);
     assert!(eiam.build_with(always(200, "")).unwrap().resume::<PendingBind>(suspended).is_ok());
 }
 
@@ -228,11 +228,19 @@ fn a_newer_version_and_nonsense_are_told_apart() {
     };
     for version in 2..=255 {
         let mut bytes = good.to_bytes().to_vec();
-        bytes[0] = version;
+        bytes[1] = version;
         assert_eq!(reason(&bytes), ResumeReason::NewerVersion(version));
     }
     for end in 0..good.to_bytes().len() {
         assert_eq!(reason(&good.to_bytes()[..end]), ResumeReason::Malformed, "cut at {end}");
+    }
+    // Without its mark it is no suspended stage of any version.
+    for mark in 0..=255 {
+        let mut bytes = good.to_bytes().to_vec();
+        if mark != bytes[0] {
+            bytes[0] = mark;
+            assert_eq!(reason(&bytes), ResumeReason::Malformed);
+        }
     }
     let longer = [good.to_bytes(), &[0]].concat();
     assert_eq!(reason(&longer), ResumeReason::Malformed);
@@ -266,11 +274,25 @@ fn values_of_older_versions_resume() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let suspended: Suspended = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        if name.starts_with("alipay") {
-            assert!(client.resume_any::<Alipay>(suspended).is_ok(), "{name}");
+        // Not only does it resume: it is the very stage, with all that it held.
+        let (_, expected) = current.iter().find(|(current, _)| *current == name).unwrap();
+        let variant = |text: String| text.split('(').next().unwrap().to_owned();
+        let found = if name.starts_with("alipay") {
+            variant(format!("{:?}", client.resume_any::<Alipay>(suspended.clone()).unwrap()))
         } else {
-            assert!(client.resume_any::<WeChat>(suspended).is_ok(), "{name}");
-        }
+            variant(format!("{:?}", client.resume_any::<WeChat>(suspended.clone()).unwrap()))
+        };
+        let snake: String = found
+            .chars()
+            .flat_map(|letter| {
+                letter.is_uppercase().then_some('_').into_iter().chain([letter.to_ascii_lowercase()])
+            })
+            .collect();
+        let of_name =
+            name.trim_start_matches("alipay").trim_start_matches("wechat").trim_end_matches("_pending_bind");
+        assert!(snake.contains(of_name.trim_start_matches('_')), "{name}: {found}");
+        // Version 1 is the current one, so what was written then is what is written now.
+        assert_eq!(suspended, *expected, "{name}");
         read += 1;
     }
     assert_eq!(read, current.len(), "each kind has a value in the corpus");
@@ -407,9 +429,41 @@ mod sealed {
         assert!(sealer.open(&handle, b"c").is_ok());
         seconds.fetch_add(1, Ordering::SeqCst);
         assert_eq!(reason(&sealer, &handle, b"c"), UnsealReason::Expired);
+        // A clock that cannot tell the time opens nothing; less than a second is one.
+        let before_time = super::sealed::sealer().clock(|| UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!(reason(&before_time, &handle, b"c"), UnsealReason::Expired);
+        let short =
+            Sealer::new(key(1, 7), Duration::from_millis(1)).clock(|| UNIX_EPOCH + Duration::from_secs(5));
+        assert!(short.open(&short.seal(&suspended, b"").unwrap(), b"").is_ok());
         // Beyond the end of time nothing overflows.
         let for_ever = Sealer::new(key(1, 7), Duration::MAX);
         assert!(for_ever.open(&for_ever.seal(&suspended, b"").unwrap(), b"").is_ok());
+    }
+
+    /// Nothing of one handle's header fits another's content: neither its context nor its expiry.
+    #[test]
+    fn handles_cannot_be_spliced() {
+        use base64::Engine;
+        use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+        let suspended = every_kind().remove(0).1;
+        let bytes = |sealer: &Sealer, context: &[u8]| {
+            BASE64_URL_SAFE_NO_PAD.decode(sealer.seal(&suspended, context).unwrap()).unwrap()
+        };
+        let longer = Sealer::new(key(1, 7), Duration::from_secs(60_000));
+        let (mine, theirs) = (bytes(&longer, b"mallory"), bytes(&sealer(), b"alice"));
+        // Version and key id, expiry, context.
+        for (from, to) in [(5, 13), (13, 29), (5, 29)] {
+            let mut spliced = theirs.clone();
+            spliced[from..to].copy_from_slice(&mine[from..to]);
+            let spliced = BASE64_URL_SAFE_NO_PAD.encode(spliced);
+            for context in [&b"mallory"[..], b"alice"] {
+                assert_eq!(reason(&sealer(), &spliced, context), UnsealReason::Tampered, "{from}..{to}");
+            }
+        }
+        // An id that is there already is not taken by a second key.
+        let doubled = sealer().also_open(key(1, 9));
+        let handle = sealer().seal(&suspended, b"c").unwrap();
+        assert_eq!(doubled.open(&handle, b"c").unwrap(), suspended);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::{IdTokenError, MalformedToken};
+use super::{NotText, object, take_text};
 use crate::secret::Redacted;
 
 /// What an identity token claims: who issued it for whom and when, and who the user is.
@@ -29,74 +29,96 @@ pub struct Claims {
     extra: Map<String, Value>,
 }
 
-#[derive(Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Default, PartialEq)]
 struct UserData {
     id: Option<String>,
-    #[serde(rename = "userName")]
     user_name: Option<String>,
     name: Option<String>,
     mobile: Option<String>,
     email: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
+impl UserData {
+    /// Takes the user's data out of the members. What is empty is as good as absent.
+    fn take(members: &mut Map<String, Value>) -> Result<Self, NotText> {
+        let mut text = |name| {
+            if members.get(name).is_some_and(Value::is_null) {
+                members.remove(name);
+            }
+            Ok(take_text(members, name)?.filter(|text| !text.is_empty()))
+        };
+        Ok(Self {
+            id: text("id")?,
+            user_name: text("userName")?,
+            name: text("name")?,
+            mobile: text("mobile")?,
+            email: text("email")?,
+        })
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            id: self.id.or(other.id),
+            user_name: self.user_name.or(other.user_name),
+            name: self.name.or(other.name),
+            mobile: self.mobile.or(other.mobile),
+            email: self.email.or(other.email),
+        }
+    }
 }
 
-/// The claims as they stand in the token. One that is there twice makes the token unreadable.
-#[derive(Deserialize)]
-struct Payload {
-    iss: Option<String>,
-    sub: Option<String>,
-    aud: Option<Audience>,
-    azp: Option<String>,
-    exp: Option<f64>,
-    iat: Option<f64>,
-    nbf: Option<f64>,
-    jti: Option<String>,
-    id: Option<String>,
-    #[serde(rename = "userName")]
-    user_name: Option<String>,
-    name: Option<String>,
-    mobile: Option<String>,
-    email: Option<String>,
-    #[serde(flatten)]
-    extra: Map<String, Value>,
+/// `aud`: a text, or a list of them.
+fn audience(value: Option<Value>) -> Option<Vec<String>> {
+    match value {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::String(one)) => Some(vec![one]),
+        Some(Value::Array(several)) => several
+            .into_iter()
+            .map(|one| if let Value::String(one) = one { Some(one) } else { None })
+            .collect(),
+        Some(_) => None,
+    }
+}
+
+/// A time, in seconds since 1970.
+fn seconds(value: Option<Value>) -> Option<Option<f64>> {
+    match value {
+        None | Some(Value::Null) => Some(None),
+        Some(value) => value.as_f64().map(Some),
+    }
 }
 
 impl Claims {
     pub(super) fn read(json: &[u8]) -> Result<Self, IdTokenError> {
-        let payload: Payload = serde_json::from_slice(json).map_err(|_| MalformedToken::Payload)?;
+        // One that is there twice, or of another type than it has to be, makes the token unreadable.
+        let mut members = object(json).ok_or(MalformedToken::Payload)?;
+        Self::take(&mut members).ok_or(MalformedToken::Payload.into())
+    }
+
+    fn take(members: &mut Map<String, Value>) -> Option<Self> {
+        let mut text = |name| {
+            if members.get(name).is_some_and(Value::is_null) {
+                members.remove(name);
+            }
+            take_text(members, name).ok()
+        };
+        let (issuer, subject, authorized_party, token_id) =
+            (text("iss")?, text("sub")?, text("azp")?, text("jti")?);
+        let flat = UserData::take(members).ok()?;
         // `api` holds JSON text; if it cannot be read, it stays among the extra claims.
-        let nested = payload.extra.get("api").and_then(Value::as_str);
-        let nested: UserData = nested.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let or =
-            |flat: Option<String>, nested: Option<String>| flat.or(nested.filter(|text| !text.is_empty()));
-        Ok(Self {
-            issuer: payload.iss,
-            subject: payload.sub,
-            audience: match payload.aud {
-                None => Vec::new(),
-                Some(Audience::One(one)) => vec![one],
-                Some(Audience::Several(several)) => several,
-            },
-            authorized_party: payload.azp,
-            expires_at: payload.exp,
-            issued_at: payload.iat,
-            not_before: payload.nbf,
-            token_id: payload.jti,
-            user: UserData {
-                id: or(payload.id, nested.id),
-                user_name: or(payload.user_name, nested.user_name),
-                name: or(payload.name, nested.name),
-                mobile: or(payload.mobile, nested.mobile),
-                email: or(payload.email, nested.email),
-            },
-            extra: payload.extra,
+        let nested = members.get("api").and_then(Value::as_str).and_then(|text| object(text.as_bytes()));
+        let nested = nested.and_then(|mut nested| UserData::take(&mut nested).ok()).unwrap_or_default();
+        Some(Self {
+            issuer,
+            subject,
+            authorized_party,
+            token_id,
+            audience: audience(members.remove("aud"))?,
+            expires_at: seconds(members.remove("exp"))?,
+            issued_at: seconds(members.remove("iat"))?,
+            not_before: seconds(members.remove("nbf"))?,
+            user: flat.or(nested),
+            extra: std::mem::take(members),
         })
     }
 

@@ -22,6 +22,9 @@ pub enum IdTokenError {
     /// It is a token within a token (`cty` is JWT).
     #[error("the identity token contains another token (cty)")]
     Nested,
+    /// It is, by its own word, a token of another use (`typ` is not JWT).
+    #[error("the token is none of identity (typ)")]
+    WrongType,
     /// No key of the set has its `kid`.
     #[error("no key of the key set has the identity token's kid")]
     UnknownKey,

@@ -13,19 +13,24 @@ use super::key_set::{Algorithm, KeySet};
 use super::verifier::Clock;
 use crate::client::Client;
 use crate::error::{Error, UnexpectedAnswer, UnexpectedReason};
-use crate::transport::Request;
+use crate::transport::{Request, TransportError};
 use crate::wire::endpoints::KEYS_PATH;
 
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 const COOLDOWN: Duration = Duration::from_secs(10);
+/// The longest that a thread waits for another thread's fetch.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How soon a fetch may follow a failed one while there are no keys at all.
+const RETRY_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 /// A key set of a dozen keys has a few kilobytes.
 const MAX_SIZE: usize = 256 << 10;
 
 /// The tenant's keys, kept.
 ///
-/// - They are fetched when they are first needed, when they are older than `max_age`, and when a token names a key that is
-///   not among them; then at most once per `cooldown`, whoever asks for whatever keys.
-/// - Many threads that need a fetch wait for one. A thread that finds its key waits for nobody.
+/// - They are fetched when they are first needed, when they are older than `max_age`, and when a token is not verified by
+///   them: its key may be new, under a new name or the old one. All of that at most once per `cooldown`, whoever asks.
+/// - Many threads that need a fetch wait for one, for 5 seconds at the longest. A thread whose token verifies takes no lock
+///   and waits for nobody, but for the one that fetches because the keys are old.
 /// - If a fetch fails, the keys that are there stay in use.
 ///
 /// Cloning gives another handle to the same keys.
@@ -73,7 +78,8 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// How long after a fetch an unknown key leads to no other one; 10 seconds unless said.
+    /// How long after a fetch nothing leads to another one; 10 seconds unless said. While there are no keys at all, a
+    /// failed fetch may be followed by another one after a second.
     pub fn cooldown(mut self, time: Duration) -> Self {
         self.cooldown = time;
         self
@@ -133,23 +139,30 @@ impl KeyCache {
     /// [`IdTokenError`]: of the kinds that are about form, key and signature, and [`Keys`](IdTokenError::Keys) or
     /// [`KeySet`](IdTokenError::KeySet) if there are no keys to verify by and none could be fetched.
     pub fn verify(&self, token: &str, allowed: &[Algorithm]) -> Result<Vec<u8>, IdTokenError> {
-        let jws = Jws::parse(token, allowed)?;
+        self.verify_parsed(&Jws::parse(token, allowed)?)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(super) fn verify_parsed(&self, jws: &Jws<'_>) -> Result<Vec<u8>, IdTokenError> {
         let inner = &*self.0;
         let keys = match inner.keys.load_full() {
             None => inner.first_keys()?,
             Some(keys) if inner.is_old(&keys) => inner.newer_keys(keys),
             Some(keys) => keys,
         };
-        match keys.set.verify_parsed(&jws) {
-            // A key that nobody knows may be a new one. A token that names none was tried by all: it may be, too.
-            Err(failure @ (IdTokenError::UnknownKey | IdTokenError::BadSignature))
-                if matches!(failure, IdTokenError::UnknownKey) || jws.key_id.is_none() =>
-            {
-                match inner.keys_after(&keys) {
-                    Some(newer) => newer.set.verify_parsed(&jws),
-                    None => Err(failure),
-                }
-            }
+        match keys.set.verify_parsed(jws) {
+            // A key that nobody knows may be a new one; and a tenant may change a key and keep its name.
+            Err(
+                failure @ (IdTokenError::UnknownKey
+                | IdTokenError::UnsuitableKey
+                | IdTokenError::BadSignature),
+            ) => match inner.keys_after(&keys) {
+                Some(newer) => newer.set.verify_parsed(jws),
+                None => Err(failure),
+            },
             verified => verified,
         }
     }
@@ -163,52 +176,62 @@ impl Inner {
 
     /// The first keys: everybody waits for them.
     fn first_keys(&self) -> Result<Arc<Keys>, IdTokenError> {
-        let failure = self.fetch_once(|| self.keys.load().is_some());
+        let failure = self.fetch_once(Others::WaitFor, || self.keys.load().is_some());
         match (self.keys.load_full(), failure) {
             (Some(keys), _) => Ok(keys),
             (None, Some(failure)) => Err(failure),
             // Another thread's fetch has just failed, and it is too soon for another one.
-            (None, None) => Err(IdTokenError::Keys(Box::new(UNAVAILABLE()))),
+            (None, None) => {
+                let cause = "the last fetch failed, and it is too soon for another one";
+                Err(IdTokenError::Keys(Box::new(TransportError::not_sent(cause).into())))
+            }
         }
     }
 
     /// Keys in the place of old ones. If another thread is fetching them, or it fails, the old ones serve.
     fn newer_keys(&self, old: Arc<Keys>) -> Arc<Keys> {
-        if self.lock().under_way {
-            return old;
-        }
-        self.fetch_once(|| self.keys.load().as_ref().is_some_and(|keys| !Arc::ptr_eq(keys, &old)));
+        self.fetch_once(Others::LeaveAlone, || self.has_newer(&old));
         self.keys.load_full().unwrap_or(old)
     }
 
     /// The keys that came after `known`, fetched if need be.
     fn keys_after(&self, known: &Arc<Keys>) -> Option<Arc<Keys>> {
-        let newer = || self.keys.load_full().filter(|keys| !Arc::ptr_eq(keys, known));
-        self.fetch_once(|| newer().is_some());
-        newer()
+        self.fetch_once(Others::WaitFor, || self.has_newer(known));
+        self.keys.load_full().filter(|keys| !Arc::ptr_eq(keys, known))
+    }
+
+    fn has_newer(&self, known: &Arc<Keys>) -> bool {
+        self.keys.load().as_ref().is_some_and(|keys| !Arc::ptr_eq(keys, known))
     }
 
     /// Fetches the keys, unless `done` says that it is not needed any more or the last time is not long ago. If another
-    /// thread is fetching, waits for it instead. Gives the failure if this thread's own fetch failed.
-    fn fetch_once(&self, done: impl Fn() -> bool) -> Option<IdTokenError> {
+    /// thread is fetching, waits for it instead, or not. Gives the failure if this thread's own fetch failed.
+    fn fetch_once(&self, others: Others, done: impl Fn() -> bool) -> Option<IdTokenError> {
+        // The caller's clock is asked before the lock is taken: it may do what it likes, but not under our lock.
+        let now = (self.clock)();
         let mut fetches = self.lock();
         if done() {
             return None;
         }
         if fetches.under_way {
-            let count = fetches.count;
-            while fetches.count == count {
-                fetches = self.fetched.wait(fetches).unwrap_or_else(PoisonError::into_inner);
+            if others == Others::WaitFor {
+                let count = fetches.count;
+                // Not for ever: a tenant that does not answer must not hold up threads that nobody can tell forgeries from.
+                let ended = |fetches: &mut Fetches| fetches.count == count;
+                drop(self.fetched.wait_timeout_while(fetches, LONGEST_WAIT, ended));
             }
             return None;
         }
-        let now = (self.clock)();
+        // Without any keys, and after a failure, the next try may come sooner.
+        let pause =
+            if self.keys.load().is_some() { self.cooldown } else { self.cooldown.min(RETRY_WITHOUT_KEYS) };
         // A clock that went back is no reason to wait.
-        let too_soon = |last| now.duration_since(last).is_ok_and(|passed| passed < self.cooldown);
+        let too_soon = |last| now.duration_since(last).is_ok_and(|passed| passed < pause);
         if fetches.last.is_some_and(too_soon) {
             return None;
         }
         fetches.under_way = true;
+        fetches.last = Some(now);
         drop(fetches);
         // Ends the fetch however it ends, by a panic in the transport too.
         let _ending = Ending(self);
@@ -242,7 +265,12 @@ impl Inner {
     }
 }
 
-const UNAVAILABLE: fn() -> Error = || crate::TransportError::not_sent("a fetch has just failed").into();
+/// What to do if another thread is fetching.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    WaitFor,
+    LeaveAlone,
+}
 
 struct Ending<'a>(&'a Inner);
 
@@ -251,7 +279,6 @@ impl Drop for Ending<'_> {
         let mut fetches = self.0.lock();
         fetches.under_way = false;
         fetches.count += 1;
-        fetches.last = Some((self.0.clock)());
         self.0.fetched.notify_all();
     }
 }

@@ -10,10 +10,12 @@ use ring::signature::{
     UnparsedPublicKey,
 };
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::IdTokenError;
 use super::jws::Jws;
+use super::{object, take_text};
 
 /// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,19 +81,17 @@ enum Material {
 }
 
 /// What is known here of a key's members (RFC 7517 section 4, RFC 7518 section 6).
-#[derive(Deserialize)]
-struct Jwk<'a> {
-    kty: &'a str,
-    kid: Option<String>,
-    #[serde(rename = "use")]
+struct Jwk {
+    key_type: String,
+    id: Option<String>,
     usage: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    n: Option<&'a str>,
-    e: Option<&'a str>,
-    crv: Option<&'a str>,
-    x: Option<&'a str>,
-    y: Option<&'a str>,
+    operations: Option<Vec<Value>>,
+    algorithm: Option<String>,
+    curve: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
 }
 
 impl KeySet {
@@ -106,14 +106,18 @@ impl KeySet {
             #[serde(borrow)]
             keys: Vec<&'a RawValue>,
         }
+        // An array would do for a struct, too.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err(KeySetError);
+        }
         let set: Set<'_> = serde_json::from_slice(json).map_err(|_| KeySetError)?;
         let mut keys = Vec::with_capacity(set.keys.len());
         let mut refused = Vec::new();
         for raw in set.keys {
             // Of another type, or broken: as if it were not there (RFC 7517 section 5).
-            let Ok(jwk) = serde_json::from_str::<Jwk<'_>>(raw.get()) else { continue };
-            let id = jwk.kid.as_deref().map(Box::from);
-            let algorithm = jwk.alg.as_deref().map(Algorithm::from_name);
+            let Some(jwk) = Jwk::read(raw.get()) else { continue };
+            let id = jwk.id.as_deref().map(Box::from);
+            let algorithm = jwk.algorithm.as_deref().map(Algorithm::from_name);
             match Material::read(&jwk) {
                 // For an algorithm that is not known here it is for nothing.
                 Some(material) if jwk.is_for_verification() && algorithm != Some(None) => {
@@ -189,10 +193,33 @@ impl fmt::Debug for KeySet {
     }
 }
 
-impl Jwk<'_> {
+impl Jwk {
+    fn read(json: &str) -> Option<Self> {
+        let mut members = object(json.as_bytes())?;
+        // Null is as good as absent; of another type, the key cannot be read.
+        members.retain(|_, value| !value.is_null());
+        let mut text = |name| take_text(&mut members, name).ok();
+        Some(Self {
+            key_type: text("kty")??,
+            id: text("kid")?,
+            usage: text("use")?,
+            algorithm: text("alg")?,
+            curve: text("crv")?,
+            n: text("n")?,
+            e: text("e")?,
+            x: text("x")?,
+            y: text("y")?,
+            operations: match members.remove("key_ops") {
+                None => None,
+                Some(Value::Array(operations)) => Some(operations),
+                Some(_) => return None,
+            },
+        })
+    }
+
     fn is_for_verification(&self) -> bool {
         self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"))
+            && self.operations.as_ref().is_none_or(|operations| operations.iter().any(|one| one == "verify"))
     }
 }
 
@@ -240,12 +267,12 @@ impl Algorithm {
 }
 
 impl Material {
-    fn read(jwk: &Jwk<'_>) -> Option<Self> {
-        let bytes = |text: Option<&str>| BASE64_URL_SAFE_NO_PAD.decode(text?).ok();
-        match (jwk.kty, jwk.crv) {
+    fn read(jwk: &Jwk) -> Option<Self> {
+        let bytes = |text: &Option<String>| BASE64_URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
+        match (jwk.key_type.as_str(), jwk.curve.as_deref()) {
             ("RSA", _) => {
-                let modulus = number(bytes(jwk.n)?);
-                let exponent = number(bytes(jwk.e)?);
+                let modulus = number(bytes(&jwk.n)?);
+                let exponent = number(bytes(&jwk.e)?);
                 // The limits of RFC 7518 section 3.3 and of ring; an even or tiny exponent is no RSA key.
                 let bits = modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?;
                 let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
@@ -253,8 +280,8 @@ impl Material {
                 let sane = exponent.len() <= 4 && odd(&exponent) && *exponent != [1];
                 (fits && sane).then_some(Self::Rsa { modulus, exponent })
             }
-            ("EC", Some("P-256")) => point(&bytes(jwk.x)?, &bytes(jwk.y)?, 32).map(Self::P256),
-            ("EC", Some("P-384")) => point(&bytes(jwk.x)?, &bytes(jwk.y)?, 48).map(Self::P384),
+            ("EC", Some("P-256")) => point(&bytes(&jwk.x)?, &bytes(&jwk.y)?, 32).map(Self::P256),
+            ("EC", Some("P-384")) => point(&bytes(&jwk.x)?, &bytes(&jwk.y)?, 48).map(Self::P384),
             _ => None,
         }
     }

@@ -11,8 +11,13 @@ mod key_set;
 #[cfg(feature = "verify")]
 mod verifier;
 
+use std::fmt;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 pub use self::claims::Claims;
 pub use self::error::{IdTokenError, MalformedToken};
@@ -37,6 +42,46 @@ fn split(token: &str) -> Result<[&str; 3], IdTokenError> {
         _ => Err(MalformedToken::NotThreeParts.into()),
     }
 }
+
+/// A JSON object whose members are each there once; anything else, and what is no UTF-8, is `None`.
+fn object(json: &[u8]) -> Option<Map<String, Value>> {
+    struct Once;
+
+    impl<'de> Visitor<'de> for Once {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object whose members are each there once")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut object = Map::new();
+            while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                if object.insert(name, value).is_some() {
+                    return Err(A::Error::custom("a member is there twice"));
+                }
+            }
+            Ok(object)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(json).ok()?);
+    let object = json.deserialize_map(Once).ok()?;
+    json.end().ok()?;
+    Some(object)
+}
+
+/// A member that is text if it is there; of another type, it makes the whole unreadable.
+fn take_text(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, NotText> {
+    match object.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(NotText),
+    }
+}
+
+/// A member of another type than it has to be.
+struct NotText;
 
 impl IdToken {
     /// An identity token from elsewhere, such as one that a front end sends as a bearer token. Nothing has verified it.

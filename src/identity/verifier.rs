@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use zeroize::Zeroizing;
+
 use super::claims::Claims;
 use super::error::IdTokenError;
+use super::jws::Jws;
 use super::key_cache::KeyCache;
 use super::key_set::{Algorithm, KeySet};
 use crate::client::Client;
@@ -54,15 +57,16 @@ impl IdTokenVerifier {
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the client id is not text.
     pub fn new(client: &Client) -> Result<Self, crate::Error> {
-        Self::with_cache(client, KeyCache::new(client))
+        Self::with_cache(KeyCache::new(client))
     }
 
-    /// The same, with a key cache of your own settings.
+    /// The same, with a key cache of your own settings; tenant and application are those of the cache's client.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with_cache(client: &Client, keys: KeyCache) -> Result<Self, crate::Error> {
-        Ok(Self::build(Keys::Cache(keys), client.issuer(), client.client_id()?.to_owned()))
+    pub fn with_cache(keys: KeyCache) -> Result<Self, crate::Error> {
+        let (issuer, client_id) = (keys.client().issuer(), keys.client().client_id()?.to_owned());
+        Ok(Self::build(Keys::Cache(keys), issuer, client_id))
     }
 
     /// A verifier with keys that never change.
@@ -97,7 +101,7 @@ impl IdTokenVerifier {
         self
     }
 
-    /// With the time that `clock` tells instead of the system's.
+    /// With the time that `clock` tells instead of the system's. A key cache has a clock of its own.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -135,10 +139,14 @@ impl IdTokenVerifier {
         // 1. Decryption: tokens are not encrypted here, and an encrypted one has five parts and is malformed.
         // 6. The signature, by the issuer's keys. First of all, so that nothing unproved is looked at.
         // 7. The algorithm, among the allowed ones; 8. is about MACs, which never are.
-        let payload = match &self.keys {
-            Keys::Cache(cache) => cache.verify(token.expose(), &self.algorithms)?,
-            Keys::Set(set) => set.verify_with(token.expose(), &self.algorithms)?,
-        };
+        let jws = Jws::parse(token.expose(), &self.algorithms)?;
+        if !jws.is_plain_jwt() {
+            return Err(IdTokenError::WrongType);
+        }
+        let payload = Zeroizing::new(match &self.keys {
+            Keys::Cache(cache) => cache.verify_parsed(&jws)?,
+            Keys::Set(set) => set.verify_parsed(&jws)?,
+        });
         let claims = Claims::read(&payload)?;
         self.check_issuer(&claims)?;
         self.check_audience(&claims)?;

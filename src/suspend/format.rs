@@ -1,6 +1,6 @@
 //! The bytes of a suspended stage.
 //!
-//! A version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice; at the end a zero, so
+//! A mark, a version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice; at the end a zero, so
 //! that a value that was cut short is not a whole one without its last fields. A reader of a newer version reads every older one; `tests/corpus` keeps values of each.
 
 use std::borrow::Cow;
@@ -16,9 +16,11 @@ use crate::stage::Context;
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
 use crate::wire::flows::AllowedFlows;
 
+/// The first byte: nonsense rarely has it, so that it is told apart from a newer version.
+const MARK: u8 = 0xb5;
 const VERSION: u8 = 1;
 /// Where the byte is that tells an unresolved step from its stage.
-const UNRESOLVED: usize = 3;
+const UNRESOLVED: usize = 4;
 /// Behind the last field.
 const END: u8 = 0;
 
@@ -106,9 +108,9 @@ impl<'a> Frozen<'a> {
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let there = || fields.iter().filter_map(|(tag, bytes)| bytes.map(|bytes| (*tag, bytes)));
         // Exactly as large as it gets: a buffer that grows leaves copies of the token behind.
-        let size = 5 + there().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
+        let size = 6 + there().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
         let mut written = Zeroizing::new(Vec::with_capacity(size));
-        written.extend([VERSION, stage_byte(self.found.stage), platform_byte(self.found.platform)]);
+        written.extend([MARK, VERSION, stage_byte(self.found.stage), platform_byte(self.found.platform)]);
         written.push(u8::from(self.found.unresolved));
         for (tag, bytes) in there() {
             written.push(tag);
@@ -127,7 +129,9 @@ impl<'a> Frozen<'a> {
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let Some((&version, rest)) = bytes.split_first() else { return Err(Unreadable::Malformed) };
+        let Some((&[MARK, version], rest)) = bytes.split_first_chunk() else {
+            return Err(Unreadable::Malformed);
+        };
         match version {
             VERSION => Self::read_fields(rest).ok_or(Unreadable::Malformed),
             0 => Err(Unreadable::Malformed),

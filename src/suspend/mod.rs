@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use self::format::{Frozen, Unreadable};
 #[cfg(feature = "seal")]
-pub use self::sealer::{SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
+pub use self::sealer::{SealError, SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
 use crate::client::Client;
 use crate::error::Unresolved;
 use crate::stage::sealed::Held;

@@ -110,12 +110,15 @@ impl Sealer {
         Self { key, older: Vec::new(), lifetime, clock: Arc::new(SystemTime::now) }
     }
 
-    /// Opens handles of `key`, too: one that was in use before.
+    /// Opens handles of `key`, too: one that was in use before. A key whose id is there already is not added: an id is
+    /// never used for two keys.
     ///
     /// To change keys, first let all machines open with the new one, then let them seal with it, then drop the old one.
     #[must_use]
     pub fn also_open(mut self, key: SealKey) -> Self {
-        self.older.push(key);
+        if key.id != self.key.id {
+            self.older.push(key);
+        }
         self
     }
 
@@ -128,14 +131,16 @@ impl Sealer {
 
     /// Seals a suspended stage: a text of letters, digits, `-` and `_`, about a third longer than what it holds.
     ///
-    /// `context` is what the handle is bound to; empty binds it to nothing.
+    /// `context` is what the handle is bound to, such as the session cookie; an empty one binds it to nothing. The handle
+    /// shows, to whoever has it, the id of the key, the expiry, and a pseudonym of the context.
     ///
     /// # Errors
-    /// [`UnsealError`] of the reason [`NoRandomness`](UnsealReason::NoRandomness) if the system has none.
-    pub fn seal(&self, suspended: &Suspended, context: &[u8]) -> Result<String, UnsealError> {
-        let expiry = self.now().saturating_add(self.lifetime.as_secs());
+    /// [`SealError`] if the system gives no randomness.
+    pub fn seal(&self, suspended: &Suspended, context: &[u8]) -> Result<String, SealError> {
+        let lifetime = self.lifetime.as_secs().saturating_add(u64::from(self.lifetime.subsec_nanos() > 0));
+        let expiry = self.now().unwrap_or_default().saturating_add(lifetime);
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| UnsealReason::NoRandomness)?;
+        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError)?;
         let plain = suspended.to_bytes();
         let mut sealed = Vec::with_capacity(HEADER + NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
         sealed.push(VERSION);
@@ -149,10 +154,7 @@ impl Sealer {
         let tag = {
             let body = sealed.get_mut(start..).unwrap_or_default();
             let nonce = Nonce::assume_unique_for_key(nonce);
-            self.key
-                .seal
-                .seal_in_place_separate_tag(nonce, header, body)
-                .map_err(|_| UnsealReason::Tampered)?
+            self.key.seal.seal_in_place_separate_tag(nonce, header, body).map_err(|_| SealError)?
         };
         sealed.extend_from_slice(tag.as_ref());
         Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed))
@@ -184,14 +186,16 @@ impl Sealer {
         if bound != key.context(context) {
             return Err(UnsealReason::OtherContext.into());
         }
-        if self.now() >= u64::from_be_bytes(*expiry) {
+        // A clock that cannot tell the time opens nothing.
+        if self.now().is_none_or(|now| now >= u64::from_be_bytes(*expiry)) {
             return Err(UnsealReason::Expired.into());
         }
         Ok(Suspended::from_bytes(plain))
     }
 
-    fn now(&self) -> u64 {
-        (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    /// Seconds since 1970; `None` before.
+    fn now(&self) -> Option<u64> {
+        (self.clock)().duration_since(UNIX_EPOCH).ok().map(|passed| passed.as_secs())
     }
 }
 
@@ -204,6 +208,12 @@ impl fmt::Debug for Sealer {
             .finish_non_exhaustive()
     }
 }
+
+/// A stage could not be sealed: the system gives no randomness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot seal: the system gives no randomness")]
+#[non_exhaustive]
+pub struct SealError;
 
 /// A handle that does not open. Its text says no more than that; the reason is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -246,7 +256,4 @@ pub enum UnsealReason {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
-    /// The system gave no randomness to seal with.
-    #[error("the system gives no randomness")]
-    NoRandomness,
 }
