@@ -102,6 +102,9 @@ mod documents {
     #[doc = include_str!("../README.md")]
     mod readme {}
 
+    #[doc = include_str!("../docs/embedding-async.md")]
+    mod embedding_async {}
+
     #[cfg(feature = "verify")]
     #[doc = include_str!("../docs/identity.md")]
     mod identity {}
