@@ -18,6 +18,10 @@ use support::{device, response};
 
 const RS256: &[Algorithm] = &[Algorithm::Rs256];
 
+/// Two private keys.
+const ONE: &[u8] = include_bytes!("../src/emulator/keys/1.pk8");
+const TWO: &[u8] = include_bytes!("../src/emulator/keys/2.pk8");
+
 /// A tenant, a client that counts the fetches of keys, and a clock that the test moves.
 #[derive(Clone)]
 struct Setting {
@@ -155,8 +159,6 @@ fn a_key_may_change_under_its_name() {
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
         format!("{signed}.{}", encode(&signature))
     };
-    const ONE: &[u8] = include_bytes!("../src/emulator/keys/1.pk8");
-    const TWO: &[u8] = include_bytes!("../src/emulator/keys/2.pk8");
     for header in [r#"{"alg":"RS256","kid":"k1"}"#, r#"{"alg":"RS256"}"#] {
         let cache = setting.cache();
         publish(ONE, "sig");

@@ -32,17 +32,25 @@ pub struct EmulatorServer {
 
 impl EmulatorServer {
     pub(super) fn start(emulator: Emulator) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        // Nothing here blocks on a runtime: the caller may be inside one.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         // Dropping the sender is the signal, so there is nothing to send.
         let (stop, stopped) = oneshot::channel();
         let served = emulator.clone();
         let thread = thread::Builder::new().name("idaas-emulator".to_owned()).spawn(move || {
             // When the signal comes, the runtime is dropped, and every connection with it.
             runtime.block_on(async {
-                tokio::spawn(accept(listener, served));
-                let _ = stopped.await;
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        tokio::spawn(accept(listener, served));
+                        let _ = stopped.await;
+                    }
+                    // It is closed again, so that whoever connects is refused.
+                    Err(error) => eprintln!("the emulator cannot listen: {error}"),
+                }
             });
         })?;
         Ok(Self { emulator, address, stop: Some(stop), thread: Some(thread) })

@@ -81,12 +81,15 @@ fn audience(value: Option<Value>) -> Option<Vec<String>> {
 }
 
 /// A time, in seconds since 1970.
-fn seconds(value: Option<Value>) -> Option<Option<f64>> {
+fn seconds(value: Option<Value>) -> Result<Option<f64>, NotNumber> {
     match value {
-        None | Some(Value::Null) => Some(None),
-        Some(value) => value.as_f64().map(Some),
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or(NotNumber),
     }
 }
+
+/// A member of another type than it has to be.
+struct NotNumber;
 
 impl Claims {
     pub(super) fn read(json: &[u8]) -> Result<Self, IdTokenError> {
@@ -114,9 +117,9 @@ impl Claims {
             authorized_party,
             token_id,
             audience: audience(members.remove("aud"))?,
-            expires_at: seconds(members.remove("exp"))?,
-            issued_at: seconds(members.remove("iat"))?,
-            not_before: seconds(members.remove("nbf"))?,
+            expires_at: seconds(members.remove("exp")).ok()?,
+            issued_at: seconds(members.remove("iat")).ok()?,
+            not_before: seconds(members.remove("nbf")).ok()?,
             user: flat.or(nested),
             extra: std::mem::take(members),
         })
