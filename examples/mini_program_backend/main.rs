@@ -1,0 +1,202 @@
+//! A backend that a mini program logs in through: blocking handlers, JSON in and out, and no store.
+//!
+//! `cargo run --example mini_program_backend`
+//!
+//! What it prints tells how to try it, with `curl` or in a browser. It runs against an emulated tenant unless
+//! `IDAAS_BASE_ADDRESS` names a real one; [`settings`] has the environment variables.
+//!
+//! # State
+//! All state is in the *handle*: the suspended stage, sealed. It goes out with every answer and comes back with the next
+//! request, to this process or to any other one that has the same `SEAL_KEY`. It opens only for the device that it was
+//! given to, which the header `X-Device-Id` names.
+//!
+//! # Requests
+//! `POST`, a JSON object, with the header `X-Device-Id`. `User-Agent`, `X-Device-System` and `Accept-Language` are told to
+//! the tenant with a login.
+//!
+//! | path | takes | what it does |
+//! |---|---|---|
+//! | `/api/login` | `code` | begins, with a code of `wx.login` |
+//! | `/api/choose` | `handle`, `way` | by `authorised_number` (`code`), `password` (`user_name`, `password`), `phone` (`phone`), `email` (`email`); as a second factor `phone` alone takes the number that the account has |
+//! | `/api/captcha` | `handle` | gives `captcha`: `token`, `picture`, `piece`, `width`, `height` |
+//! | `/api/captcha/solve` | `handle`, `token`, `x` | gives `captcha_token` |
+//! | `/api/send-code` | `handle`, `captcha_token` | sends a code to the destination that was chosen |
+//! | `/api/submit` | `handle`, `code` | submits it |
+//! | `/api/back` | `handle` | to choose another way |
+//! | `/api/retry-anyway` | `handle` | takes back the stage of a step whose outcome is unknown |
+//! | `/api/me` | `handle` | gives `user`, as the verified identity token has it |
+//! | `/api/renew` | `handle` | asks for a new identity token |
+//!
+//! # Answers
+//! Each answer is `{"stage", "purpose", "ways", "destination", "handle", "expires_in"}` and what was asked for; a failure has
+//! `"error": {"what", "message", "code"}` besides. `what` is what the front end does next:
+//!
+//! | HTTP | `what` | when | what the answer holds |
+//! |---|---|---|---|
+//! | 400 | `bad_request` | the request is not as described above | nothing |
+//! | 400 | `ask_again` | what the user gave is wrong or cannot be right | the same stage |
+//! | 401 | `start_over` | the handle does not open here, or its state token or session is over | nothing: a new `wx.login` |
+//! | 401 | `renew` | the identity token is over, or there was none | the session: `/api/renew` |
+//! | 403 | `ask_again` | the tenant does not allow this way | the same stage |
+//! | 403 | `start_over` | the tenant's policy denied access | nothing |
+//! | 409 | `wrong_stage` | the call does not fit the stage | the same stage |
+//! | 409 | `unknown_outcome` | a step is unresolved, and has to be settled first | the unresolved step |
+//! | 423, 429 | `wait` | too many attempts | the same stage |
+//! | 502 | `unknown_outcome` | no usable answer: it may have been carried out, or not | the unresolved step: a new `wx.login`, or `/api/retry-anyway` |
+//! | 502 | `retry` | no usable answer, and the call can safely be made again | the same stage |
+//! | 502 | `failed` | the tenant expects something else: for the operator | the same stage |
+//! | 502 | `start_over` | a login that failed after its code may have been used | nothing |
+//! | 503 | `retry` | nothing was sent, or the tenant is busy and did nothing | the same stage, or nothing before the login |
+
+mod answer;
+mod api;
+mod dev;
+mod settings;
+
+use std::io::{Cursor, Read};
+use std::thread;
+
+use idaas_login::Device;
+use idaas_login::http::StatusCode;
+use tiny_http::{Header, Method, Request, Server};
+
+use self::answer::Refused;
+use self::api::{Backend, Caller, Input};
+use self::dev::Dev;
+use self::settings::Settings;
+
+/// The largest request that is read; those that there are stay far below.
+const MAX_REQUEST: u64 = 64 << 10;
+
+/// A worker waits for the tenant while it answers, so there are more of them than processors.
+const WORKERS: usize = 16;
+
+type Response = tiny_http::Response<Cursor<Vec<u8>>>;
+
+const PAGE: &str = include_str!("page.html");
+/// The page runs what is in it and talks to this server, and nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+    script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Settings { backend, dev, listen, at } = settings::read()?;
+    let server = Server::http(listen).map_err(|error| format!("cannot listen at {listen}: {error}"))?;
+    let address = format!("http://{}", server.server_addr());
+    println!("Listening on {address}");
+    println!("{at}");
+    if dev.is_some() {
+        println!("{}", dev::how_to_try(&address));
+    }
+    let service = Service { backend, dev };
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                // It ends when the server cannot accept any more.
+                for mut request in server.incoming_requests() {
+                    let response = service.answer(&mut request);
+                    // Who has gone away needs no answer.
+                    let _ = request.respond(response);
+                }
+            });
+        }
+    });
+    Err("the server has stopped".into())
+}
+
+struct Service {
+    backend: Backend,
+    dev: Option<Dev>,
+}
+
+impl Service {
+    fn answer(&self, request: &mut Request) -> Response {
+        let url = request.url().to_owned();
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+        let get = *request.method() == Method::Get;
+        match (path, &self.dev) {
+            ("/", _) if get => page(),
+            (path, Some(dev)) if get && path.starts_with("/dev/") => match dev.answer(path, query) {
+                Some(value) => json(StatusCode::OK, &value),
+                None => Refused::bad_request(StatusCode::NOT_FOUND, "there is nothing here").into(),
+            },
+            (path, _) if path.starts_with("/api/") => {
+                if *request.method() != Method::Post {
+                    return Refused::bad_request(StatusCode::METHOD_NOT_ALLOWED, "POST, please").into();
+                }
+                self.call(path, request).unwrap_or_else(Response::from)
+            }
+            _ => Refused::bad_request(StatusCode::NOT_FOUND, "there is nothing here").into(),
+        }
+    }
+
+    fn call(&self, path: &str, request: &mut Request) -> Result<Response, Refused> {
+        let caller = caller(request.headers())?;
+        let mut body = Vec::new();
+        let read = request.as_reader().take(MAX_REQUEST + 1).read_to_end(&mut body);
+        if read.is_err() || body.len() as u64 > MAX_REQUEST {
+            return Err(Refused::bad_request(StatusCode::BAD_REQUEST, "the body cannot be read"));
+        }
+        // The parser's text stays out of the answer: it may quote a password.
+        let input: Input = serde_json::from_slice(&body).map_err(|_| {
+            Refused::bad_request(StatusCode::BAD_REQUEST, "the body is not a JSON object with known fields")
+        })?;
+        let reply = self
+            .backend
+            .call(path, &caller, &input)
+            .ok_or_else(|| Refused::bad_request(StatusCode::NOT_FOUND, "there is nothing here"))?;
+        let (status, value) = self.backend.tell(reply, &caller);
+        Ok(json(status, &value))
+    }
+}
+
+/// Who calls: the device, by its headers.
+fn caller(headers: &[Header]) -> Result<Caller, Refused> {
+    let header = |name: &'static str| {
+        headers.iter().find(|header| header.field.equiv(name)).map_or("", |header| header.value.as_str())
+    };
+    let id = header("x-device-id");
+    if id.is_empty() {
+        return Err(Refused::bad_request(StatusCode::BAD_REQUEST, "the header X-Device-Id is missing"));
+    }
+    let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    // The first language that the front end names, without its weight.
+    let language = header("accept-language").split([',', ';']).next().unwrap_or_default().trim();
+    let device = Device::new(&or_unknown(header("x-device-system")), id, &or_unknown(header("user-agent")));
+    let device = match language {
+        "" | "*" => device,
+        language => device.and_then(|device| device.with_language(language)),
+    };
+    let device = device.map_err(|_| {
+        Refused::bad_request(StatusCode::BAD_REQUEST, "a header of the device cannot be passed on")
+    })?;
+    Ok(Caller { context: id.to_owned(), device })
+}
+
+fn page() -> Response {
+    let headers = [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", PAGE_POLICY),
+        ("cache-control", "no-store"),
+    ];
+    response(StatusCode::OK, &headers, PAGE)
+}
+
+fn json(status: StatusCode, value: &serde_json::Value) -> Response {
+    // There may be a handle in it.
+    let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
+    response(status, &headers, value.to_string())
+}
+
+fn response(status: StatusCode, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
+    let mut response = Response::from_data(body).with_status_code(status.as_u16());
+    for header in headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, *value).ok()) {
+        response.add_header(header);
+    }
+    response
+}
+
+impl From<Refused> for Response {
+    fn from(refused: Refused) -> Self {
+        json(refused.status, &serde_json::json!({ "error": refused.error() }))
+    }
+}
