@@ -1,0 +1,508 @@
+//! Two processes of the backend with the same key and nothing else in common, clients that alternate between them at every
+//! request, and one of the two is killed and started again, over and over: every login ends as the tenant's ledger says.
+//!
+//! `cargo test --test backend` runs 200 logins, `FLOWS=2000 cargo test --test backend` as many as it says. `SEED` chooses
+//! another order of events.
+//!
+//! A client sends a request again only if that is safe: if it was not sent at all, or if the call changes nothing. A step
+//! whose answer is lost is an unknown outcome, and its client begins again with a fresh code.
+
+use std::collections::HashMap;
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use idaas_login::emulator::{Effect, Emulator, Unbound, User};
+use idaas_login::endpoints::Platform;
+use serde_json::{Value, json};
+
+const CLIENTS: usize = 6;
+/// A login that begins again more often than this goes nowhere.
+const MAX_LOGINS: usize = 50;
+
+/// How a login goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Way {
+    Bound,
+    /// With a wrong one first.
+    Password,
+    AuthorisedNumber,
+    Sms,
+    Email,
+    /// Chooses e-mail, goes back, and gives the password.
+    SecondThoughts,
+    /// A second factor by the number that the account has.
+    SecondFactorBySms,
+    SecondFactorByEmail,
+    RegisterBySms,
+    RegisterByEmail,
+    RegisterByAuthorisedNumber,
+}
+
+const TO_BIND: &[Way] = &[
+    Way::Bound,
+    Way::Password,
+    Way::AuthorisedNumber,
+    Way::Sms,
+    Way::Email,
+    Way::SecondThoughts,
+    Way::SecondFactorBySms,
+    Way::SecondFactorByEmail,
+];
+const TO_REGISTER: &[Way] = &[Way::RegisterBySms, Way::RegisterByEmail, Way::RegisterByAuthorisedNumber];
+
+/// One person, and what became of the login.
+struct Flow {
+    number: usize,
+    way: Way,
+}
+
+#[derive(Debug)]
+struct Ended {
+    way: Way,
+    openid: String,
+    /// The account, if it was there before.
+    expected: Option<String>,
+    user_name: String,
+    unknown: usize,
+}
+
+impl Flow {
+    fn user_name(&self) -> String {
+        format!("user{}", self.number)
+    }
+    fn openid(&self) -> String {
+        format!("openid-{}", self.number)
+    }
+    fn mobile(&self) -> String {
+        format!("139{:08}", self.number)
+    }
+    fn email(&self) -> String {
+        format!("user{}@example.com", self.number)
+    }
+
+    fn prepare(&self, tenant: &Emulator) {
+        let user = User::new(self.user_name()).password("right").mobile(self.mobile()).email(self.email());
+        match self.way {
+            Way::RegisterBySms | Way::RegisterByEmail | Way::RegisterByAuthorisedNumber => {}
+            Way::SecondFactorBySms | Way::SecondFactorByEmail => tenant.add_user(user.second_factor()),
+            Way::Bound => {
+                tenant.add_user(user);
+                tenant.bind(Platform::WeChat, self.openid(), self.user_name());
+            }
+            _ => tenant.add_user(user),
+        }
+    }
+
+    /// Walks on from whatever stage there is until the user is known.
+    fn run(&self, tenant: &Emulator, client: &mut HttpClient) -> Ended {
+        let device = format!("device-{}", self.number);
+        let mut walk = Walk { client, device, unknown: 0 };
+        let mut now = json!({ "stage": "unauthenticated" });
+        let mut logins = 0;
+        let (mut mistyped, mut went_back, mut renewed) = (false, false, false);
+        loop {
+            let handle = now["handle"].clone();
+            now = match now["stage"].as_str().unwrap() {
+                "unauthenticated" => {
+                    logins += 1;
+                    assert!(logins <= MAX_LOGINS, "{:?} does not end", self.way);
+                    walk.step("/api/login", &json!({ "code": tenant.wechat_login_code(self.openid()) }))
+                }
+                "pending_bind" | "pending_register" => match self.way {
+                    Way::Sms | Way::RegisterBySms => walk.call(
+                        "/api/choose",
+                        &json!({ "handle": handle, "way": "phone", "phone": self.mobile() }),
+                    ),
+                    Way::Email | Way::RegisterByEmail => walk.call(
+                        "/api/choose",
+                        &json!({ "handle": handle, "way": "email", "email": self.email() }),
+                    ),
+                    Way::SecondThoughts if !went_back => walk.call(
+                        "/api/choose",
+                        &json!({ "handle": handle, "way": "email", "email": self.email() }),
+                    ),
+                    Way::AuthorisedNumber | Way::RegisterByAuthorisedNumber | Way::SecondFactorByEmail => {
+                        let code = tenant.wechat_phone_code(self.mobile());
+                        walk.step(
+                            "/api/choose",
+                            &json!({ "handle": handle, "way": "authorised_number", "code": code }),
+                        )
+                    }
+                    Way::Bound => panic!("a bound login is asked to bind: {now}"),
+                    Way::Password | Way::SecondThoughts | Way::SecondFactorBySms => {
+                        let wrong = self.way == Way::Password && !mistyped;
+                        let now = walk.step(
+                            "/api/choose",
+                            &json!({
+                                "handle": handle,
+                                "way": "password",
+                                "user_name": self.user_name(),
+                                "password": if wrong { "wrong" } else { "right" },
+                            }),
+                        );
+                        if wrong && now["stage"] == "pending_bind" {
+                            assert_eq!(now["error"]["what"], "ask_again", "{now}");
+                        }
+                        mistyped = true;
+                        now
+                    }
+                },
+                "mfa_required" if self.way == Way::SecondFactorBySms => {
+                    walk.call("/api/choose", &json!({ "handle": handle, "way": "phone" }))
+                }
+                "mfa_required" => walk
+                    .call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() })),
+                "verify_email" if self.way == Way::SecondThoughts => {
+                    went_back = true;
+                    walk.call("/api/back", &json!({ "handle": handle }))
+                }
+                "verify_phone" => walk.by_code(tenant, handle, &self.mobile()),
+                "verify_email" => walk.by_code(tenant, handle, &self.email()),
+                "authenticated" if !renewed && self.number.is_multiple_of(3) => {
+                    renewed = true;
+                    walk.step("/api/renew", &json!({ "handle": handle }))
+                }
+                "authenticated" => {
+                    let me = walk.call("/api/me", &json!({ "handle": handle }));
+                    if me["error"]["what"] == "retry" {
+                        me
+                    } else {
+                        return Ended {
+                            way: self.way,
+                            openid: self.openid(),
+                            expected: (!TO_REGISTER.contains(&self.way)).then(|| self.user_name()),
+                            user_name: me["user"]["user_name"].as_str().expect("a user").to_owned(),
+                            unknown: walk.unknown,
+                        };
+                    }
+                }
+                other => panic!("{:?}: {other}: {now}", self.way),
+            };
+        }
+    }
+}
+
+struct Walk<'a> {
+    client: &'a mut HttpClient,
+    device: String,
+    /// The steps whose answers were lost.
+    unknown: usize,
+}
+
+impl Walk<'_> {
+    /// A call that changes nothing that matters: it is sent until there is an answer.
+    fn call(&mut self, path: &str, input: &Value) -> Value {
+        loop {
+            if let Some(answer) = self.client.send(path, &self.device, input) {
+                return answer;
+            }
+        }
+    }
+
+    /// A step: if its answer is lost, the login begins again.
+    fn step(&mut self, path: &str, input: &Value) -> Value {
+        self.client.send(path, &self.device, input).unwrap_or_else(|| {
+            self.unknown += 1;
+            json!({ "stage": "unauthenticated" })
+        })
+    }
+
+    /// A captcha, a code, and the code again. Each request finds its stage in the handle alone.
+    fn by_code(&mut self, tenant: &Emulator, handle: Value, destination: &str) -> Value {
+        let mut handle = handle;
+        let pass = loop {
+            let drawn = self.call("/api/captcha", &json!({ "handle": handle }));
+            let token = drawn["captcha"]["token"].as_str().expect("a captcha").to_owned();
+            // None: an attempt whose answer was lost has used it up.
+            let Some(x) = tenant.captcha_solution(&token) else { continue };
+            let input = json!({ "handle": drawn["handle"], "token": token, "x": x });
+            let solved = self.call("/api/captcha/solve", &input);
+            handle = solved["handle"].clone();
+            if let Some(pass) = solved["captcha_token"].as_str() {
+                break pass.to_owned();
+            }
+            assert_eq!(solved["error"]["what"], "ask_again", "{solved}");
+        };
+        let sent = self.call("/api/send-code", &json!({ "handle": handle, "captcha_token": pass }));
+        assert_eq!(sent["sent"], true, "{sent}");
+        let code = tenant.last_code(destination).expect("a code");
+        self.step("/api/submit", &json!({ "handle": sent["handle"], "code": code }))
+    }
+}
+
+/// A client of its own: one request to the one backend, the next to the other.
+struct HttpClient {
+    backends: &'static Backends,
+    turn: usize,
+}
+
+impl HttpClient {
+    /// The answer, from the backend whose turn it is, or from the other one if that cannot be reached. `None` if the
+    /// request may have been carried out and there is no answer.
+    fn send(&mut self, path: &str, device: &str, input: &Value) -> Option<Value> {
+        let mut stream = loop {
+            self.turn += 1;
+            // Nothing is sent to where nobody listens.
+            if let Ok(stream) = TcpStream::connect(self.backends.address(self.turn % 2)) {
+                break stream;
+            }
+        };
+        self.backends.count();
+        let body = input.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: backend\r\nX-Device-Id: {device}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        // An answer that was cut off is none.
+        let answer: Value = serde_json::from_str(body).ok()?;
+        assert!(head.starts_with("HTTP/1.1 "), "{head}");
+        assert_eq!(answer["error"].is_null(), head.starts_with("HTTP/1.1 200"), "{head}: {answer}");
+        if let Some(what) = answer["error"]["what"].as_str() {
+            // The tenant is always there, so a backend that lives has an outcome to tell.
+            assert!(matches!(what, "ask_again" | "start_over" | "retry"), "{path}: {answer}");
+        }
+        Some(answer)
+    }
+}
+
+/// The two processes.
+struct Backends {
+    emulator: String,
+    addresses: [RwLock<String>; 2],
+    running: [Mutex<Option<Backend>>; 2],
+    requests: Mutex<usize>,
+    counted: Condvar,
+}
+
+struct Backend {
+    process: Child,
+    // A backend that prints must find somebody who could read it.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Ends the processes with the test, however that ends.
+struct EndsBoth(&'static Backends);
+
+impl Drop for EndsBoth {
+    fn drop(&mut self) {
+        self.0.kill(0);
+        self.0.kill(1);
+    }
+}
+
+impl Backends {
+    /// The object lives as long as the test process; its own processes end with [`EndsBoth`].
+    fn start(emulator: String) -> &'static Self {
+        let backends: &'static Self = Box::leak(Box::new(Self {
+            emulator,
+            addresses: [const { RwLock::new(String::new()) }; 2],
+            running: [const { Mutex::new(None) }; 2],
+            requests: Mutex::new(0),
+            counted: Condvar::new(),
+        }));
+        backends.start_one(0);
+        backends.start_one(1);
+        backends
+    }
+
+    fn start_one(&self, index: usize) {
+        // Tests are in target/<profile>/deps, examples beside it.
+        let test = env::current_exe().unwrap();
+        let program: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/mini_program_backend");
+        let mut process = Command::new(&program)
+            .env_remove("IDAAS_BASE_ADDRESS")
+            .env("EMULATOR_ADDRESS", &self.emulator)
+            .env("SEAL_KEY", "5ea1".repeat(16))
+            .env("LISTEN", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", program.display()));
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("Listening on http://").expect("the line with the port");
+        address.clone_into(&mut self.addresses[index].write().unwrap());
+        *self.running[index].lock().unwrap() = Some(Backend { process, _stdout: stdout });
+    }
+
+    fn kill(&self, index: usize) {
+        // A thread that panicked leaves the process to be ended all the same.
+        let mut running = self.running[index].lock().unwrap_or_else(PoisonError::into_inner);
+        drop(running.take());
+    }
+
+    fn address(&self, index: usize) -> String {
+        self.addresses[index].read().unwrap().clone()
+    }
+
+    fn count(&self) {
+        *self.requests.lock().unwrap() += 1;
+        self.counted.notify_all();
+    }
+
+    /// Waits until so many requests more have begun, or until `over`.
+    fn wait_for(&self, more: usize, over: &AtomicBool) {
+        let requests = self.requests.lock().unwrap();
+        let until = *requests + more;
+        let begun = |requests: &mut usize| *requests < until && !over.load(Ordering::SeqCst);
+        drop(self.counted.wait_while(requests, begun).unwrap());
+    }
+}
+
+/// A counter, stirred: the same in each run with the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, range: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((bits ^ (bits >> 31)) % range as u64).unwrap()
+    }
+}
+
+fn number(variable: &str) -> Option<usize> {
+    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
+}
+
+/// Runs the flows on several threads while one backend after the other is killed; gives the number of kills.
+fn run(
+    flows: &[Flow],
+    tenant: &Emulator,
+    backends: &'static Backends,
+    random: &mut Random,
+) -> (Vec<Ended>, usize) {
+    let next = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut kills = 0;
+            loop {
+                backends.wait_for(20 + random.below(120), &over);
+                if over.load(Ordering::SeqCst) {
+                    return kills;
+                }
+                let index = random.below(2);
+                backends.kill(index);
+                kills += 1;
+                // It stays away for a while: until the other one has answered some.
+                backends.wait_for(random.below(20), &over);
+                backends.start_one(index);
+            }
+        });
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|turn| {
+                let (next, flows) = (&next, flows);
+                scope.spawn(move || {
+                    let mut client = HttpClient { backends, turn };
+                    let mut ended = Vec::new();
+                    while let Some(flow) = flows.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        ended.push(flow.run(tenant, &mut client));
+                    }
+                    ended
+                })
+            })
+            .collect();
+        let joined: Vec<_> = clients.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        over.store(true, Ordering::SeqCst);
+        backends.count();
+        let kills = killer.join().unwrap();
+        (joined.into_iter().flat_map(Result::unwrap).collect(), kills)
+    })
+}
+
+#[test]
+fn every_login_ends_as_the_ledger_says() {
+    let count = number("FLOWS").unwrap_or(200);
+    let seed = number("SEED").unwrap_or(1);
+    let mut random = Random(seed as u64);
+    let tenant = Emulator::new();
+    let server = tenant.start().unwrap();
+    let backends = Backends::start(server.base_address());
+    let running = EndsBoth(backends);
+
+    let mut flows: Vec<Flow> = (0..count)
+        .map(|number| {
+            let all = TO_BIND.len() + TO_REGISTER.len();
+            let way = *TO_BIND.iter().chain(TO_REGISTER).nth(number % all).unwrap();
+            Flow { number, way }
+        })
+        .collect();
+    for index in (1..flows.len()).rev() {
+        flows.swap(index, random.below(index + 1));
+    }
+    for flow in &flows {
+        flow.prepare(&tenant);
+    }
+    // What an unknown identity gets is a setting of the whole tenant: first the one kind, then the other.
+    let (to_register, to_bind): (Vec<_>, Vec<_>) =
+        flows.into_iter().partition(|flow| TO_REGISTER.contains(&flow.way));
+    let (mut ended, kills) = run(&to_bind, &tenant, backends, &mut random);
+    tenant.configure(|settings| settings.unbound = Unbound::Register);
+    let (registered, more_kills) = run(&to_register, &tenant, backends, &mut random);
+    ended.extend(registered);
+    drop(running);
+
+    let mut bound: HashMap<String, Vec<String>> = HashMap::new();
+    let mut registered: HashMap<String, usize> = HashMap::new();
+    let mut sessions: HashMap<String, usize> = HashMap::new();
+    for effect in tenant.ledger().into_iter().flat_map(|entry| entry.effects) {
+        match effect {
+            Effect::Bound { user_name, identity } => bound.entry(identity).or_default().push(user_name),
+            Effect::Registered { user_name } => *registered.entry(user_name).or_default() += 1,
+            Effect::Session { user_name } => *sessions.entry(user_name).or_default() += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(ended.len(), count, "none is lost");
+    let mut ways: HashMap<Way, usize> = HashMap::new();
+    for end in &ended {
+        *ways.entry(end.way).or_default() += 1;
+        let ledger = bound.remove(&end.openid).unwrap_or_default();
+        if end.way == Way::Bound {
+            assert!(ledger.is_empty(), "bound again: {end:?}, {ledger:?}");
+        } else {
+            assert_eq!(ledger, [end.user_name.as_str()], "not bound exactly once: {end:?}");
+        }
+        if let Some(expected) = &end.expected {
+            assert_eq!(end.user_name, *expected, "{end:?}");
+        } else {
+            assert_eq!(registered.remove(&end.user_name), Some(1), "not registered exactly once: {end:?}");
+        }
+        assert_eq!(
+            tenant.bound_user(Platform::WeChat, &end.openid).as_ref(),
+            Some(&end.user_name),
+            "{end:?}"
+        );
+        assert!(sessions.contains_key(&end.user_name), "no session: {end:?}");
+    }
+    assert!(bound.is_empty(), "bound by nobody: {bound:?}");
+    assert!(registered.is_empty(), "registered by nobody: {registered:?}");
+    assert_eq!(ways.len().min(count), (TO_BIND.len() + TO_REGISTER.len()).min(count), "a way was not walked");
+
+    let unknown: usize = ended.iter().map(|end| end.unknown).sum();
+    let kills = kills + more_kills;
+    println!("{count} logins, {kills} kills, {unknown} steps whose outcome was unknown, seed {seed}");
+    assert!(kills > 0 || count < 50, "no backend was killed");
+}
