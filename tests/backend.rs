@@ -310,6 +310,25 @@ impl Drop for EndsBoth {
     }
 }
 
+/// The example, built: with all the tests cargo builds it by itself, with this one alone it does not.
+fn program() -> PathBuf {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    // Tests are in target/<profile>/deps, examples beside it.
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().unwrap().parent().unwrap();
+    BUILT.call_once(|| {
+        let mut cargo = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+        cargo
+            .args(["build", "--quiet", "--example", "mini_program_backend"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the example does not build");
+    });
+    profile.join("examples/mini_program_backend")
+}
+
 impl Backends {
     /// The object lives as long as the test process; its own processes end with [`EndsBoth`].
     fn start(emulator: String) -> &'static Self {
@@ -326,9 +345,7 @@ impl Backends {
     }
 
     fn start_one(&self, index: usize) {
-        // Tests are in target/<profile>/deps, examples beside it.
-        let test = env::current_exe().unwrap();
-        let program: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/mini_program_backend");
+        let program = program();
         let mut process = Command::new(&program)
             .env_remove("IDAAS_BASE_ADDRESS")
             .env("EMULATOR_ADDRESS", &self.emulator)
@@ -336,7 +353,7 @@ impl Backends {
             .env("LISTEN", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", program.display()));
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

@@ -71,6 +71,7 @@ impl Now {
                 ways: vec!["me", "renew"],
                 ..Self::new("authenticated", user.suspend())
             },
+            Resumed::Unresolved(unresolved) => Self::unresolved(unresolved.suspend()),
         }
     }
 
@@ -80,12 +81,7 @@ impl Now {
     }
 
     pub fn of(outcome: Outcome) -> Self {
-        Self::at(match outcome {
-            Outcome::Authenticated(user) => Resumed::Authenticated(user),
-            Outcome::PendingBind(stage) => Resumed::PendingBind(stage),
-            Outcome::PendingRegister(stage) => Resumed::PendingRegister(stage),
-            Outcome::MfaRequired(stage) => Resumed::MfaRequired(stage),
-        })
+        Self::at(outcome.into())
     }
 }
 

@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use idaas_login::endpoints::{Scenario, StageKind};
 use idaas_login::http::StatusCode;
 use idaas_login::{
-    CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier, MfaRequired, NotAllowed, Outcome,
-    PendingBind, PendingRegister, ResumeError, ResumeReason, Resumed, SealKey, Sealer, StepError, Suspended,
-    Unresolved, VerifyEmail, VerifyPhone,
+    CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier, NotAllowed, Outcome, Resumed, SealKey,
+    Sealer, StepError, Suspended, Unresolved,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -110,7 +108,7 @@ impl Backend {
         match self.sealer(now.lifetime).seal(&now.suspended, caller.context.as_bytes()) {
             Ok(handle) => tell("handle", handle.into()),
             Err(error) => {
-                eprintln!("cannot seal: {}", error.reason());
+                eprintln!("{error}");
                 let failed =
                     Refused::new(StatusCode::SERVICE_UNAVAILABLE, "start_over", "Please begin again.");
                 return (failed.status, json!({ "error": failed.error(), "stage": "unauthenticated" }));
@@ -137,17 +135,20 @@ impl Backend {
     }
 
     fn open(&self, handle: &str, caller: &Caller) -> Result<Resumed, Refused> {
-        let suspended = self.unseal(handle, caller)?;
-        self.client.resume_any(suspended).map_err(|error| match error.reason() {
-            ResumeReason::OtherStage(found) if found.unresolved => {
+        match self.resume(handle, caller)? {
+            Resumed::Unresolved(unresolved) => {
                 let message = "What became of the last step is not known: begin again, or retry anyway.";
-                Refused::new(StatusCode::CONFLICT, "unknown_outcome", message)
-                    .at(Now::unresolved(error.into_suspended()))
+                let now = Now::unresolved(unresolved.suspend());
+                Err(Refused::new(StatusCode::CONFLICT, "unknown_outcome", message).at(now))
             }
-            reason => {
-                eprintln!("a handle cannot be resumed: {reason}");
-                Refused::dead_handle()
-            }
+            held => Ok(held),
+        }
+    }
+
+    fn resume(&self, handle: &str, caller: &Caller) -> Result<Resumed, Refused> {
+        self.client.resume_any(self.unseal(handle, caller)?).map_err(|error| {
+            eprintln!("{error}");
+            Refused::dead_handle()
         })
     }
 
@@ -197,7 +198,7 @@ impl Backend {
         match identified {
             Ok(claims) => {
                 let given = json!({
-                    "id": claims.id().or(claims.subject()),
+                    "id": claims.id(),
                     "user_name": claims.user_name(),
                     "name": claims.name(),
                     "mobile": claims.mobile(),
@@ -214,34 +215,10 @@ impl Backend {
 
     /// Takes back the stage of an unresolved step, at the user's own risk.
     fn retry_anyway(&self, caller: &Caller, input: &Input) -> Reply {
-        let suspended = self.unseal(&input.handle, caller)?;
-        let error = match self.client.resume_any(suspended) {
-            Ok(held) => return Err(Refused::wrong_stage(held)),
-            Err(error) => error,
-        };
-        let ResumeReason::OtherStage(found) = *error.reason() else { return Err(Refused::dead_handle()) };
-        let suspended = error.into_suspended();
-        macro_rules! unresolved {
-            ($($kind:pat => $stage:ty, $variant:ident;)+) => {
-                match found.stage {
-                    $($kind => self.client.resume::<Unresolved<$stage>>(suspended)
-                        .map(|unresolved| Resumed::$variant(unresolved.retry_anyway())),)+
-                    _ => return Err(Refused::dead_handle()),
-                }
-            };
+        match self.resume(&input.handle, caller)? {
+            Resumed::Unresolved(unresolved) => Ok(here(unresolved.retry_anyway())),
+            held => Err(Refused::wrong_stage(held)),
         }
-        let held: Result<Resumed, ResumeError> = unresolved! {
-            StageKind::PendingBind => PendingBind, PendingBind;
-            StageKind::PendingRegister => PendingRegister, PendingRegister;
-            StageKind::VerifyPhone(Scenario::Bind) => VerifyPhone<PendingBind>, BindByPhone;
-            StageKind::VerifyEmail(Scenario::Bind) => VerifyEmail<PendingBind>, BindByEmail;
-            StageKind::VerifyPhone(Scenario::Register) => VerifyPhone<PendingRegister>, RegisterByPhone;
-            StageKind::VerifyEmail(Scenario::Register) => VerifyEmail<PendingRegister>, RegisterByEmail;
-            StageKind::VerifyPhone(Scenario::SecondFactor) => VerifyPhone<MfaRequired>, SecondFactorByPhone;
-            StageKind::VerifyEmail(Scenario::SecondFactor) => VerifyEmail<MfaRequired>, SecondFactorByEmail;
-            StageKind::Authenticated => idaas_login::Authenticated, Authenticated;
-        };
-        held.map(here).map_err(|_| Refused::dead_handle())
     }
 }
 

@@ -121,10 +121,10 @@ impl<'a> Frozen<'a> {
         written
     }
 
-    /// Turns the bytes of an unresolved step into those of its stage.
-    pub(super) fn resolve(bytes: &mut [u8]) {
-        if let Some(unresolved) = bytes.get_mut(UNRESOLVED) {
-            *unresolved = 0;
+    /// Turns the bytes of an unresolved step into those of its stage, or the other way round.
+    pub(super) fn set_unresolved(bytes: &mut [u8], unresolved: bool) {
+        if let Some(byte) = bytes.get_mut(UNRESOLVED) {
+            *byte = u8::from(unresolved);
         }
     }
 

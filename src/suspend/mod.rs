@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::error::Unresolved;
 use crate::stage::sealed::Held;
 use crate::stage::{
-    AcceptsCode, Authenticated, Context, MfaRequired, MiniProgram, PendingBind, PendingRegister,
+    AcceptsCode, Authenticated, Context, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister,
     Unauthenticated, VerifyEmail, VerifyPhone, Waiting, WeChat,
 };
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
@@ -202,6 +202,14 @@ pub enum Resumed<P: MiniProgram = WeChat> {
 pub struct UnresolvedAny<P: MiniProgram = WeChat>(Box<Resumed<P>>);
 
 impl<P: MiniProgram> UnresolvedAny<P> {
+    /// Puts it down again: see [`Unresolved`]'s `suspend`.
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
+        let mut suspended = self.0.suspend();
+        Frozen::set_unresolved(&mut suspended.0, true);
+        suspended
+    }
+
     /// Begins again: see [`Unresolved::start_over`].
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
@@ -214,7 +222,36 @@ impl<P: MiniProgram> UnresolvedAny<P> {
     }
 }
 
+impl<P: MiniProgram> From<Outcome<P>> for Resumed<P> {
+    fn from(outcome: Outcome<P>) -> Self {
+        match outcome {
+            Outcome::Authenticated(user) => Self::Authenticated(user),
+            Outcome::PendingBind(stage) => Self::PendingBind(stage),
+            Outcome::PendingRegister(stage) => Self::PendingRegister(stage),
+            Outcome::MfaRequired(stage) => Self::MfaRequired(stage),
+        }
+    }
+}
+
 impl<P: MiniProgram> Resumed<P> {
+    /// Puts the stage down again, whichever it is.
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
+        match self {
+            Self::PendingBind(stage) => stage.suspend(),
+            Self::PendingRegister(stage) => stage.suspend(),
+            Self::MfaRequired(stage) => stage.suspend(),
+            Self::BindByPhone(stage) => stage.suspend(),
+            Self::BindByEmail(stage) => stage.suspend(),
+            Self::RegisterByPhone(stage) => stage.suspend(),
+            Self::RegisterByEmail(stage) => stage.suspend(),
+            Self::SecondFactorByPhone(stage) => stage.suspend(),
+            Self::SecondFactorByEmail(stage) => stage.suspend(),
+            Self::Authenticated(stage) => stage.suspend(),
+            Self::Unresolved(unresolved) => unresolved.suspend(),
+        }
+    }
+
     /// Begins again: same client, same device, and what was reached is given up.
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
@@ -268,7 +305,7 @@ impl Client {
         };
         if found.unresolved {
             let mut stage = suspended.clone();
-            Frozen::resolve(&mut stage.0);
+            Frozen::set_unresolved(&mut stage.0, false);
             return match self.resume_any(stage) {
                 Ok(resumed) => Ok(Resumed::Unresolved(UnresolvedAny(Box::new(resumed)))),
                 Err(ResumeError { reason: ResumeReason::OtherStage(_), .. }) => {
