@@ -338,11 +338,13 @@ impl fmt::Debug for UnexpectedReason {
 ///         Ok(outcome) => Ok(outcome),
 ///         Err(failed) => {
 ///             eprintln!("{failed}");
-///             match failed.into_recovery() {
-///                 Recovery::Retry(stage) => todo!("ask for the password again, with {stage:?}"),
-///                 Recovery::Unresolved(unknown) => todo!("it may have been carried out: {unknown:?}"),
-///                 Recovery::StartOver(login) => todo!("a new code from wx.login, with {login:?}"),
+///             let (error, recovery) = failed.into_parts();
+///             match recovery {
+///                 Recovery::Retry(stage) => println!("ask for the password again, and go on with {stage:?}"),
+///                 Recovery::Unresolved(unknown) => println!("it may have been carried out: {unknown:?}"),
+///                 Recovery::StartOver(login) => println!("ask wx.login for a new code, and go on with {login:?}"),
 ///             }
+///             Err(error)
 ///         }
 ///     }
 /// }
