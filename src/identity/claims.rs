@@ -41,12 +41,7 @@ struct UserData {
 impl UserData {
     /// Takes the user's data out of the members. What is empty is as good as absent.
     fn take(members: &mut Map<String, Value>) -> Result<Self, NotText> {
-        let mut text = |name| {
-            if members.get(name).is_some_and(Value::is_null) {
-                members.remove(name);
-            }
-            Ok(take_text(members, name)?.filter(|text| !text.is_empty()))
-        };
+        let mut text = |name| Ok(take_text(members, name)?.filter(|text| !text.is_empty()));
         Ok(Self {
             id: text("id")?,
             user_name: text("userName")?,
@@ -99,12 +94,7 @@ impl Claims {
     }
 
     fn take(members: &mut Map<String, Value>) -> Option<Self> {
-        let mut text = |name| {
-            if members.get(name).is_some_and(Value::is_null) {
-                members.remove(name);
-            }
-            take_text(members, name).ok()
-        };
+        let mut text = |name| take_text(members, name).ok();
         let (issuer, subject, authorized_party, token_id) =
             (text("iss")?, text("sub")?, text("azp")?, text("jti")?);
         let flat = UserData::take(members).ok()?;

@@ -24,6 +24,10 @@ impl<'a> Jws<'a> {
         let json = decode(header, MalformedToken::HeaderBase64)?;
         // A member that is there twice, or of another type, makes the header unreadable (RFC 7515 section 4).
         let mut members = object(&json).ok_or(MalformedToken::Header)?;
+        // Here null is no way to leave a member out: a key that is named null is not named.
+        if ["alg", "kid", "cty", "typ"].iter().any(|name| members.get(*name).is_some_and(Value::is_null)) {
+            return Err(MalformedToken::Header.into());
+        }
         let mut text = |name| take_text(&mut members, name).map_err(|NotText| MalformedToken::Header);
         let (name, key_id, content, kind) = (text("alg")?, text("kid")?, text("cty")?, text("typ")?);
         let algorithm = Algorithm::from_name(&name.ok_or(MalformedToken::Header)?)

@@ -196,8 +196,6 @@ impl fmt::Debug for KeySet {
 impl Jwk {
     fn read(json: &str) -> Option<Self> {
         let mut members = object(json.as_bytes())?;
-        // Null is as good as absent; of another type, the key cannot be read.
-        members.retain(|_, value| !value.is_null());
         let mut text = |name| take_text(&mut members, name).ok();
         Some(Self {
             key_type: text("kty")??,
@@ -210,7 +208,7 @@ impl Jwk {
             x: text("x")?,
             y: text("y")?,
             operations: match members.remove("key_ops") {
-                None => None,
+                None | Some(Value::Null) => None,
                 Some(Value::Array(operations)) => Some(operations),
                 Some(_) => return None,
             },

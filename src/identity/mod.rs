@@ -71,10 +71,10 @@ fn object(json: &[u8]) -> Option<Map<String, Value>> {
     Some(object)
 }
 
-/// A member that is text if it is there; of another type, it makes the whole unreadable.
+/// A member that is text if it is there, and not null; of another type, it makes the whole unreadable.
 fn take_text(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, NotText> {
     match object.remove(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(NotText),
     }
