@@ -1,8 +1,11 @@
 //! What an identity token claims.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::{IdTokenError, MalformedToken};
@@ -39,16 +42,29 @@ struct UserData {
 }
 
 impl UserData {
-    /// Takes the user's data out of the members. What is empty is as good as absent.
+    /// Takes the user's data out of the members.
     fn take(members: &mut Map<String, Value>) -> Result<Self, NotText> {
-        let mut text = |name| Ok(take_text(members, name)?.filter(|text| !text.is_empty()));
-        Ok(Self {
+        let mut text = |name| take_text(members, name);
+        let data = Self {
             id: text("id")?,
             user_name: text("userName")?,
             name: text("name")?,
             mobile: text("mobile")?,
             email: text("email")?,
-        })
+        };
+        Ok(data.without_empty())
+    }
+
+    /// What is empty is as good as absent.
+    fn without_empty(self) -> Self {
+        let there = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Self {
+            id: there(self.id),
+            user_name: there(self.user_name),
+            name: there(self.name),
+            mobile: there(self.mobile),
+            email: there(self.email),
+        }
     }
 
     fn or(self, other: Self) -> Self {
@@ -75,43 +91,100 @@ fn audience(value: Option<Value>) -> Option<Vec<String>> {
     }
 }
 
-/// A time, in seconds since 1970.
-fn seconds(value: Option<Value>) -> Result<Option<f64>, NotNumber> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or(NotNumber),
+/// The claims as they stand in the token, read in one pass.
+#[derive(Default)]
+struct Payload {
+    issuer: Option<String>,
+    subject: Option<String>,
+    audience: Option<Value>,
+    authorized_party: Option<String>,
+    expires_at: Option<f64>,
+    issued_at: Option<f64>,
+    not_before: Option<f64>,
+    token_id: Option<String>,
+    user: UserData,
+    extra: Map<String, Value>,
+}
+
+/// The claims that have a place of their own. The place of each in this list is its bit in a set.
+const NAMES: [&str; 13] =
+    ["iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "id", "userName", "name", "mobile", "email"];
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PayloadVisitor;
+
+        impl<'de> Visitor<'de> for PayloadVisitor {
+            type Value = Payload;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of claims, each there once")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Payload, A::Error> {
+                let twice = || A::Error::custom("a claim is there twice");
+                let mut payload = Payload::default();
+                let mut seen = 0_u16;
+                while let Some(name) = members.next_key::<Name<'de>>()? {
+                    let Some(place) = NAMES.iter().position(|known| *known == name.0) else {
+                        if payload.extra.insert(name.0.into_owned(), members.next_value()?).is_some() {
+                            return Err(twice());
+                        }
+                        continue;
+                    };
+                    if seen & 1 << place != 0 {
+                        return Err(twice());
+                    }
+                    seen |= 1 << place;
+                    match &*name.0 {
+                        "iss" => payload.issuer = members.next_value()?,
+                        "sub" => payload.subject = members.next_value()?,
+                        "aud" => payload.audience = members.next_value()?,
+                        "azp" => payload.authorized_party = members.next_value()?,
+                        "exp" => payload.expires_at = members.next_value()?,
+                        "iat" => payload.issued_at = members.next_value()?,
+                        "nbf" => payload.not_before = members.next_value()?,
+                        "jti" => payload.token_id = members.next_value()?,
+                        "id" => payload.user.id = members.next_value()?,
+                        "userName" => payload.user.user_name = members.next_value()?,
+                        "name" => payload.user.name = members.next_value()?,
+                        "mobile" => payload.user.mobile = members.next_value()?,
+                        _ => payload.user.email = members.next_value()?,
+                    }
+                }
+                Ok(payload)
+            }
+        }
+
+        deserializer.deserialize_map(PayloadVisitor)
     }
 }
 
-/// A member of another type than it has to be.
-struct NotNumber;
+/// The name of a claim, borrowed where it stands without escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Claims {
     pub(super) fn read(json: &[u8]) -> Result<Self, IdTokenError> {
-        // One that is there twice, or of another type than it has to be, makes the token unreadable.
-        let mut members = object(json).ok_or(MalformedToken::Payload)?;
-        Self::take(&mut members).ok_or(MalformedToken::Payload.into())
-    }
-
-    fn take(members: &mut Map<String, Value>) -> Option<Self> {
-        let mut text = |name| take_text(members, name).ok();
-        let (issuer, subject, authorized_party, token_id) =
-            (text("iss")?, text("sub")?, text("azp")?, text("jti")?);
-        let flat = UserData::take(members).ok()?;
+        // A claim that is there twice, or of another type than it has to be, makes the token unreadable.
+        let text = std::str::from_utf8(json).map_err(|_| MalformedToken::Payload)?;
+        let payload: Payload = serde_json::from_str(text).map_err(|_| MalformedToken::Payload)?;
+        let audience = audience(payload.audience).ok_or(MalformedToken::Payload)?;
         // `api` holds JSON text; if it cannot be read, it stays among the extra claims.
-        let nested = members.get("api").and_then(Value::as_str).and_then(|text| object(text.as_bytes()));
+        let nested =
+            payload.extra.get("api").and_then(Value::as_str).and_then(|text| object(text.as_bytes()));
         let nested = nested.and_then(|mut nested| UserData::take(&mut nested).ok()).unwrap_or_default();
-        Some(Self {
-            issuer,
-            subject,
-            authorized_party,
-            token_id,
-            audience: audience(members.remove("aud"))?,
-            expires_at: seconds(members.remove("exp")).ok()?,
-            issued_at: seconds(members.remove("iat")).ok()?,
-            not_before: seconds(members.remove("nbf")).ok()?,
-            user: flat.or(nested),
-            extra: std::mem::take(members),
+        Ok(Self {
+            issuer: payload.issuer,
+            subject: payload.subject,
+            audience,
+            authorized_party: payload.authorized_party,
+            expires_at: payload.expires_at,
+            issued_at: payload.issued_at,
+            not_before: payload.not_before,
+            token_id: payload.token_id,
+            user: payload.user.without_empty().or(nested),
+            extra: payload.extra,
         })
     }
 
