@@ -121,6 +121,12 @@ const paths = {
     await code('bind');
     await finish('hanmeimei');
   },
+  async 'bound in the register flow, by authorised number'() {
+    await logIn('A newcomer', 'register');
+    await stage('pending_register');
+    await click('authorise');
+    await finish('hanmeimei');
+  },
   async 'registered by SMS'() {
     await logIn('A newcomer', 'register');
     await stage('pending_register');
