@@ -180,9 +180,10 @@ impl Inner {
         match (self.keys.load_full(), failure) {
             (Some(keys), _) => Ok(keys),
             (None, Some(failure)) => Err(failure),
-            // Another thread's fetch has just failed, and it is too soon for another one.
+            // Another thread's fetch has just failed, or takes longer than anybody waits.
             (None, None) => {
-                let cause = "the last fetch failed, and it is too soon for another one";
+                let cause =
+                    "the last fetch failed and it is too soon for another one, or it is still under way";
                 Err(IdTokenError::Keys(Box::new(TransportError::not_sent(cause).into())))
             }
         }
@@ -217,12 +218,12 @@ impl Inner {
             if others == Others::WaitFor {
                 let count = fetches.count;
                 // Not for ever: a tenant that does not answer must not hold up threads that nobody can tell forgeries from.
-                let ended = |fetches: &mut Fetches| fetches.count == count;
-                drop(self.fetched.wait_timeout_while(fetches, LONGEST_WAIT, ended));
+                let goes_on = |fetches: &mut Fetches| fetches.count == count;
+                drop(self.fetched.wait_timeout_while(fetches, LONGEST_WAIT, goes_on));
             }
             return None;
         }
-        // Without any keys, and after a failure, the next try may come sooner.
+        // There are no keys only after a failure, or before any fetch: then the next try may come sooner.
         let pause =
             if self.keys.load().is_some() { self.cooldown } else { self.cooldown.min(RETRY_WITHOUT_KEYS) };
         // A clock that went back is no reason to wait.
@@ -272,6 +273,7 @@ enum Others {
     LeaveAlone,
 }
 
+/// Ends a fetch when it is dropped: whoever waits goes on.
 struct Ending<'a>(&'a Inner);
 
 impl Drop for Ending<'_> {

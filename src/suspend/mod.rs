@@ -306,12 +306,12 @@ impl Client {
         if found.unresolved {
             let mut stage = suspended.clone();
             Frozen::set_unresolved(&mut stage.0, false);
-            return match self.resume_any(stage) {
+            return match self.resume_any(stage).map_err(|error| error.reason) {
                 Ok(resumed) => Ok(Resumed::Unresolved(UnresolvedAny(Box::new(resumed)))),
-                Err(ResumeError { reason: ResumeReason::OtherStage(_), .. }) => {
+                Err(ResumeReason::OtherStage(_)) => {
                     Err(ResumeError { suspended, reason: ResumeReason::OtherStage(found) })
                 }
-                Err(error) => Err(ResumeError { suspended, reason: error.reason }),
+                Err(reason) => Err(ResumeError { suspended, reason }),
             };
         }
         macro_rules! resumed {
@@ -363,7 +363,7 @@ impl From<Unreadable> for ResumeReason {
 
 /// `suspend`, for each type that has it: as a method of its own, so that it is found without a trait.
 macro_rules! suspend {
-    ($(#[$bounds:meta])* impl[$($generics:tt)*] $stage:ty) => {
+    (impl[$($generics:tt)*] $stage:ty) => {
         impl<$($generics)*> $stage {
             /// Puts the stage down, to be picked up by [`Client::resume`](crate::Client::resume) in another request or
             /// another process.

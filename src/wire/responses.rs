@@ -43,7 +43,12 @@ impl Failure {
         Self { error: error.into(), fate }
     }
 
-    pub(crate) fn unexpected(http_status: StatusCode, reason: UnexpectedReason, fate: Fate) -> Self {
+    /// A success that cannot be read: nobody knows what it said.
+    fn unreadable(http_status: StatusCode) -> Self {
+        Self::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown)
+    }
+
+    fn unexpected(http_status: StatusCode, reason: UnexpectedReason, fate: Fate) -> Self {
         Self::new(UnexpectedAnswer::new(http_status, reason), fate)
     }
 }
@@ -110,7 +115,7 @@ pub(crate) fn nothing(response: Response) -> Result<(), Failure> {
         }
         Some(Slot::Absent) => Ok(()),
         None if says_nothing => Ok(()),
-        _ => Err(Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown)),
+        _ => Err(Failure::unreadable(http_status)),
     })
 }
 
@@ -119,8 +124,7 @@ fn one(response: Response, name: impl Fn(Fields<'_>) -> Slot<'_>) -> Result<Zero
     settle(response, |http_status, fields| {
         let slot = fields.map(name).unwrap_or_default();
         let text = slot.token().ok().flatten();
-        text.map(|text| Zeroizing::new(text.to_owned()))
-            .ok_or_else(|| Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown))
+        text.map(|text| Zeroizing::new(text.to_owned())).ok_or_else(|| Failure::unreadable(http_status))
     })
 }
 
@@ -147,7 +151,7 @@ pub(crate) struct CaptchaParts {
 /// Reads a captcha: all but its token may be missing, for there are several kinds.
 pub(crate) fn captcha(response: Response) -> Result<CaptchaParts, Failure> {
     settle(response, |http_status, fields| {
-        let unreadable = || Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown);
+        let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
         let token = fields.token.token().ok().flatten().ok_or_else(unreadable)?;
         Ok(CaptchaParts {
@@ -194,7 +198,7 @@ pub struct Renewed {
 /// Reads the answer to the renewal of an identity token: it has no `status`.
 pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
     settle(response, |http_status, fields| {
-        let unreadable = || Failure::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown);
+        let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
         if fields.status.token() == Ok(Some(ACCESS_DENIED)) {
             return Err(Failure::new(Error::AccessDenied, Fate::Over));
