@@ -245,7 +245,11 @@ fn every_row_of_the_table_is_served_and_needs_its_headers() {
 }
 
 fn bind_stage(tenant: &Emulator) -> idaas_login::PendingBind {
-    let code = tenant.wechat_login_code("an-openid");
+    bind_stage_of(tenant, "an-openid")
+}
+
+fn bind_stage_of(tenant: &Emulator, openid: &str) -> idaas_login::PendingBind {
+    let code = tenant.wechat_login_code(openid);
     match tenant.client().unwrap().login(device()).wechat_mini_program(code).send().unwrap() {
         Outcome::PendingBind(stage) => stage,
         other => panic!("{other:?}"),
@@ -415,6 +419,75 @@ fn the_ledger_tells_the_truth_about_lost_answers() {
     assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangshan"));
 }
 
+/// Two logins of one identity, both asked to bind: the faster one does, and the other one's state token is dead.
+#[test]
+fn an_identity_is_bound_once() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("alice").password("a"));
+    tenant.add_user(User::new("bob").password("b").mobile("152"));
+    let [faster, slower, third] = [0; 3].map(|_| bind_stage(&tenant));
+    let slower_token = slower.state_token().expose().to_owned();
+    assert!(faster.username_password("alice", "a").send().is_ok());
+    assert_eq!(tenant.pending(&slower_token), None);
+    let (code, recovery) = refusal!(slower.username_password("bob", "b"));
+    assert_eq!(code, "IDAAS.SDK.COMMON.1007");
+    assert!(matches!(recovery, Recovery::StartOver(_)));
+    assert_eq!(refusal!(third.wechat_mobile(tenant.wechat_phone_code("152"))).0, "IDAAS.SDK.COMMON.1007");
+    assert_eq!(tenant.bound_user(Platform::WeChat, "an-openid").as_deref(), Some("alice"));
+    let bound = |entry: &idaas_login::emulator::Entry| {
+        entry.effects.iter().any(|effect| matches!(effect, Effect::Bound { .. }))
+    };
+    assert_eq!(tenant.ledger().iter().filter(|entry| bound(entry)).count(), 1);
+}
+
+#[test]
+fn the_tenant_tells_what_a_state_token_stands_for() {
+    use idaas_login::endpoints::StageKind;
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").password("b").second_factor());
+    let stage = bind_stage(&tenant);
+    let bind = stage.state_token().expose().to_owned();
+    assert_eq!(tenant.pending(&bind), Some(StageKind::PendingBind));
+    let Ok(Outcome::MfaRequired(stage)) = stage.username_password("bob", "b").send() else {
+        panic!("a factor")
+    };
+    assert_eq!(tenant.pending(&bind), None, "it did its work");
+    assert_eq!(tenant.pending(stage.state_token().expose()), Some(StageKind::MfaRequired));
+    tenant.configure(|settings| settings.unbound = Unbound::Register);
+    let code = tenant.wechat_login_code("another");
+    let outcome = tenant.client().unwrap().login(device()).wechat_mini_program(code).send();
+    let Ok(Outcome::PendingRegister(stage)) = outcome else { panic!("{outcome:?}") };
+    let register = stage.state_token().expose().to_owned();
+    assert_eq!(tenant.pending(&register), Some(StageKind::PendingRegister));
+    tenant.advance(Duration::from_secs(10 * 60 + 1));
+    assert_eq!(tenant.pending(&register), None, "too old");
+    assert_eq!(tenant.pending("another"), None);
+}
+
+/// What is over is forgotten when there is much of it, and nothing else is.
+#[test]
+fn a_tenant_that_served_many_forgets_nothing_that_lives() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("bob").password("b").mobile("152"));
+    let Ok(Outcome::Authenticated(user)) = bind_stage(&tenant).username_password("bob", "b").send() else {
+        panic!("the password is right")
+    };
+    let serve_many = || {
+        for number in 0..10_000 {
+            tenant.accept_login_code(Platform::WeChat, format!("unused-{number}"), "nobody");
+        }
+    };
+    serve_many();
+    tenant.advance(Duration::from_secs(6 * 60));
+    let stage = bind_stage_of(&tenant, "another");
+    let verify_code = tenant.issue_code("152", SendType::BindMobileSms);
+    let login_code = tenant.wechat_login_code("a-third");
+    serve_many();
+    assert!(stage.phone("152").unwrap().submit(verify_code).send().is_ok());
+    assert!(tenant.client().unwrap().login(device()).wechat_mini_program(login_code).send().is_ok());
+    assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("bob"));
+}
+
 /// A state token of each kind, at each step that takes one: only the steps of its own stage are answered otherwise than
 /// with a dead token.
 #[test]
@@ -475,7 +548,7 @@ fn users_are_kept_apart() {
 
     // A code is good once.
     let code = tenant.issue_code("152", SendType::BindMobileSms);
-    let other = bind_stage(&tenant);
+    let other = bind_stage_of(&tenant, "another");
     let outcome = bind_stage(&tenant).phone("152").unwrap().submit(&code).send().unwrap();
     assert!(matches!(outcome, Outcome::Authenticated(_)));
     assert_eq!(refusal!(other.phone("152").unwrap().submit(&code)).0, "IDAAS.SDK.CAPTCHA.0007");
@@ -555,6 +628,12 @@ fn sessions_end_and_nothing_overflows() {
         settings.id_token_lifetime = Duration::MAX;
         settings.max_attempts = 1;
     });
+    let login = tenant.client().unwrap().login(device());
+    let outcome = login.wechat_mini_program(tenant.wechat_login_code("another-openid")).send().unwrap();
+    let Outcome::PendingBind(stage) = outcome else { panic!("{outcome:?}") };
+    let Ok(Outcome::Authenticated(_)) = stage.username_password("bob", "p").send() else {
+        panic!("the password is right")
+    };
     tenant.bind(Platform::WeChat, "an-openid", "nobody");
     let code = tenant.issue_code("152", SendType::BindMobileSms);
     let _ = bind_stage(&tenant).phone("152").unwrap().submit(&code).send();
@@ -628,6 +707,7 @@ mod over_http {
         assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
         let Outcome::Authenticated(user) = log_in() else { panic!("it was bound all the same") };
         assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangshan"));
+        assert_eq!(server.connections(), 2, "the one that was lost, and one for all the rest");
         // Once the server is gone, so is its port.
         drop(server);
         let failed = client.login(device()).wechat_mini_program("091z").send().unwrap_err();

@@ -41,7 +41,7 @@ use http::StatusCode;
 pub use self::server::EmulatorServer;
 use self::tenant::Tenant;
 use crate::client::{Client, Edition, WechatCodeField};
-use crate::endpoints::{Platform, SendType};
+use crate::endpoints::{Platform, SendType, StageKind};
 use crate::error::Error;
 use crate::transport::{Request, Response, Transport, TransportError};
 
@@ -470,6 +470,14 @@ impl Emulator {
     #[must_use]
     pub fn last_code(&self, destination: &str) -> Option<String> {
         self.tenant().last_code(destination)
+    }
+
+    /// The stage that a state token stands for: [`PendingBind`](StageKind::PendingBind),
+    /// [`PendingRegister`](StageKind::PendingRegister) or [`MfaRequired`](StageKind::MfaRequired); `None` if it is good for
+    /// nothing.
+    #[must_use]
+    pub fn pending(&self, state_token: &str) -> Option<StageKind> {
+        self.tenant().waiting_stage(state_token)
     }
 
     /// The user name of the account whose session this is.

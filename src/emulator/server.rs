@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
@@ -28,6 +30,7 @@ pub struct EmulatorServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl EmulatorServer {
@@ -40,12 +43,14 @@ impl EmulatorServer {
         // Dropping the sender is the signal, so there is nothing to send.
         let (stop, stopped) = oneshot::channel();
         let served = emulator.clone();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         let thread = thread::Builder::new().name("idaas-emulator".to_owned()).spawn(move || {
             // When the signal comes, the runtime is dropped, and every connection with it.
             runtime.block_on(async {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => {
-                        tokio::spawn(accept(listener, served));
+                        tokio::spawn(accept(listener, served, accepted));
                         let _ = stopped.await;
                     }
                     // It is closed again, so that whoever connects is refused.
@@ -53,7 +58,7 @@ impl EmulatorServer {
                 }
             });
         })?;
-        Ok(Self { emulator, address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { emulator, address, stop: Some(stop), thread: Some(thread), connections })
     }
 
     /// The tenant behind it.
@@ -66,6 +71,12 @@ impl EmulatorServer {
     #[must_use]
     pub fn base_address(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many connections it has accepted: a client that keeps its connections needs few.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// A client builder with this address and this tenant's client id and edition.
@@ -84,13 +95,14 @@ impl Drop for EmulatorServer {
     }
 }
 
-async fn accept(listener: TcpListener, emulator: Emulator) {
+async fn accept(listener: TcpListener, emulator: Emulator, accepted: Arc<AtomicUsize>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, or the peer is gone already: there is nothing to wait for but time.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
+        accepted.fetch_add(1, Ordering::Relaxed);
         let emulator = emulator.clone();
         tokio::spawn(async move {
             // Answers are small: without this the system waits for more to send.

@@ -34,7 +34,9 @@ pub(super) struct Tenant {
     pub(super) faults: Faults,
     pub(super) ledger: Vec<Entry>,
     pub(super) signing: Signing,
-    users: Vec<User>,
+    users: HashMap<String, User>,
+    /// Who has a number or an address, the first to come first.
+    contacts: HashMap<Contact, Vec<String>>,
     attempts: HashMap<String, Attempts>,
     login_codes: HashMap<(Platform, String), Issued<String>>,
     phone_codes: HashMap<(Platform, String), Issued<String>>,
@@ -43,15 +45,29 @@ pub(super) struct Tenant {
     captchas: HashMap<String, Issued<u32>>,
     passes: HashMap<String, Issued<String>>,
     flows: HashMap<String, Issued<Flow>>,
+    /// At so many things with a lifetime, those that are over are forgotten.
+    forget_at: usize,
     /// The issuer of the tokens that the request under way asks for.
     issuer: String,
     random: u64,
 }
 
+/// The field of a number or address, and the number or address itself.
+type Contact = (&'static str, String);
+
+const FORGET_AT: usize = 4096;
+
 /// Something with a lifetime.
 struct Issued<T> {
     value: T,
     at: SystemTime,
+}
+
+impl<T> Issued<T> {
+    /// Whether it is not older than it may become. What is from the future, by a clock that went back, is not.
+    fn is_good(&self, now: SystemTime, lifetime: Duration) -> bool {
+        !now.duration_since(self.at).is_ok_and(|age| age > lifetime)
+    }
 }
 
 /// Failed attempts in a row, of an account or a destination.
@@ -112,7 +128,8 @@ impl Tenant {
             faults: HashMap::new(),
             ledger: Vec::new(),
             signing: Signing::new(),
-            users: Vec::new(),
+            users: HashMap::new(),
+            contacts: HashMap::new(),
             attempts: HashMap::new(),
             login_codes: HashMap::new(),
             phone_codes: HashMap::new(),
@@ -121,6 +138,7 @@ impl Tenant {
             captchas: HashMap::new(),
             passes: HashMap::new(),
             flows: HashMap::new(),
+            forget_at: FORGET_AT,
             issuer: String::new(),
             random: EMULATORS.fetch_add(1, Ordering::Relaxed) << 32,
         }
@@ -129,8 +147,17 @@ impl Tenant {
     // What the tests and the person at the keyboard set up.
 
     pub(super) fn add_user(&mut self, user: User) {
-        self.users.retain(|other| other.user_name != user.user_name);
-        self.users.push(user);
+        if let Some(before) = self.users.remove(&user.user_name) {
+            for contact in contacts(&before) {
+                if let Some(names) = self.contacts.get_mut(&contact) {
+                    names.retain(|name| *name != before.user_name);
+                }
+            }
+        }
+        for contact in contacts(&user) {
+            self.contacts.entry(contact).or_default().push(user.user_name.clone());
+        }
+        self.users.insert(user.user_name.clone(), user);
     }
 
     pub(super) fn add_login_code(&mut self, platform: Platform, code: String, identity: String) {
@@ -156,7 +183,15 @@ impl Tenant {
 
     pub(super) fn session_user(&self, session_token: &str) -> Option<String> {
         let session = self.sessions.get(session_token)?;
-        (!self.is_over(session.at, self.settings.session_lifetime)).then(|| session.value.clone())
+        (!self.is_over(session, self.settings.session_lifetime)).then(|| session.value.clone())
+    }
+
+    pub(super) fn waiting_stage(&self, state_token: &str) -> Option<StageKind> {
+        self.live_flow(state_token).map(|flow| match flow.waits_for {
+            WaitsFor::Bind => StageKind::PendingBind,
+            WaitsFor::Register => StageKind::PendingRegister,
+            WaitsFor::SecondFactor { .. } => StageKind::MfaRequired,
+        })
     }
 
     pub(super) fn end_session(&mut self, session_token: &str) {
@@ -188,6 +223,7 @@ impl Tenant {
     // A request and its answer.
 
     pub(super) fn reply(&mut self, request: &Request) -> Reply {
+        self.forget_what_is_over();
         let path = request.uri().path().to_owned();
         let fault = self.faults.get_mut(&path).and_then(std::collections::VecDeque::pop_front);
         self.ledger.push(Entry { path, http_status: None, error_code: None, effects: Vec::new() });
@@ -428,7 +464,7 @@ impl Tenant {
         let valid = self
             .passes
             .get(pass)
-            .is_some_and(|known| known.value == destination && !self.is_over(known.at, lifetime));
+            .is_some_and(|known| known.value == destination && !self.is_over(known, lifetime));
         let Some(send_type) = row.send_type.filter(|_| valid) else {
             return refuse("IDAAS.SDK.CAPTCHA.0006", "Failed to send verification code");
         };
@@ -445,7 +481,7 @@ impl Tenant {
         let WaitsFor::SecondFactor { user_name, .. } = &flow.waits_for else {
             return refuse("IDAAS.SDK.COMMON.1007", "state_token parameter error");
         };
-        let user = self.users.iter().find(|user| user.user_name == *user_name);
+        let user = self.users.get(user_name);
         match user.and_then(|user| user.mobile.as_deref()) {
             Some(mobile) => Ok(json!({ "mobile": format!("+86-{}", bare(mobile)) })),
             None => refuse("SDK.COMMON.1013", "The corresponding user is not found"),
@@ -467,10 +503,7 @@ impl Tenant {
             DataForm::Null | DataForm::Absent => None,
         };
         let flow = |waits_for| Flow { waits_for, platform, identity: identity.clone(), fingerprint, allowed };
-        let bound = self.identities.get(&(platform, identity.clone()));
-        if let Some(user_name) =
-            bound.filter(|bound| self.users.iter().any(|user| user.user_name == **bound)).cloned()
-        {
+        if let Some(user_name) = self.account_of(platform, &identity).map(str::to_owned) {
             return Ok(self.past_first_factor(row, None, flow(WaitsFor::Bind), user_name));
         }
         let (waits_for, status) = match self.settings.unbound {
@@ -506,12 +539,7 @@ impl Tenant {
             return dead();
         };
         let token = token.trim_ascii();
-        let Some(issued) = self.flows.get(token) else { return dead() };
-        if self.is_over(issued.at, self.settings.state_token_lifetime) {
-            self.flows.remove(token);
-            return dead();
-        }
-        let flow = issued.value.clone();
+        let Some(flow) = self.live_flow(token).cloned() else { return dead() };
         let follows = match row.from {
             StageKind::PendingBind
             | StageKind::VerifyPhone(Scenario::Bind)
@@ -526,6 +554,23 @@ impl Tenant {
             return dead();
         }
         Ok((token.to_owned(), flow))
+    }
+
+    /// What a state token stands for that is good for a step. One to bind is not, once the identity is bound: by another
+    /// login that was faster.
+    fn live_flow(&self, state_token: &str) -> Option<&Flow> {
+        let issued = self.flows.get(state_token)?;
+        let flow = &issued.value;
+        let is_bound = || self.account_of(flow.platform, &flow.identity).is_some();
+        let is_dead = self.is_over(issued, self.settings.state_token_lifetime)
+            || (matches!(flow.waits_for, WaitsFor::Bind | WaitsFor::Register) && is_bound());
+        (!is_dead).then_some(flow)
+    }
+
+    /// The account that an identity is bound to, if there is such an account.
+    fn account_of(&self, platform: Platform, identity: &str) -> Option<&str> {
+        let user_name = self.identities.get(&(platform, identity.to_owned()))?;
+        self.users.contains_key(user_name).then_some(user_name)
     }
 
     /// Whether the list in `data` has the way of this step, if there is a list and the step is in it.
@@ -571,9 +616,8 @@ impl Tenant {
     fn prove_password(&mut self, user_name: &str, password: &str) -> Result<String, Refused> {
         let who = format!("user name {user_name}");
         self.check_lock(&who)?;
-        let known = self.users.iter().any(|user| {
-            user.user_name == user_name && user.password.as_ref().is_some_and(|known| known == password)
-        });
+        let user = self.users.get(user_name);
+        let known = user.and_then(|user| user.password.as_ref()).is_some_and(|known| known == password);
         self.count(&who, known)?;
         if known {
             Ok(user_name.to_owned())
@@ -595,7 +639,7 @@ impl Tenant {
         let right = self
             .verify_codes
             .get(&key)
-            .is_some_and(|sent| sent.value == code && !self.is_over(sent.at, lifetime));
+            .is_some_and(|sent| sent.value == code && !self.is_over(sent, lifetime));
         self.count(&who, right)?;
         if right {
             self.verify_codes.remove(&key);
@@ -606,12 +650,12 @@ impl Tenant {
     }
 
     /// The account with this number or address; a flow that may register one does, if there is none.
-    fn account(&mut self, flow: &Flow, channel: &str, destination: &str) -> Result<String, Refused> {
-        let has = |user: &User| {
-            let known = if channel == "email" { &user.email } else { &user.mobile };
-            known.as_ref().is_some_and(|known| bare(known) == bare(destination))
-        };
-        let found = self.users.iter().find(|user| has(user)).map(|user| user.user_name.clone());
+    fn account(&mut self, flow: &Flow, channel: &'static str, destination: &str) -> Result<String, Refused> {
+        let found = self
+            .contacts
+            .get(&(channel, bare(destination).to_owned()))
+            .and_then(|names| names.first())
+            .cloned();
         match (found, &flow.waits_for) {
             (Some(user_name), WaitsFor::SecondFactor { user_name: expected, .. })
                 if user_name != *expected =>
@@ -635,7 +679,7 @@ impl Tenant {
     }
 
     fn is_denied(&self, user_name: &str) -> bool {
-        self.users.iter().any(|user| user.user_name == user_name && user.denied)
+        self.users.get(user_name).is_some_and(|user| user.denied)
     }
 
     /// The step is proved: bind if that is what the flow waited for, and go on.
@@ -663,7 +707,7 @@ impl Tenant {
         flow: Flow,
         user_name: String,
     ) -> Value {
-        let user = self.users.iter().find(|user| user.user_name == user_name);
+        let user = self.users.get(&user_name);
         let left = user.map_or(0, |user| user.second_factors);
         if self.is_denied(&user_name) {
             return json!({ "status": "ACCESS_DENIED" });
@@ -732,9 +776,30 @@ impl Tenant {
         now.checked_add(self.passed).unwrap_or(now)
     }
 
-    /// Whether something is older than it may become. What is from the future, by a clock that went back, is not.
-    fn is_over(&self, at: SystemTime, lifetime: Duration) -> bool {
-        self.now().duration_since(at).is_ok_and(|age| age > lifetime)
+    fn is_over<T>(&self, issued: &Issued<T>, lifetime: Duration) -> bool {
+        !issued.is_good(self.now(), lifetime)
+    }
+
+    /// A tenant that serves for long does not fill the memory with codes and tokens that are good for nothing any more.
+    fn forget_what_is_over(&mut self) {
+        if self.issued_count() < self.forget_at {
+            return;
+        }
+        let now = self.now();
+        let Settings { code_lifetime, session_lifetime, state_token_lifetime, .. } = self.settings;
+        self.login_codes.retain(|_, issued| issued.is_good(now, code_lifetime));
+        self.phone_codes.retain(|_, issued| issued.is_good(now, code_lifetime));
+        self.verify_codes.retain(|_, issued| issued.is_good(now, code_lifetime));
+        self.captchas.retain(|_, issued| issued.is_good(now, code_lifetime));
+        self.passes.retain(|_, issued| issued.is_good(now, code_lifetime));
+        self.sessions.retain(|_, issued| issued.is_good(now, session_lifetime));
+        self.flows.retain(|_, issued| issued.is_good(now, state_token_lifetime));
+        self.forget_at = FORGET_AT.max(2 * self.issued_count());
+    }
+
+    fn issued_count(&self) -> usize {
+        let codes = self.login_codes.len() + self.phone_codes.len() + self.verify_codes.len();
+        codes + self.captchas.len() + self.passes.len() + self.sessions.len() + self.flows.len()
     }
 
     fn issued<T>(&self, value: T) -> Issued<T> {
@@ -744,7 +809,7 @@ impl Tenant {
     /// What `take` takes out, if it is not too old.
     fn take_fresh<T>(&mut self, take: impl FnOnce(&mut Self) -> Option<Issued<T>>) -> Option<T> {
         let issued = take(self)?;
-        (!self.is_over(issued.at, self.settings.code_lifetime)).then_some(issued.value)
+        (!self.is_over(&issued, self.settings.code_lifetime)).then_some(issued.value)
     }
 
     fn token(&mut self, kind: TokenKind) -> String {
@@ -762,7 +827,7 @@ impl Tenant {
             return tokens(TokenKind::Id);
         }
         let issued_at = self.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let user = self.users.iter().find(|user| user.user_name == user_name);
+        let user = self.users.get(user_name);
         let mobile =
             user.and_then(|user| user.mobile.as_deref()).map(|mobile| format!("+86-{}", bare(mobile)));
         let data = json!({
@@ -782,7 +847,7 @@ impl Tenant {
             "sub": user_name,
             "iat": issued_at,
             "nbf": issued_at.saturating_sub(120),
-            "exp": issued_at + self.settings.id_token_lifetime.as_secs(),
+            "exp": issued_at.saturating_add(self.settings.id_token_lifetime.as_secs()),
             "jti": self.random(22),
         });
         if let (Value::Object(claims), Value::Object(common)) = (&mut claims, common) {
@@ -838,6 +903,14 @@ fn issuer(request: &Request) -> String {
         }
     };
     origin + endpoints::ISSUER_PATH
+}
+
+/// What finds an account beside its user name.
+fn contacts(user: &User) -> impl Iterator<Item = Contact> {
+    let of = |channel, contact: &Option<String>| {
+        contact.as_deref().map(|contact| (channel, bare(contact).to_owned()))
+    };
+    of("mobile", &user.mobile).into_iter().chain(of("email", &user.email))
 }
 
 fn fingerprint(headers: &HeaderMap) -> Vec<u8> {
