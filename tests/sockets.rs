@@ -5,315 +5,40 @@
 //! what it heard, so that each test can also say how often a request arrived: once.
 #![cfg(feature = "ureq")]
 
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use idaas_login::endpoints::StageKind;
 use idaas_login::{
     Client, Error, Outcome, PendingBind, Phase, Recovery, Request, Sent, Transport, TransportError,
-    UnexpectedReason, UreqTransport, UreqTransportBuilder,
+    UnexpectedReason, UreqTransport,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use rcgen::KeyPair;
+use server::{
+    Act, Authority, GUARD, Heard, Received, Server, answer, answer_with, header, requests, say, transport,
+};
 use support::{CLIENT_ID, Came, SESSION_TOKEN, SOCIAL_BIND, SUCCESS, came, device};
 
 use Act::{
-    AllButTheLastByte, Await, Bytes, CloseNotify, Flood, Hear, Repeat, Say, Shake, Tell, Trickle, UntilClosed,
+    AllButTheLastByte, Await, Bytes, CloseNotify, Flood, Hear, Records, Repeat, Say, Shake, Tell, Trickle,
+    UntilClosed,
 };
 
 const CODE: &str = "091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8";
 const NEXT_CODE: &str = "0a3Next0Code0Of0Another0User0Zzz";
 /// As the pages print it: with an ellipsis in the middle.
 const PRINTED_STATE_TOKEN: &str = "eyJhbGcCJ9.eyJzdWMCJ9…tL2VPS8";
-
-/// No healthy test gets near it.
-const GUARD: Duration = Duration::from_secs(5);
-
-// ---- The scripted server
-
-/// One act of a server on one connection. When the script is at its end, the connection is closed.
-enum Act {
-    /// Shakes hands; the acts that follow are inside TLS.
-    Shake(Arc<ServerConfig>),
-    /// Reads a whole request.
-    Hear,
-    /// Reads so many bytes, and waits for one more, which stays unread.
-    Bytes(usize),
-    /// Reads a request but for its last byte, which arrives and stays unread: closing then resets the connection.
-    AllButTheLastByte,
-    Say(Vec<u8>),
-    /// Says it a byte at a time, as long as somebody listens.
-    Trickle(Vec<u8>),
-    /// Says it again and again until the client closes the connection, which it must.
-    Flood(&'static str),
-    /// The same, slowly.
-    Repeat(&'static str),
-    /// Waits until the client closes the connection, which it must.
-    UntilClosed,
-    /// Waits for the test.
-    Await(Receiver<()>),
-    /// Tells the test.
-    Tell(Sender<()>),
-    /// Ends TLS as one should.
-    CloseNotify,
-}
-
-fn say(text: &str) -> Act {
-    Say(text.as_bytes().to_vec())
-}
-
-fn answer_with(http_status: &str, headers: &str, body: &str) -> Act {
-    let length = body.len();
-    say(&format!("HTTP/1.1 {http_status}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"))
-}
-
-fn answer(http_status: &str, body: &str) -> Act {
-    answer_with(http_status, "Content-Type: application/json\r\n", body)
-}
-
-/// What one connection brought.
-type Heard = Vec<u8>;
-
-struct Server {
-    address: SocketAddr,
-    /// The address of the connection that tells the server to end.
-    last: Arc<Mutex<Option<SocketAddr>>>,
-    closed: Receiver<()>,
-    thread: Option<JoinHandle<Vec<Heard>>>,
-}
-
-impl Server {
-    /// One script for each connection that is expected. One more is heard out, and closed without an answer.
-    fn new(scripts: Vec<Vec<Act>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let last = Arc::new(Mutex::new(None));
-        let stop = Arc::clone(&last);
-        let (tell, closed) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            let mut scripts = scripts.into_iter();
-            let mut heard = Vec::new();
-            loop {
-                let (stream, peer) = listener.accept().unwrap();
-                if *stop.lock().unwrap() == Some(peer) {
-                    return heard;
-                }
-                heard.push(Connection::play(stream, scripts.next().unwrap_or_else(|| vec![Hear])));
-                let _ = tell.send(());
-            }
-        });
-        Self { address, last, closed, thread: Some(thread) }
-    }
-
-    fn http(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn https(&self) -> String {
-        format!("https://{}", self.address)
-    }
-
-    /// Waits until the server has closed one more connection.
-    fn wait_for_close(&self) {
-        self.closed.recv_timeout(GUARD).expect("the script comes to its end");
-    }
-
-    /// What each connection brought, in the order in which they came.
-    fn finish(mut self) -> Vec<Heard> {
-        self.stop().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-
-    fn stop(&mut self) -> thread::Result<Vec<Heard>> {
-        let Some(thread) = self.thread.take() else { return Ok(Vec::new()) };
-        // Everything that the client did queues before this connection.
-        let mut last = self.last.lock().unwrap();
-        let stream = TcpStream::connect(self.address);
-        *last = stream.as_ref().ok().map(|stream| stream.local_addr().unwrap());
-        drop(last);
-        thread.join()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.stop();
-    }
-}
-
-enum Wire {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
-}
-
-struct Connection {
-    wire: Wire,
-    heard: Heard,
-}
-
-impl Connection {
-    fn play(stream: TcpStream, script: Vec<Act>) -> Heard {
-        stream.set_read_timeout(Some(GUARD)).unwrap();
-        stream.set_write_timeout(Some(GUARD)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut connection = Self { wire: Wire::Plain(stream), heard: Vec::new() };
-        for act in script {
-            match connection.act(act) {
-                Ok(()) => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    panic!("the client let the server wait")
-                }
-                // The client went away.
-                Err(_) => break,
-            }
-        }
-        connection.heard
-    }
-
-    fn act(&mut self, act: Act) -> io::Result<()> {
-        match act {
-            Shake(config) => {
-                let Wire::Plain(stream) = &self.wire else { panic!("one handshake is enough") };
-                let mut stream = stream.try_clone()?;
-                let mut tls = ServerConnection::new(config).unwrap();
-                while tls.is_handshaking() {
-                    tls.complete_io(&mut stream)?;
-                }
-                self.wire = Wire::Tls(Box::new(StreamOwned::new(tls, stream)));
-                Ok(())
-            }
-            Hear => {
-                let rest = self.hear_head()?;
-                self.hear(rest)
-            }
-            Bytes(count) => {
-                self.hear(count)?;
-                self.peek()
-            }
-            AllButTheLastByte => {
-                let rest = self.hear_head()?;
-                self.hear(rest - 1)?;
-                self.peek()
-            }
-            Say(bytes) => self.say(&bytes),
-            Trickle(bytes) => bytes.into_iter().try_for_each(|byte| {
-                thread::sleep(Duration::from_millis(10));
-                self.say(&[byte])
-            }),
-            Flood(text) => {
-                let text = text.repeat(64 * 1024 / text.len());
-                for _ in 0..4096 {
-                    self.say(text.as_bytes())?;
-                }
-                panic!("the client takes whatever comes")
-            }
-            Repeat(text) => {
-                let started = Instant::now();
-                while started.elapsed() < GUARD {
-                    thread::sleep(Duration::from_millis(5));
-                    self.say(text.as_bytes())?;
-                }
-                panic!("the client waits for ever")
-            }
-            UntilClosed => loop {
-                self.hear(1)?;
-            },
-            Await(signal) => {
-                signal.recv_timeout(GUARD).expect("the test gives the signal");
-                Ok(())
-            }
-            Tell(signal) => {
-                signal.send(()).expect("the test waits for the signal");
-                Ok(())
-            }
-            CloseNotify => {
-                let Wire::Tls(tls) = &mut self.wire else { panic!("there is no TLS to end") };
-                tls.conn.send_close_notify();
-                tls.flush()
-            }
-        }
-    }
-
-    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.wire {
-            Wire::Plain(stream) => stream.write_all(bytes),
-            Wire::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
-        }
-    }
-
-    fn hear(&mut self, count: usize) -> io::Result<()> {
-        for _ in 0..count {
-            let mut byte = [0];
-            match &mut self.wire {
-                Wire::Plain(stream) => stream.read_exact(&mut byte)?,
-                Wire::Tls(tls) => tls.read_exact(&mut byte)?,
-            }
-            self.heard.push(byte[0]);
-        }
-        Ok(())
-    }
-
-    /// Reads to the end of a head; returns the length of the body that follows.
-    fn hear_head(&mut self) -> io::Result<usize> {
-        let start = self.heard.len();
-        while !self.heard[start..].ends_with(b"\r\n\r\n") {
-            self.hear(1)?;
-        }
-        Ok(body_length(&self.heard[start..]))
-    }
-
-    /// Waits for a byte that stays unread.
-    fn peek(&self) -> io::Result<()> {
-        let Wire::Plain(stream) = &self.wire else { panic!("only without TLS") };
-        stream.peek(&mut [0]).map(drop)
-    }
-}
-
-// ---- What a server heard
-
-/// One request as it was on the wire, perhaps cut short.
-struct Received {
-    head: Vec<u8>,
-    body: Vec<u8>,
-}
-
-fn body_length(head: &[u8]) -> usize {
-    let values = header(head, "content-length");
-    values.first().map_or(0, |value| std::str::from_utf8(value).unwrap().parse().unwrap())
-}
-
-fn header<'a>(head: &'a [u8], name: &str) -> Vec<&'a [u8]> {
-    let lines = head.split(|byte| *byte == b'\n').skip(1);
-    lines
-        .filter_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            line[..colon].eq_ignore_ascii_case(name.as_bytes()).then(|| line[colon + 1..].trim_ascii())
-        })
-        .collect()
-}
-
-/// The requests of one connection.
-fn requests(mut heard: &[u8]) -> Vec<Received> {
-    let mut requests = Vec::new();
-    while !heard.is_empty() {
-        let end = heard.windows(4).position(|four| four == b"\r\n\r\n").map_or(heard.len(), |at| at + 4);
-        let (lines, rest) = heard.split_at(end);
-        let (body, rest) = rest.split_at(body_length(lines).min(rest.len()));
-        requests.push(Received { head: lines.to_vec(), body: body.to_vec() });
-        heard = rest;
-    }
-    requests
-}
 
 /// How often a code arrived, on whichever connection.
 fn arrivals(heard: &[Heard], code: &str) -> usize {
@@ -359,10 +84,6 @@ impl Bystander {
 }
 
 // ---- The client's side
-
-fn transport() -> UreqTransportBuilder {
-    UreqTransport::builder().connect_timeout(Duration::from_secs(2)).call_timeout(Duration::from_secs(2))
-}
 
 fn client(address: impl Into<String>, transport: impl Transport + 'static) -> Client {
     Client::builder(address, CLIENT_ID).allow_loopback_http().build_with(transport).unwrap()
@@ -445,51 +166,6 @@ fn each<T>(rows: impl IntoIterator<Item = T>, check: impl Fn(T)) {
         .filter(Result::is_err)
         .count();
     assert_eq!(failed, 0, "rows that failed: their panics are printed above");
-}
-
-// ---- TLS
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "An authority of the tests");
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// Client settings that trust this authority alone.
-    fn trusted(&self) -> UreqTransportBuilder {
-        transport().root_certificates_pem(self.0.pem())
-    }
-
-    /// A server's settings, with a certificate for `host` that was valid until that year.
-    fn server(
-        &self,
-        host: &str,
-        until: i32,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(until, 1, 1);
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            );
-        Arc::new(config.unwrap())
-    }
-
-    fn good_server(&self) -> Arc<ServerConfig> {
-        self.server("127.0.0.1", 4000, rustls::ALL_VERSIONS)
-    }
 }
 
 // ---- Not sent
@@ -999,6 +675,31 @@ fn what_follows_an_answer_is_not_the_answer_to_the_next_request() {
     );
 }
 
+/// The same inside TLS, where what follows may be in records that nobody has decrypted yet when the connection is kept.
+#[test]
+fn what_follows_an_answer_in_other_records_is_not_the_answer_to_the_next_request() {
+    let authority = Authority::new();
+    let text = |body: &str, padding: usize| {
+        let padding = " ".repeat(padding);
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}{padding}", body.len() + padding.len())
+    };
+    // Wherever the end of the answer is in what is decrypted at a time, 4 KiB.
+    for padding in [0, 500, 3000, 3500, 3600, 3700, 3800, 4000, 5000] {
+        let (first, second) = (text(SOCIAL_BIND, padding), text(SUCCESS, 5000));
+        let records = Records(vec![first.clone(), second]);
+        let script = vec![Shake(authority.good_server()), Hear, records, UntilClosed];
+        let next = vec![Shake(authority.good_server()), Hear, say(&first), UntilClosed];
+        let server = Server::new(vec![script, next]);
+        let client = client(server.https(), authority.trusted().build().unwrap());
+        let came = log_in(&client);
+        assert!(matches!(came, Came::To(StageKind::PendingBind)), "{padding}: {came:?}");
+        let came = log_in_with(&client, NEXT_CODE);
+        assert!(matches!(came, Came::To(StageKind::PendingBind)), "{padding}: {came:?}");
+        drop(client);
+        assert_eq!(arrivals(&server.finish(), NEXT_CODE), 1, "{padding}");
+    }
+}
+
 /// The answer to a request that was given up is not the answer to the next one.
 #[test]
 fn a_late_answer_is_nobodys() {
@@ -1317,9 +1018,28 @@ fn a_configured_proxy_sees_no_request() {
             }
         },
     );
-    let transport = transport().proxy(format!("http://127.0.0.1:{}", closed_port())).build().unwrap();
-    let came = log_in(&client("https://acme.example.com", transport));
+    let proxied = || transport().proxy(format!("http://127.0.0.1:{}", closed_port())).build().unwrap();
+    let came = log_in(&client("https://acme.example.com", proxied()));
     assert_not_sent(&came, Phase::Connect, "no proxy there");
+    // Plain HTTP is for this machine; a proxy would take it to its own, and everybody between reads it.
+    let (proxy, here) = (Bystander::new(), Bystander::new());
+    let to_proxy = format!("http://{}", proxy.address());
+    let agent = direct_agent().proxy(Some(ureq::Proxy::new(&to_proxy).unwrap())).build().new_agent();
+    for transport in [transport().proxy(&*to_proxy).build().unwrap(), UreqTransport::from_agent(agent)] {
+        let came = log_in(&client(format!("http://{}", here.address()), transport));
+        assert_not_sent(&came, Phase::Prepare, "plain HTTP through a proxy");
+    }
+    proxy.assert_untouched("the proxy");
+    here.assert_untouched("this machine");
+}
+
+/// No limit is one, too.
+#[test]
+fn the_longest_time_limits_are_no_overflow() {
+    let server = Server::new(vec![vec![Hear, answer("200 OK", SUCCESS)]]);
+    let forever = transport().connect_timeout(Duration::MAX).call_timeout(Duration::MAX).build().unwrap();
+    assert_success(&log_in(&client(server.http(), forever)), "no limit");
+    assert_eq!(arrivals(&server.finish(), CODE), 1);
 }
 
 // ---- The transport by itself

@@ -12,10 +12,11 @@ pub use self::ureq::{UreqTransport, UreqTransportBuilder};
 
 /// A request: method, absolute URI, headers, body.
 ///
-/// The headers that hold a token are marked sensitive; the body holds secrets too.
+/// The headers that hold a token are marked sensitive, and print as `Sensitive`. The body holds secrets too, and prints as the
+/// list of its bytes, as numbers: print method, URI and headers, never the whole request.
 pub type Request = http::Request<Vec<u8>>;
 
-/// An answer: HTTP status, headers, body.
+/// An answer: HTTP status, headers, body. None of it is marked: headers and body print as the server wrote them.
 pub type Response = http::Response<Vec<u8>>;
 
 /// Sends a request and waits for the answer.
@@ -39,6 +40,12 @@ pub type Response = http::Response<Vec<u8>>;
 /// - Say [`Sent::No`] only with proof. Without, it is [`Sent::Maybe`].
 /// - Bound the time and the size of the answer.
 /// - Do not log headers or bodies; zeroize the request's body when it is sent.
+/// - Do not print a whole request or answer, in a panic message neither: `{request:?}` writes the body's bytes as numbers,
+///   which are the password or code that is sent. Method, URI and headers of a request can be printed.
+/// - Put nothing into a [`TransportError`] that must not be printed: every error that comes of it prints it.
+///
+/// A panic is caught, and counts as [`Sent::Maybe`]: the stage is not lost with it. What the panic says is the
+/// implementation's own; the library does not repeat it.
 pub trait Transport: Send + Sync {
     /// Sends `request` and waits for the answer.
     ///

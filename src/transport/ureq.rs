@@ -18,30 +18,36 @@ use ureq::unversioned::transport::{
     TcpConnector, Transport as Connection,
 };
 use ureq::{Agent, AsSendBody, Error as UreqError, Proxy, ProxyProtocol};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Phase, Request, Response, Transport, TransportError, is_loopback};
 use crate::error::{Error, InvalidInput};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A year: ureq adds time limits to the time that it is, which must have an end.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MAX_ANSWER_SIZE: usize = 2 << 20;
 const MAX_IDLE_CONNECTIONS: usize = 64;
 /// How much memory is set aside because the server announced so much; for more it has to send it.
 const TRUSTED_SIZE: usize = 64 << 10;
-/// Where ureq would log whole requests and answers, tokens and all.
-const LEAKY_LOG: &str = "ureq_proto::util";
+/// How much is set aside if it announced nothing.
+const FIRST_SIZE: usize = 8 << 10;
+/// Where ureq would log whole requests and answers, tokens and all, and where a redirect leads, with what stands in it.
+const LEAKY_LOGS: [&str; 2] = ["ureq_proto::util", "ureq::util"];
 
 /// Blocking HTTPS through ureq and rustls: the transport of [`ClientBuilder::build`](crate::ClientBuilder::build).
 ///
-/// - HTTPS only; plain HTTP only to this machine.
+/// - HTTPS only; plain HTTP only to this machine, and through no proxy.
 /// - No redirect is followed, no request is repeated, 4xx and 5xx are answers.
 /// - Connecting and the whole call have time limits, the answer has a size limit.
 /// - Connections are kept for reuse, as many as a busy service needs.
 /// - A proxy is used only if configured here, never from the environment.
 /// - An answer that begins with an interim `100 Continue` which has headers of its own is not understood, a limit of ureq.
-/// - Nothing is sent while the log target `ureq_proto` is enabled at the level `TRACE`, at which it writes whole requests and
-///   answers, tokens and all. Filter it to `DEBUG`.
+/// - Nothing is sent while the log target `ureq_proto` or `ureq` is enabled at the level `TRACE`, at which the one writes whole
+///   requests and answers, tokens and all, and the other where a redirect leads. Filter both to `DEBUG`.
+/// - The connections' buffers are wiped: of requests as soon as they are sent, of answers when the connection goes back to the
+///   pool or is closed. What rustls keeps of an answer that it decrypted, it frees as it is.
 /// - "Not sent" is proved: a recorder at the end of ureq's chain of connectors sees the first byte of each request go.
 ///
 /// Cloning is cheap: the clones share the connections.
@@ -61,9 +67,13 @@ impl UreqTransport {
 
     /// Over an agent of your own, with its time limits, its TLS, its pool and its proxy.
     ///
-    /// Redirects, and errors for HTTP statuses, are switched off in each request. "Not sent" is claimed for less than with
-    /// the transport of [`builder`](Self::builder), because nothing records when the request begins: only for a refused
-    /// connection, and for what ureq refuses before it connects. An answer may have 2 MiB.
+    /// Redirects, and errors for HTTP statuses, are switched off in each request. An answer may have 2 MiB.
+    ///
+    /// It promises less than the transport of [`builder`](Self::builder):
+    /// - "Not sent" is claimed only for a refused connection, and for what ureq refuses before it connects, because nothing
+    ///   records when the request begins. So middleware of the agent's must not send a request again.
+    /// - ureq's buffers, which hold the last request and the last answer of each connection, are not wiped.
+    /// - An answer that nobody asked for, sent behind another one within TLS, may be taken for the one to the next request.
     #[must_use]
     pub fn from_agent(agent: Agent) -> Self {
         Self { agent, max_answer_size: MAX_ANSWER_SIZE, recorded: false }
@@ -115,12 +125,18 @@ impl Transport for UreqTransport {
         if parts.uri.scheme() != Some(&Scheme::HTTPS) && !local() {
             return Err(TransportError::not_sent("neither https://, nor http:// to this machine"));
         }
-        if log::log_enabled!(target: LEAKY_LOG, log::Level::Trace) {
+        let is_proxied = |proxy: &Proxy| !proxy.is_no_proxy(&parts.uri);
+        if local() && self.agent.config().proxy().is_some_and(is_proxied) {
             return Err(TransportError::not_sent(
-                "at the level TRACE the log target ureq_proto writes tokens: filter it to DEBUG",
+                "http:// through a proxy, which would take it to another machine",
             ));
         }
-        PROGRESS.set(Phase::Prepare);
+        if LEAKY_LOGS.iter().any(|target| log::log_enabled!(target: target, log::Level::Trace)) {
+            return Err(TransportError::not_sent(
+                "at the level TRACE the log targets ureq and ureq_proto write tokens: filter them to DEBUG",
+            ));
+        }
+        let _outer = Outer(PROGRESS.replace(Phase::Prepare));
         let outcome = if parts.method == Method::GET {
             self.run(http::Request::from_parts(parts, ()))
         } else {
@@ -136,28 +152,29 @@ impl Transport for UreqTransport {
 
 /// The whole answer. A buffer that grows is zeroized: there may be a token in it.
 fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Result<Vec<u8>> {
-    let mut chunk = Zeroizing::new([0; 8 << 10]);
-    let mut body =
-        Zeroizing::new(Vec::with_capacity(announced.unwrap_or_default().min(max).min(TRUSTED_SIZE)));
+    // With a byte to spare, so that the end of an answer as long as announced shows without a larger buffer.
+    let first = announced.map_or(FIRST_SIZE, |length| length.min(max).min(TRUSTED_SIZE) + 1);
+    let mut body = Zeroizing::new(vec![0; first]);
+    let mut size = 0;
     loop {
-        let piece = match reader.read(&mut *chunk) {
-            Ok(size) => chunk.get(..size).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if piece.is_empty() {
-            return Ok(std::mem::take(&mut body));
+        if size == body.len() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * size));
+            larger.extend_from_slice(&body);
+            larger.resize(2 * size, 0);
+            body = larger;
         }
-        let size = body.len() + piece.len();
+        match reader.read(body.get_mut(size..).unwrap_or_default()) {
+            Ok(0) => {
+                body.truncate(size);
+                return Ok(std::mem::take(&mut body));
+            }
+            Ok(more) => size += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
         if size > max {
             return Err(io::Error::other(format!("the answer is larger than max_answer_size, {max} bytes")));
         }
-        if size > body.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(size.max(2 * body.capacity())));
-            larger.extend_from_slice(&body);
-            body = larger;
-        }
-        body.extend_from_slice(piece);
     }
 }
 
@@ -299,8 +316,8 @@ impl UreqTransportBuilder {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(self.connect_timeout))
-            .timeout_global(Some(self.call_timeout))
+            .timeout_connect(Some(self.connect_timeout.min(LONGEST)))
+            .timeout_global(Some(self.call_timeout.min(LONGEST)))
             .max_idle_connections(self.max_idle_connections)
             .max_idle_connections_per_host(self.max_idle_connections)
             .user_agent(concat!("idaas-login/", env!("CARGO_PKG_VERSION")))
@@ -364,6 +381,15 @@ thread_local! {
     static PROGRESS: Cell<Phase> = const { Cell::new(Phase::Prepare) };
 }
 
+/// Puts back how far the outer call had come if a call is made within another one, such as by a logger that sends.
+struct Outer(Phase);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        PROGRESS.set(self.0);
+    }
+}
+
 /// Records that a name is being resolved, and that it was.
 #[derive(Debug)]
 struct Resolving(DefaultResolver);
@@ -387,13 +413,44 @@ impl Resolver for Resolving {
 struct Connected;
 
 impl<In: Connection> Connector<In> for Connected {
-    type Out = In;
+    type Out = Drained<In>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, UreqError> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, UreqError> {
         if details.needs_tls() {
             PROGRESS.set(Phase::TlsHandshake);
         }
-        Ok(chained)
+        Ok(chained.map(Drained))
+    }
+}
+
+/// A connection that is not used again if more came than was read. Under TLS that may be a whole answer which nobody asked
+/// for and nobody has decrypted yet: the next request must not get it.
+#[derive(Debug)]
+struct Drained<In>(In);
+
+impl<In: Connection> Connection for Drained<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), UreqError> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, UreqError> {
+        self.0.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.buffers().input().is_empty() && self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
     }
 }
 
@@ -413,34 +470,82 @@ impl<In: Connection> Connector<In> for Secured {
     ) -> Result<Option<Self::Out>, UreqError> {
         // The connection to a proxy carries the negotiation with the proxy first, which is not the request.
         let to_proxy = self.proxy.as_ref() == Some(details.uri);
-        Ok(chained
-            .map(|connection| if to_proxy { Either::A(connection) } else { Either::B(Recorder(connection)) }))
+        if to_proxy {
+            // Whatever the proxy says now, there is no connection to the tenant yet.
+            PROGRESS.set(Phase::Connect);
+        }
+        let recorder = |connection| Recorder { connection, received: 0 };
+        Ok(chained.map(
+            |connection| {
+                if to_proxy { Either::A(connection) } else { Either::B(recorder(connection)) }
+            },
+        ))
     }
 }
 
 /// Records the first byte of a request that is handed to the connection: from then on it may have been sent.
+///
+/// It also wipes ureq's buffers, which live as long as the connection and are freed as they are: what was sent as soon as it
+/// is sent, what was received when the connection goes back to the pool or is closed. rustls has more of its own.
 #[derive(Debug)]
-struct Recorder<In>(In);
+struct Recorder<In: Connection> {
+    connection: In,
+    /// How many bytes came in since the buffer was last wiped: no more than its first so many can be of an answer.
+    received: usize,
+}
+
+impl<In: Connection> Recorder<In> {
+    /// Wipes what was received, all of which has been read.
+    fn wipe_received(&mut self) {
+        if self.received > 0 {
+            let received = std::mem::take(&mut self.received);
+            let free = self.connection.buffers().input_append_buf();
+            let end = received.min(free.len());
+            free.get_mut(..end).unwrap_or_default().zeroize();
+        }
+    }
+}
 
 impl<In: Connection> Connection for Recorder<In> {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
+        self.connection.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), UreqError> {
         PROGRESS.set(Phase::Exchange);
-        self.0.transmit_output(amount, timeout)
+        let transmitted = self.connection.transmit_output(amount, timeout);
+        self.connection.buffers().output().get_mut(..amount).unwrap_or_default().zeroize();
+        transmitted
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, UreqError> {
-        self.0.await_input(timeout)
+        let before = self.connection.buffers().input().len();
+        let awaited = self.connection.await_input(timeout);
+        let after = self.connection.buffers().input().len();
+        self.received = self.received.saturating_add(after.saturating_sub(before));
+        awaited
     }
 
+    /// Asked before the connection goes back to the pool, and when it is taken from it.
     fn is_open(&mut self) -> bool {
-        self.0.is_open()
+        if self.connection.buffers().input().is_empty() {
+            self.wipe_received();
+        }
+        self.connection.is_open()
     }
 
     fn is_tls(&self) -> bool {
-        self.0.is_tls()
+        self.connection.is_tls()
+    }
+}
+
+impl<In: Connection> Drop for Recorder<In> {
+    fn drop(&mut self) {
+        let buffers = self.connection.buffers();
+        let unread = buffers.input().len();
+        buffers.input_consume(unread);
+        // What was written into it and never sent, because the time was up.
+        buffers.output().zeroize();
+        self.wipe_received();
     }
 }
