@@ -48,12 +48,10 @@ impl Client {
 
 /// A captcha: a picture with a hole, and the piece that fits.
 ///
-/// | call | sends | gives |
-/// |---|---|---|
-/// | [`solve`](Self::solve) | `POST /api/v2/sdk/captcha/verify` | [`CaptchaPass`] |
-///
 /// Which parts there are depends on the kind that the tenant uses; the slider, which the pages document, has a picture and
 /// a piece.
+///
+#[doc = include_str!("../docs/stages/captcha.md")]
 #[derive(Clone)]
 pub struct Captcha {
     context: Context,
@@ -109,7 +107,7 @@ impl Captcha {
     /// empty sender are refused before anything is sent; a wrong `x` is refused by the API, class
     /// [`WrongInput`](crate::ErrorClass::WrongInput).
     pub fn solve(&self, x: f64, sender: impl Into<String>) -> Call<CaptchaPass> {
-        let sender = sender.into();
+        let sender = Zeroizing::new(sender.into());
         let body = self.point(x).and_then(|point| {
             body(&CAPTCHA_VERIFY, &self.context.client, &[&point, self.token.expose(), &sender])
         });
@@ -191,7 +189,7 @@ impl fmt::Debug for CaptchaImage {
 /// The right to ask for verification codes to one destination: a solved captcha.
 #[derive(Clone)]
 pub struct CaptchaPass {
-    sender: String,
+    sender: Zeroizing<String>,
     token: Zeroizing<String>,
 }
 
@@ -200,7 +198,7 @@ impl CaptchaPass {
     ///
     /// The API's answer to the solution has it as `captcha_token`.
     pub fn from_token(sender: impl Into<String>, token: impl Into<String>) -> Self {
-        Self { sender: sender.into(), token: Zeroizing::new(token.into()) }
+        Self { sender: Zeroizing::new(sender.into()), token: Zeroizing::new(token.into()) }
     }
 
     /// The destination that it was made for.
@@ -217,7 +215,7 @@ impl CaptchaPass {
 
     /// Checks that the pass was made for `destination`, and gives its token.
     pub(crate) fn token_for(&self, destination: &str) -> Result<&str, InvalidInput> {
-        if self.sender == destination {
+        if *self.sender == destination {
             Ok(&self.token)
         } else {
             Err(InvalidInput::new("captcha_token", "was made for another destination"))
@@ -226,9 +224,9 @@ impl CaptchaPass {
 }
 
 impl SealedReply for CaptchaPass {
-    type Kept = String;
+    type Kept = Zeroizing<String>;
 
-    fn read(sender: String, _: Context, response: Response) -> Result<Self, Failure> {
+    fn read(sender: Zeroizing<String>, _: Context, response: Response) -> Result<Self, Failure> {
         Ok(Self { sender, token: captcha_token(response)? })
     }
 }

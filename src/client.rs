@@ -1,6 +1,7 @@
 //! The client: a tenant, an application, a transport.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -9,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use crate::device::Device;
 use crate::error::{Error, InvalidInput};
 use crate::stage::{Context, Unauthenticated};
-use crate::transport::{Transport, is_loopback};
+use crate::transport::{Request, Response, Transport, TransportError, is_loopback};
 #[cfg(feature = "verify")]
 use crate::wire::endpoints::ISSUER_PATH;
 use crate::wire::endpoints::WECHAT_CODE;
@@ -69,6 +70,8 @@ pub enum WechatCodeField {
 /// A tenant, an application and a transport: where logins begin.
 ///
 /// One per application is enough. It is a cheap handle: clones share everything, and every stage holds one.
+///
+#[doc = include_str!("../docs/stages/client.md")]
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -126,8 +129,12 @@ impl Client {
         text.map_err(|_| InvalidInput::new("client_id", "is not text"))
     }
 
-    pub(crate) fn transport(&self) -> &dyn Transport {
-        &*self.0.transport
+    /// Sends one request, once. A transport that panics takes nothing along: nobody knows how far it came, and that is what
+    /// the caller is told. Of the panic itself nothing is told here, for it may quote the request.
+    pub(crate) fn exchange(&self, request: Request) -> Result<Response, TransportError> {
+        let transport = &*self.0.transport;
+        catch_unwind(AssertUnwindSafe(|| transport.send(request)))
+            .unwrap_or_else(|_| Err(TransportError::maybe_sent("the transport panicked")))
     }
 
     /// The header that carries a session token: the pages of CIAM print it without `X-`, those of EIAM with it.
@@ -261,12 +268,14 @@ fn base_address(text: &str, loopback_http: bool) -> Result<(Scheme, Authority), 
     if text.contains('#') {
         return invalid("has a fragment: give https:// and the tenant's domain alone");
     }
-    // What follows the host is nothing, or a colon and a port; a port that is none would be left out silently.
-    if !authority.as_str().ends_with(authority.host()) && authority.port_u16().is_none() {
-        return invalid("has a port that is none");
-    }
     if authority.as_str().contains('@') {
         return invalid("contains a user name");
+    }
+    // What follows the host is nothing, or a colon and a port; anything else would be left out silently.
+    let rest = authority.as_str().strip_prefix(authority.host()).unwrap_or(":");
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    if !rest.is_empty() && !rest.strip_prefix(':').is_some_and(is_port) {
+        return invalid("has a port that is none");
     }
     if authority.host().is_empty() {
         return invalid("has no host");

@@ -6,6 +6,8 @@ use http::StatusCode;
 use zeroize::Zeroizing;
 
 use crate::stage::{NotAllowed, Stage, Unauthenticated};
+#[cfg(feature = "tracing")]
+use crate::transport::Sent;
 use crate::transport::TransportError;
 use crate::wire::endpoints::Endpoint;
 use crate::wire::flows::VerifyMethod;
@@ -35,6 +37,24 @@ pub enum Error {
     /// A way that the tenant does not allow; from [`NotAllowed`], which also gives the stage back.
     #[error("the tenant does not allow {0} here; nothing was sent")]
     NotAllowed(VerifyMethod),
+}
+
+#[cfg(feature = "tracing")]
+impl Error {
+    /// What kind it is, in words that hold nothing of the login.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidInput(_) => "invalid input",
+            Self::Transport(error) => match error.sent() {
+                Sent::No => "not sent",
+                Sent::Maybe => "no answer",
+            },
+            Self::Refused(refusal) => refusal.code().class().name(),
+            Self::AccessDenied => "access denied",
+            Self::Unexpected(_) => "unexpected answer",
+            Self::NotAllowed(_) => "not allowed",
+        }
+    }
 }
 
 impl<S> From<NotAllowed<S>> for Error {
@@ -142,16 +162,22 @@ pub enum ErrorClass {
     Unknown,
 }
 
-impl fmt::Display for ErrorClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ErrorClass {
+    fn name(self) -> &'static str {
+        match self {
             Self::WrongInput => "wrong input",
             Self::DeadToken => "dead token",
             Self::Locked => "locked or limited",
             Self::Configuration => "configuration",
             Self::Server => "server failure",
             Self::Unknown => "undocumented code",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -203,7 +229,7 @@ impl fmt::Debug for ErrorCode {
 
 /// A name from the server, if it looks like the name of a status (`PASSWORD_WARN`) or like a code (`SDK.COMMON.1001`, or the
 /// five digits of WeChat's), and not like a mobile number, a verification code or a token.
-fn printable(name: &str) -> &str {
+pub(crate) fn printable(name: &str) -> &str {
     let plain =
         |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
     let starts_as_name = name.starts_with(|first: char| first.is_ascii_uppercase());
@@ -378,10 +404,11 @@ pub enum Recovery<S> {
 pub struct Unresolved<S>(S);
 
 impl<S: Stage> Unresolved<S> {
-    /// Begins again: the way that is always right.
+    /// Begins again: the way that is always safe.
     ///
     /// For a mini program it needs a fresh code from `wx.login`: a code works once, and the old one may be used up. If the
-    /// step was carried out after all, the new login finds the account bound and ends at once.
+    /// step was carried out after all, the new login finds the account bound, and ends or asks for the second factor. After a
+    /// renewal it gives the session up: there [`retry_anyway`](Self::retry_anyway) comes first.
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
         Unauthenticated::new(self.0.into_context())
@@ -446,6 +473,14 @@ impl<S> StepError<S> {
     /// Both: what happened, and what the caller holds now.
     pub fn into_parts(self) -> (Error, Recovery<S>) {
         (self.0.error, self.0.recovery)
+    }
+
+    pub(crate) fn recovery_name(&self) -> &'static str {
+        match self.0.recovery {
+            Recovery::Retry(_) => "Retry",
+            Recovery::Unresolved(_) => "Unresolved",
+            Recovery::StartOver(_) => "StartOver",
+        }
     }
 
     fn advice(&self) -> &'static str {

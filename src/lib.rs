@@ -12,6 +12,7 @@
 //!   a step with any other HTTP client.
 //! - [`Suspended`] is a stage put down between two requests; [`Client::resume`] picks it up.
 //! - [`endpoints`] is the table that all of it is built from.
+//! - [`manual`] has the chapters: getting started, failure, between requests, testing, moving from raw HTTP.
 //!
 //! ```
 //! use idaas_login::{Client, Device, Outcome};
@@ -37,6 +38,9 @@
 //! - `ureq` (default): `UreqTransport`, blocking HTTPS through ureq and rustls.
 //! - `verify` (default): `IdTokenVerifier`, by `ring`, which rustls brings anyway.
 //! - `seal` (default): `Sealer`, for a suspended stage that travels with the user's device.
+//! - `tracing`: a span for each step and each side call, at the level `INFO`, with names and numbers and nothing of the user:
+//!   `stage`, `step`, `endpoint`, `http_status`, `leads_to`, `error` (its kind), `error_code`, `recovery`, `duration_us`. A step
+//!   driven by hand has its span from [`Step::into_request`] to [`InFlight::receive`].
 //! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -58,10 +62,13 @@ mod device;
 pub mod emulator;
 mod error;
 mod identity;
+#[cfg(any(doc, doctest))]
+pub mod manual;
 mod secret;
 mod stage;
 mod step;
 mod suspend;
+mod trace;
 mod transport;
 mod wire;
 
@@ -94,26 +101,3 @@ pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportEr
 pub use self::transport::{UreqTransport, UreqTransportBuilder};
 pub use self::wire::endpoints;
 pub use self::wire::flows::{AllowedFlows, VerifyMethod};
-
-/// The examples of the README and of the documents are compiled with the tests, those that can run are run.
-#[cfg(doctest)]
-mod documents {
-    #[cfg(feature = "ureq")]
-    #[doc = include_str!("../README.md")]
-    mod readme {}
-
-    #[doc = include_str!("../docs/embedding-async.md")]
-    mod embedding_async {}
-
-    #[cfg(feature = "verify")]
-    #[doc = include_str!("../docs/identity.md")]
-    mod identity {}
-
-    #[cfg(feature = "seal")]
-    #[doc = include_str!("../docs/embedding.md")]
-    mod embedding {}
-
-    #[cfg(feature = "emulator")]
-    #[doc = include_str!("../docs/emulator.md")]
-    mod emulator {}
-}

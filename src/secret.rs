@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
@@ -34,6 +36,15 @@ impl Secret {
         value.set_sensitive(true);
         Ok(value)
     }
+}
+
+/// Canonical Base64 for URLs, decoded. The decoder's own buffer would keep what it had decoded before a character that is
+/// none.
+pub(crate) fn base64_url(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    let length = BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(bytes)
 }
 
 macro_rules! token {

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use crate::error::{Error, InvalidInput, StepError, UnexpectedAnswer};
 use crate::secret::StateToken;
 use crate::stage::{Context, Next, Outcome, Stage};
+use crate::trace::Trace;
 use crate::transport::{Request, Response, Sent, TransportError};
 use crate::wire::endpoints::Endpoint;
 use crate::wire::requests::{Body, Tokens, request};
@@ -15,6 +16,9 @@ use crate::wire::responses::{Failure, Fate, nothing};
 ///
 /// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`InFlight::receive`], and
 /// nothing else. Use those two with any HTTP client, an asynchronous one too.
+///
+/// The request is written when the step is made, and zeroized if it is never sent. The password or code that went in is the
+/// caller's: hand over a `&str`, or a `Zeroizing<String>`, which is zeroized here; a `String` would be freed as it is.
 #[must_use = "a step does nothing until it is sent: call send(), or into_request() to send it yourself"]
 pub struct Step<S, N = Outcome> {
     stage: S,
@@ -31,6 +35,7 @@ pub struct Step<S, N = Outcome> {
 pub struct InFlight<S, N = Outcome> {
     stage: S,
     endpoint: &'static Endpoint,
+    trace: Trace,
     next: PhantomData<fn() -> N>,
 }
 
@@ -45,7 +50,8 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn send(self) -> Result<N, StepError<S>> {
         let (request, in_flight) = self.into_request()?;
-        let answer = in_flight.stage.context().client.transport().send(request);
+        let client = &in_flight.stage.context().client;
+        let answer = in_flight.trace.within(|| client.exchange(request));
         in_flight.receive(answer)
     }
 
@@ -57,13 +63,18 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
     /// [`StepError`] with the stage in [`Recovery::Retry`](crate::Recovery::Retry) if an input cannot be right.
     pub fn into_request(self) -> Result<(Request, InFlight<S, N>), StepError<S>> {
         let Self { stage, endpoint, body, .. } = self;
+        let trace = Trace::begin(endpoint);
         let built = body.and_then(|body| {
             let context = stage.context();
             request(endpoint, &context.client, &context.device, stage.tokens(), body)
         });
         match built {
-            Ok(request) => Ok((request, InFlight { stage, endpoint, next: PhantomData })),
-            Err(invalid) => Err(StepError::retry(endpoint, invalid, stage)),
+            Ok(request) => Ok((request, InFlight { stage, endpoint, trace, next: PhantomData })),
+            Err(invalid) => {
+                let failed = StepError::retry(endpoint, invalid, stage);
+                trace.failed(failed.error(), Some(failed.recovery_name()));
+                Err(failed)
+            }
         }
     }
 }
@@ -74,23 +85,39 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn receive(self, answer: Result<Response, TransportError>) -> Result<N, StepError<S>> {
-        let Self { stage, endpoint, .. } = self;
-        let response = match answer {
-            Ok(response) => response,
-            Err(error) if error.sent() == Sent::No => return Err(StepError::retry(endpoint, error, stage)),
-            Err(error) => return Err(StepError::unresolved(endpoint, error, stage)),
-        };
-        let http_status = response.status();
-        match N::read(response) {
-            Ok(answer) => N::reached(stage, answer).map_err(|(stage, reason)| {
-                StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
-            }),
-            Err(failure) => Err(match failure.fate {
-                Fate::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
-                Fate::Unknown => StepError::unresolved(endpoint, failure.error, stage),
-                Fate::Over => StepError::start_over(endpoint, failure.error, stage),
-            }),
+        let Self { stage, endpoint, trace, .. } = self;
+        let result = read(stage, endpoint, &trace, answer);
+        match &result {
+            Ok(next) => trace.led_to(N::stage(next)),
+            Err(failed) => trace.failed(failed.error(), Some(failed.recovery_name())),
         }
+        result
+    }
+}
+
+/// What the answer, or that there is none, makes of the step.
+fn read<S: Stage, N: Next<S>>(
+    stage: S,
+    endpoint: &'static Endpoint,
+    trace: &Trace,
+    answer: Result<Response, TransportError>,
+) -> Result<N, StepError<S>> {
+    let response = match answer {
+        Ok(response) => response,
+        Err(error) if error.sent() == Sent::No => return Err(StepError::retry(endpoint, error, stage)),
+        Err(error) => return Err(StepError::unresolved(endpoint, error, stage)),
+    };
+    let http_status = response.status();
+    trace.answered(http_status);
+    match N::read(response) {
+        Ok(answer) => N::reached(stage, answer).map_err(|(stage, reason)| {
+            StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
+        }),
+        Err(failure) => Err(match failure.fate {
+            Fate::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
+            Fate::Unknown => StepError::unresolved(endpoint, failure.error, stage),
+            Fate::Over => StepError::start_over(endpoint, failure.error, stage),
+        }),
     }
 }
 
@@ -111,6 +138,7 @@ pub struct Call<T: Reply> {
 pub struct CallInFlight<T: Reply> {
     context: Context,
     endpoint: &'static Endpoint,
+    trace: Trace,
     kept: T::Kept,
 }
 
@@ -158,7 +186,8 @@ impl<T: Reply> Call<T> {
     /// [`DeadToken`](crate::ErrorClass::DeadToken) says that it is over.
     pub fn send(self) -> Result<T, Error> {
         let (request, in_flight) = self.into_request()?;
-        let answer = in_flight.context.client.transport().send(request);
+        let client = &in_flight.context.client;
+        let answer = in_flight.trace.within(|| client.exchange(request));
         in_flight.receive(answer)
     }
 
@@ -168,9 +197,17 @@ impl<T: Reply> Call<T> {
     /// [`Error::InvalidInput`] if an input cannot be right.
     pub fn into_request(self) -> Result<(Request, CallInFlight<T>), Error> {
         let Self { context, state_token, endpoint, body, kept } = self;
+        let trace = Trace::begin(endpoint);
         let tokens = Tokens { state: state_token.as_ref(), session: None };
-        let request = request(endpoint, &context.client, &context.device, tokens, body?)?;
-        Ok((request, CallInFlight { context, endpoint, kept }))
+        let built = body.and_then(|body| request(endpoint, &context.client, &context.device, tokens, body));
+        match built {
+            Ok(request) => Ok((request, CallInFlight { context, endpoint, trace, kept })),
+            Err(invalid) => {
+                let error = Error::from(invalid);
+                trace.failed(&error, None);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -180,7 +217,16 @@ impl<T: Reply> CallInFlight<T> {
     /// # Errors
     /// [`Error`]: what happened.
     pub fn receive(self, answer: Result<Response, TransportError>) -> Result<T, Error> {
-        T::read(self.kept, self.context, answer?).map_err(|failure| failure.error)
+        let Self { context, trace, kept, .. } = self;
+        let result = answer.map_err(Error::from).and_then(|response| {
+            trace.answered(response.status());
+            T::read(kept, context, response).map_err(|failure| failure.error)
+        });
+        match &result {
+            Ok(_) => trace.done(),
+            Err(error) => trace.failed(error, None),
+        }
+        result
     }
 }
 
@@ -220,6 +266,6 @@ impl<S: fmt::Debug, N> fmt::Debug for InFlight<S, N> {
             .field("stage", &self.stage)
             .field("step", &self.endpoint.step)
             .field("path", &self.endpoint.path)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,8 @@ mod support;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use idaas_login::{Outcome, Recovery, Stage, StepError, VerifyMethod};
+use idaas_login::{CaptchaPass, Error, Outcome, Recovery, Stage, StepError, VerifyMethod};
+use proptest::prelude::*;
 use support::{SOCIAL_BIND, always, client, device, log_in, response, script};
 
 /// What came of a step, in words.
@@ -249,6 +250,10 @@ fn d13_a_code_is_a_refusal_whatever_the_http_status() {
     case("d13_unknown_code", 400, &coded("IDAAS.SDK.NEW.4711", "x"), bind);
     case("d13_code_that_is_no_name", 400, &coded("eyJhbGciOiJIUzI1NiJ9.x.y", "x"), bind);
     case("d13_numeric_code", 400, r#"{"status":400,"error_code":40029,"error_msg":null}"#, bind);
+    // A whole number is a code all the same; what is none is not.
+    case("d13_negative_code", 400, r#"{"error_code":-5,"error_msg":"x"}"#, bind);
+    case("d13_negative_zero", 400, r#"{"error_code":-0,"error_msg":"x"}"#, bind);
+    case("d13_decimal_code", 400, r#"{"error_code":1.0,"error_msg":"x"}"#, bind);
     case("d13_code_without_message", 400, r#"{"error_code":"SDK.COMMON.1013"}"#, bind);
     case("d13_empty_code_is_none", 400, r#"{"error_code":"","error_msg":"x"}"#, bind);
     case(
@@ -259,6 +264,13 @@ fn d13_a_code_is_a_refusal_whatever_the_http_status() {
     );
     case("d13_unreadable_code", 200, r#"{"error_code":{},"status":"SUCCESS","session_token":"s1"}"#, bind);
     case("d13_blank_code_is_none", 400, r#"{"error_code":" ","error_msg":"x"}"#, bind);
+    // A field with nothing in it tells of nothing.
+    case(
+        "d13_code_and_blank_tokens",
+        400,
+        r#"{"error_code":"IDAAS.SDK.CAPTCHA.0007","error_msg":"x","session_token":"","state_token":" "}"#,
+        bind,
+    );
     case("d13_busy_http_503", 503, &coded("SDK.COMMON.1008", "busy"), bind);
     case("d13_code_and_success", 400, r#"{"error_code":"X.1","status":"SUCCESS"}"#, bind);
     case("d13_code_and_follow_on_status", 200, r#"{"error_code":0,"status":"MFA_AUTH"}"#, bind);
@@ -426,6 +438,33 @@ fn escapes_in_keys_and_tokens_are_read() {
     case("escapes", 200, body, login);
 }
 
+/// Half a surrogate pair and a number beyond all bounds are JSON by its grammar.
+#[test]
+fn a_field_that_cannot_be_decoded_does_not_hide_the_others() {
+    let locked = r#"{"error_code":"SDK.LOGIN.1003","error_msg":"\ud800"}"#;
+    assert!(
+        bind(400, locked)
+            .starts_with("Retry\n  username_password failed: refused by the API: SDK.LOGIN.1003")
+    );
+    let dead = r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":1e999}"#;
+    assert!(bind(400, dead).starts_with("StartOver\n"));
+    for id_token in ["1e999", r#""\ud800""#] {
+        let body = format!(r#"{{"status":"SUCCESS","session_token":"s1","id_token":{id_token}}}"#);
+        assert!(login(200, &body).starts_with("Authenticated\n  session_token: \"s1\""), "{id_token}");
+    }
+    assert!(login(200, r#"{"status":"SUCCESS","session_token":"\ud800"}"#).starts_with("Unresolved\n"));
+}
+
+#[test]
+fn null_beside_a_token_is_as_good_as_absent_in_any_order() {
+    for tokens in
+        [r#""session_token":null,"session_token":"s1""#, r#""session_token":"s1","session_token":null"#]
+    {
+        let body = format!(r#"{{"status":"SUCCESS",{tokens}}}"#);
+        assert!(login(200, &body).starts_with("Authenticated\n  session_token: \"s1\""), "{body}");
+    }
+}
+
 #[test]
 fn undocumented_fields_are_ignored_whatever_is_in_them() {
     let mut body = String::from(r#"{"status":"SUCCESS","session_token":"s1","#);
@@ -474,5 +513,72 @@ fn mutated_answers_lead_nowhere_new() {
                 assert!(stands || !told.starts_with("Authenticated"), "{text}\n{told}");
             }
         }
+    }
+}
+
+/// A piece of a JSON string: what stands for itself, and every kind of escape, halves of surrogate pairs among them.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -!#-\\[\\]-~é€😀]{1,6}",
+        prop::sample::select(vec![r"\n", r"\r", r"\t", r"\b", r"\f", r"\/", r"\\", r#"\""#])
+            .prop_map(str::to_owned),
+        any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")),
+        (0xd800..0xe000_u16).prop_map(|half| format!("\\u{half:04X}")),
+        any::<char>().prop_map(|c| {
+            let units =
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>();
+            units.concat()
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Text is unescaped here, not by serde_json, whose buffer would keep it: with the same result.
+    #[test]
+    fn escapes_are_undone_as_serde_json_does(pieces in prop::collection::vec(piece(), 0..8)) {
+        let json = format!("\"{}\"", pieces.concat());
+        let expected: Option<String> = serde_json::from_str(&json).ok();
+        let body = format!(r#"{{"status":"MFA_AUTH","state_token":"a","data":{json}}}"#);
+        // What cannot be read is kept as it stands.
+        let stage = support::mfa_required(&client(always(200, &body)));
+        prop_assert_eq!(stage.data(), Some(expected.as_ref().unwrap_or(&json).as_str()));
+        let body = format!(r#"{{"error_code":"X.1","error_msg":{json}}}"#);
+        let failed = client(always(400, &body)).login(device()).wechat_mini_program("a").send().unwrap_err();
+        // A message that cannot be read does not hide the code.
+        let idaas_login::Error::Refused(refusal) = failed.error() else { panic!("{failed}") };
+        prop_assert_eq!(refusal.message(), expected.unwrap_or_default());
+    }
+
+    /// The same for bytes that are no UTF-8.
+    #[test]
+    fn broken_encodings_are_replaced_as_the_standard_library_does(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        let bytes: Vec<u8> = bytes.into_iter().filter(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).collect();
+        let body = [br#"{"error_code":"X.1","error_msg":""#, &*bytes, br#""}"#].concat();
+        let client = client(move |_: idaas_login::Request| Ok(response(400, body.clone())));
+        let failed = client.login(device()).wechat_mini_program("a").send().unwrap_err();
+        let idaas_login::Error::Refused(refusal) = failed.error() else { panic!("{failed}") };
+        prop_assert_eq!(refusal.message(), String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn d11_access_denied_is_told_by_every_side_call() {
+    for body in [r#"{"status":"ACCESS_DENIED"}"#, r#"{"status":"ACCESS_DENIED","mobile":"m","token":"t"}"#] {
+        let client = client(script(vec![
+            Ok(response(200, support::MFA_AUTH)),
+            Ok(response(200, body)),
+            Ok(response(200, body)),
+            Ok(response(200, body)),
+            Ok(response(200, body)),
+        ]));
+        let stage = support::mfa_required(&client);
+        let denied = |error: Error| assert!(matches!(error, Error::AccessDenied), "{error}");
+        denied(stage.registered_mobile().send().unwrap_err());
+        denied(client.captcha(&device()).send().unwrap_err());
+        denied(client.captcha_from_token(&device(), "t").solve(1.0, "152").send().unwrap_err());
+        let pass = CaptchaPass::from_token("152", "pass");
+        denied(stage.phone("152").send_code(&pass).send().unwrap_err());
     }
 }

@@ -474,3 +474,13 @@ fn a_renewal_is_read_as_documented() {
         assert_eq!(recovery, expected, "{http_status} {body}");
     }
 }
+
+#[test]
+fn a_verifier_prints_what_it_expects() {
+    assert_eq!(
+        format!("{:?}", verifier()),
+        format!(
+            "IdTokenVerifier {{ issuer: Some(\"{ISSUER}\"), client_id: \"{CLIENT_ID}\", algorithms: [Rs256], leeway: 60s, .. }}"
+        )
+    );
+}

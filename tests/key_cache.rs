@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::endpoints::{KEYS_PATH, Platform};
@@ -406,10 +406,97 @@ fn a_panic_in_a_fetch_blocks_nobody() {
         .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
         .build();
     let token = setting.token();
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cache.verify(&token, RS256))).is_err());
+    let failure = cache.verify(&token, RS256).unwrap_err();
+    let IdTokenError::Keys(cause) = &failure else { panic!("{failure}") };
+    assert_eq!(cause.to_string(), "no answer: the transport panicked (request may have been sent)");
     panics.store(false, Ordering::SeqCst);
     setting.pass(10);
     cache.verify(&token, RS256).unwrap();
+}
+
+/// Keys are fetched anew when they are an hour old, and not before, though the cooldown is long over.
+#[test]
+fn keys_that_are_not_old_are_not_fetched_again() {
+    let setting = Setting::new();
+    let cache = setting.cache();
+    cache.verify(&setting.token(), RS256).unwrap();
+    setting.pass(3599);
+    cache.verify(&setting.token(), RS256).unwrap();
+    assert_eq!(setting.fetches(), 1);
+    setting.pass(1);
+    cache.verify(&setting.token(), RS256).unwrap();
+    assert_eq!(setting.fetches(), 2);
+}
+
+/// A set of 256 KiB is read, a larger one is not.
+#[test]
+fn a_key_set_has_a_largest_size() {
+    const LARGEST: usize = 256 << 10;
+    for (size, is_read) in [(LARGEST, true), (LARGEST + 1, false)] {
+        let setting = Setting::new();
+        let tenant = setting.tenant.clone();
+        let client = setting
+            .tenant
+            .client_builder("https://emulator.invalid")
+            .build_with(move |request: Request| {
+                let mut answer = tenant.send(request)?;
+                answer.body_mut().resize(size, b' ');
+                Ok(answer)
+            })
+            .unwrap();
+        let verified = KeyCache::new(&client).verify(&setting.token(), RS256);
+        match verified {
+            Ok(_) => assert!(is_read, "{size} bytes"),
+            Err(failure) => {
+                assert!(!is_read && matches!(failure, IdTokenError::KeySet), "{size} bytes: {failure}");
+            }
+        }
+    }
+}
+
+/// Who waits for another thread's fetch goes on when it ends, and not when nobody waits any longer, after five seconds.
+#[test]
+fn the_end_of_a_fetch_wakes_who_waits_for_it() {
+    let setting = Setting::new();
+    let (client, at_the_keys, go_on) = stopping(&setting);
+    let (asks, asked) = channel();
+    let cache = KeyCache::builder(&client)
+        .clock(move || {
+            let _ = asks.send(());
+            UNIX_EPOCH + Duration::from_secs(1_000_000)
+        })
+        .build();
+    let token = setting.token();
+    let verify = || {
+        let (cache, token) = (cache.clone(), token.clone());
+        thread::spawn(move || cache.verify(&token, RS256).map(drop))
+    };
+    let fetching = verify();
+    at_the_keys.recv_timeout(Duration::from_secs(10)).unwrap();
+    while asked.try_recv().is_ok() {}
+    let waiting = verify();
+    // It has looked at the clock, the last that it does before it waits; what is left of the way no one can see.
+    asked.recv_timeout(Duration::from_secs(10)).unwrap();
+    (0..10_000).for_each(|_| thread::yield_now());
+    let released = Instant::now();
+    go_on.send(()).unwrap();
+    fetching.join().unwrap().unwrap();
+    waiting.join().unwrap().unwrap();
+    assert!(released.elapsed() < Duration::from_secs(4), "{:?}", released.elapsed());
+}
+
+/// What is not said is as the documentation says: an hour, ten seconds.
+#[test]
+fn the_settings_are_printed() {
+    let client = support::client(support::always(404, ""));
+    assert_eq!(
+        format!("{:?}", KeyCache::builder(&client)),
+        "KeyCacheBuilder { max_age: 3600s, cooldown: 10s, .. }"
+    );
+    assert_eq!(
+        format!("{:?}", KeyCache::new(&client)),
+        "KeyCache { keys: None, max_age: 3600s, cooldown: 10s, .. }"
+    );
 }
 
 /// A clock that is set back makes keys old at the worst, never eternal.

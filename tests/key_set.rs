@@ -550,6 +550,7 @@ fn a_set_is_read_leniently_and_its_keys_strictly() {
             matches!(verified, Err(IdTokenError::UnknownKey | IdTokenError::UnsuitableKey)),
             "{what}: {verified:?}"
         );
+        assert_eq!(alone.len(), 0, "{what}");
         // It does not stand in the way of the good one.
         for keys in [[skipped.clone(), good.clone()], [good.clone(), skipped.clone()]] {
             let set = set(&keys);

@@ -2,13 +2,14 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use idaas_login::endpoints::StageKind;
+use idaas_login::endpoints::{self, Endpoint, StageKind};
 use idaas_login::{Edition, Error, Outcome, Recovery, Request, Response, Sent, TransportError};
-use support::{Answers, SOCIAL_BIND, SUCCESS, client, device, pending_bind, response, script};
+use support::{Answers, Came, SOCIAL_BIND, SUCCESS, client, device, pending_bind, response, script};
 
 /// What happens to the request, and the recovery that the design says.
 type Row = (&'static str, fn() -> Result<Response, TransportError>, &'static str);
@@ -185,6 +186,23 @@ fn starting_over_keeps_the_device_and_drops_the_token() {
     assert!(!seen[2].contains_key("x-state-token"));
 }
 
+/// A transport that panics takes nothing along: whatever it holds, the step may have been carried out.
+#[test]
+fn a_transport_that_panics_loses_nothing() {
+    for row in idaas_login::endpoints::ALL.iter().copied() {
+        let came = support::take(row, Edition::Ciam, Arc::new(|_| panic!("a transport that panics")));
+        let name = support::name(row);
+        let expected = if row.moves_the_flow() { "Unresolved" } else { "error" };
+        assert_eq!(came.recovery(), expected, "{name}: {came:?}");
+        let Some(Error::Transport(error)) = came.error() else { panic!("{name}: {came:?}") };
+        assert_eq!(error.sent(), Sent::Maybe, "{name}");
+        assert_eq!(error.to_string(), "no answer: the transport panicked (request may have been sent)");
+        if let support::Came::Unresolved(_, stage) = came {
+            assert_eq!(stage, row.from, "{name}: the stage that comes back");
+        }
+    }
+}
+
 /// `send` is `into_request`, the transport and `receive`: driving them by hand gives the same.
 #[test]
 fn a_step_can_be_driven_by_hand() {
@@ -239,4 +257,67 @@ fn question_mark_works_for_callers_that_do_not_care() {
         error.to_string(),
         "wechat_mini_program failed: before connecting: offline (request not sent); the stage is handed back"
     );
+}
+
+/// Whose answers look alike: the steps that move the flow, and the side calls by what they give.
+fn kind(row: &Endpoint) -> &'static str {
+    match (row.from, row.step) {
+        (StageKind::Authenticated, _) => "renewal",
+        (StageKind::Client, _) => "captcha",
+        (StageKind::Captcha, _) => "solution",
+        (StageKind::MfaRequired, "registered_mobile") => "mobile",
+        (_, "send_code") => "code",
+        _ => "step",
+    }
+}
+
+/// Which kinds take which other kinds' answers for their own: the statuses are the same for every step, and nothing in such an
+/// answer says what it answers.
+const INDISTINGUISHABLE: &[(&str, &str)] = &[("step", "step")];
+
+/// Something between confuses answers: unless they are the same anyway, it is noticed, and nobody knows what became of
+/// the step.
+#[test]
+fn an_answer_to_something_else_is_no_answer() {
+    let mut table = BTreeMap::new();
+    for row in endpoints::ALL {
+        for other in endpoints::ALL {
+            let (own, theirs) = (kind(row), kind(other));
+            let answers: &[&str] = if theirs == "step" {
+                &[SUCCESS, SOCIAL_BIND, support::USER_REGISTER, support::MFA_AUTH]
+            } else {
+                &[support::good_answer(other)]
+            };
+            for &answer in answers {
+                let came = support::take(row, Edition::Ciam, Arc::new(move |_| Ok(response(200, answer))));
+                let pair = format!("{}, with the answer to {}", support::name(row), support::name(other));
+                let expected = if own == theirs || INDISTINGUISHABLE.contains(&(own, theirs)) {
+                    "-"
+                } else if row.moves_the_flow() {
+                    "Unresolved"
+                } else {
+                    "error"
+                };
+                assert_eq!(came.recovery(), expected, "{pair}: {came:?}");
+                let said = match (&came, came.error()) {
+                    (_, None) => "taken for its own".to_owned(),
+                    (Came::Unresolved(_, stage), _) if *stage != row.from => {
+                        panic!("{pair}: {stage:?} came back")
+                    }
+                    (_, Some(Error::Unexpected(answer))) => answer.reason().to_string(),
+                    (_, Some(error)) => panic!("{pair}: {error:?}"),
+                };
+                table
+                    .entry((own, theirs))
+                    .or_insert_with(BTreeSet::new)
+                    .insert(format!("{expected:10} {said}"));
+            }
+        }
+    }
+    let mut text = String::new();
+    for ((own, theirs), said) in table {
+        let said: Vec<_> = said.into_iter().collect();
+        writeln!(text, "{own:8} answered as {theirs:8} {}", said.join(" | ")).unwrap();
+    }
+    snapshot!("recovery", "answers_of_others", text);
 }

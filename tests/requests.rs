@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind};
-use idaas_login::{Client, Edition, Error, Recovery, Request, WechatCodeField};
+use idaas_login::{Client, Edition, Error, Outcome, Recovery, Request, WechatCodeField};
 use support::{CLIENT_ID, STATE_TOKEN, SUCCESS, client, device, response};
 
 /// The request of a row's step.
@@ -149,31 +149,41 @@ fn only_codes_are_trimmed() {
     assert_eq!(body(request), r#"{"mobile":"+86-152 0165","verify_code":"1234"}"#);
 }
 
+/// Every step that takes an input refuses one that cannot be right, before anything is sent.
 #[test]
 fn an_input_that_cannot_be_right_hands_the_stage_back_unsent() {
-    let client = client(|request: Request| {
-        assert_eq!(
-            request.uri().path(),
-            endpoints::LOGIN_WECHAT_MINI_PROGRAM.path,
-            "nothing else may be sent"
-        );
-        Ok(response(200, support::SOCIAL_BIND))
-    });
+    let answered = |body: &'static str| {
+        client(move |request: Request| {
+            let logins = [&endpoints::LOGIN_WECHAT_MINI_PROGRAM, &endpoints::LOGIN_ALIPAY_MINI_PROGRAM];
+            assert!(logins.iter().any(|row| row.path == request.uri().path()), "nothing else may be sent");
+            Ok(response(200, body))
+        })
+    };
+    let client = answered(support::SOCIAL_BIND);
+    let registering = answered(support::USER_REGISTER);
+    let second = answered(support::MFA_AUTH);
     let bind = || support::pending_bind(&client);
+    let register = || support::pending_register(&registering);
+    let mfa = || support::mfa_required(&second);
     let mut seen = Vec::new();
-    let mut check = |failed: Option<(Error, bool)>| {
+    let mut rows = Vec::new();
+    let mut check = |row: Option<&'static Endpoint>, failed: Option<(Error, bool)>| {
         let (error, retry) = failed.expect("it must be refused");
         assert!(matches!(error, Error::InvalidInput(_)), "{error:?}");
         assert!(retry, "{error}");
         seen.push(error.to_string());
+        rows.extend(row);
     };
     macro_rules! refused {
-        ($step:expr) => {
-            check($step.send().err().map(|failed| {
+        ($step:expr) => {{
+            let failed = $step.send().err();
+            let row = failed.as_ref().map(|failed| failed.endpoint());
+            let parts = failed.map(|failed| {
                 let (error, recovery) = failed.into_parts();
                 (error, matches!(recovery, Recovery::Retry(_)))
-            }))
-        };
+            });
+            check(row, parts)
+        }};
     }
     refused!(client.login(device()).wechat_mini_program(" \t"));
     refused!(client.login(device()).wechat_mini_program("09\n1z"));
@@ -186,6 +196,22 @@ fn an_input_that_cannot_be_right_hands_the_stage_back_unsent() {
     refused!(bind().email("a@b.c").unwrap().submit(" "));
     refused!(client.login(device()).wechat_mini_program_mobile(""));
     refused!(client.login(device()).alipay_mini_program(""));
+    refused!(register().wechat_mobile(" "));
+    refused!(register().phone("152").unwrap().submit(""));
+    refused!(register().email("a\0@b.c").unwrap().submit("123456"));
+    refused!(mfa().phone("152").submit("12\t3456"));
+    refused!(mfa().email("").submit("123456"));
+    let alipay = |client: &Client| client.login(device()).alipay_mini_program("4b2").send().unwrap();
+    if let Outcome::PendingBind(stage) = alipay(&client) {
+        refused!(stage.alipay_mobile(""));
+    }
+    if let Outcome::PendingRegister(stage) = alipay(&registering) {
+        refused!(stage.alipay_mobile(""));
+    }
+    for row in support::flow_rows().filter(|row| !row.fields.is_empty()) {
+        let name = support::name(row);
+        assert!(rows.contains(&row), "tests/requests.rs: no input of {name} is refused: add one");
+    }
     snapshot!("errors", "invalid_input", seen.join("\n"));
 }
 
@@ -269,6 +295,8 @@ fn a_base_address_is_https_and_a_host() {
         "https://acme.example.com:",
         "http://127.0.0.1:99999",
         "https://[::1]:70000",
+        "https://[::1]acme.example.com:443",
+        "https://acme.example.com:+443",
         "https://ac me.example.com",
         "https://acme.example.com\r\nx",
     ] {

@@ -256,6 +256,21 @@ fn a_newer_version_and_nonsense_are_told_apart() {
     }
 }
 
+/// It would be lost when the stage is suspended again.
+#[test]
+fn a_field_that_the_stage_does_not_have_makes_a_value_malformed() {
+    let (client, outcome) = wechat(SOCIAL_BIND);
+    let Outcome::PendingBind(stage) = outcome else { panic!("SOCIAL_BIND") };
+    let good = stage.suspend().to_bytes().to_vec();
+    let fields = good.strip_suffix(&[0]).unwrap();
+    // A destination, a lifetime, an identity token.
+    for (tag, length) in [(10, 1), (11, 8), (12, 1)] {
+        let longer = [fields, &[tag, 0, 0, 0, length], &[b'1'; 8][..length.into()], &[0]].concat();
+        let failed = client.resume::<PendingBind>(Suspended::from_bytes(&longer)).unwrap_err();
+        assert_eq!(failed.reason(), &ResumeReason::Malformed, "field {tag}");
+    }
+}
+
 /// Values of every version that was ever released keep resuming. `UPDATE_CORPUS=1` adds those of this version.
 #[test]
 fn values_of_older_versions_resume() {

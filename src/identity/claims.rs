@@ -17,7 +17,9 @@ use crate::secret::Redacted;
 /// Two layouts are in use: the user's data flat among the other claims, or in a claim `api` that holds JSON text. Both are
 /// read; where both are there the flat one counts (decision D20 in `docs/decisions.md`).
 ///
-/// `Debug` is redacted: these are personal data.
+/// They are the caller's to keep, and are not zeroized; the token that they were read from is.
+///
+/// `Debug` is redacted: these are personal data, and in a token that nothing has verified any of them can be anything.
 #[derive(Clone, PartialEq)]
 pub struct Claims {
     issuer: Option<String>,
@@ -285,11 +287,6 @@ fn time(seconds: Option<f64>) -> Option<SystemTime> {
 
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claims")
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("expires_at", &self.expires_at)
-            .field("user", &Redacted)
-            .finish_non_exhaustive()
+        f.debug_struct("Claims").field("user", &Redacted).finish_non_exhaustive()
     }
 }

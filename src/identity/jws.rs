@@ -1,6 +1,7 @@
 //! A signed token in compact form (RFC 7515), taken apart.
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::error::{IdTokenError, MalformedToken};
 use super::key_set::Algorithm;
@@ -14,7 +15,7 @@ pub(super) struct Jws<'a> {
     kind: Option<String>,
     /// What is signed: header and payload as they stand in the token.
     pub(super) signed: &'a str,
-    pub(super) signature: Vec<u8>,
+    pub(super) signature: Zeroizing<Vec<u8>>,
     payload: &'a str,
 }
 
@@ -63,7 +64,7 @@ impl<'a> Jws<'a> {
     }
 
     pub(super) fn payload(&self) -> Result<Vec<u8>, IdTokenError> {
-        decode(self.payload, MalformedToken::PayloadBase64)
+        decode(self.payload, MalformedToken::PayloadBase64).map(|mut payload| std::mem::take(&mut *payload))
     }
 }
 

@@ -234,7 +234,7 @@ impl Inner {
         fetches.under_way = true;
         fetches.last = Some(now);
         drop(fetches);
-        // Ends the fetch however it ends, by a panic in the transport too.
+        // Ends the fetch however it ends, by a panic in the caller's clock too.
         let _ending = Ending(self);
         match self.fetch() {
             Ok(set) => {
@@ -249,7 +249,7 @@ impl Inner {
         let mut request = Request::new(Vec::new());
         let unavailable = |error: Error| IdTokenError::Keys(Box::new(error));
         *request.uri_mut() = self.client.uri(KEYS_PATH).map_err(|invalid| unavailable(invalid.into()))?;
-        let answer = self.client.transport().send(request).map_err(|error| unavailable(error.into()))?;
+        let answer = self.client.exchange(request).map_err(|error| unavailable(error.into()))?;
         if answer.status() != StatusCode::OK {
             let answer = UnexpectedAnswer::new(answer.status(), UnexpectedReason::NotFromTheApi);
             return Err(unavailable(answer.into()));

@@ -13,11 +13,9 @@ mod verifier;
 
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 pub use self::claims::Claims;
 pub use self::error::{IdTokenError, MalformedToken};
@@ -27,11 +25,11 @@ pub use self::key_cache::{KeyCache, KeyCacheBuilder};
 pub use self::key_set::{Algorithm, KeySet, KeySetError};
 #[cfg(feature = "verify")]
 pub use self::verifier::IdTokenVerifier;
-use crate::secret::IdToken;
+use crate::secret::{IdToken, base64_url};
 
 /// Part of a compact token: Base64 for URLs in its one canonical form, without padding and without white space.
-fn decode(part: &str, malformed: MalformedToken) -> Result<Vec<u8>, IdTokenError> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed.into())
+fn decode(part: &str, malformed: MalformedToken) -> Result<Zeroizing<Vec<u8>>, IdTokenError> {
+    base64_url(part).ok_or(malformed.into())
 }
 
 /// The three parts of a compact token.

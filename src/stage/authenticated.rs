@@ -15,10 +15,9 @@ use crate::wire::responses::{Failure, Renewed, renewed};
 ///
 /// The status `SUCCESS` leads here.
 ///
-/// | step | sends | leads to |
-/// |---|---|---|
-/// | [`renew_id_token`](Self::renew_id_token) | `POST /api/v2/sdk/sso/session-token/id-token` | [`Authenticated`] |
-/// | `identify` (feature `verify`) | nothing, or `GET /api/v1/oauth2/keys` | [`Claims`](crate::Claims) |
+/// With the feature `verify`, `identify` tells who the user is; it sends nothing, or `GET /api/v1/oauth2/keys`.
+///
+#[doc = include_str!("../../docs/stages/authenticated.md")]
 pub struct Authenticated {
     context: Context,
     session_token: SessionToken,
@@ -102,6 +101,10 @@ impl SealedNext<Self> for Authenticated {
             id_token: Some(answer.id_token),
             context: stage.context,
         })
+    }
+
+    fn stage(&self) -> StageKind {
+        StageKind::Authenticated
     }
 }
 

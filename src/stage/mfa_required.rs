@@ -16,14 +16,10 @@ use crate::{VerifyEmail, VerifyPhone};
 ///
 /// The status `MFA_AUTH` leads here, from a login or from a bind.
 ///
-/// | step | sends | leads to |
-/// |---|---|---|
-/// | [`registered_mobile`](Self::registered_mobile) | `GET /api/v2/sdk/mobile-by-token` | [`RegisteredMobile`], a side call |
-/// | [`phone`](Self::phone) | nothing | [`VerifyPhone<MfaRequired>`](VerifyPhone) |
-/// | [`email`](Self::email) | nothing | [`VerifyEmail<MfaRequired>`](VerifyEmail) |
-///
 /// The pages of CIAM name the status and no way to complete it; this uses the endpoints of EIAM and OneAccess, which have
 /// the same paths in the same server (decision D7 in `docs/decisions.md`).
+///
+#[doc = include_str!("../../docs/stages/mfa_required.md")]
 pub struct MfaRequired<P: MiniProgram = WeChat> {
     waiting: Waiting,
     platform: PhantomData<fn() -> P>,
@@ -57,13 +53,13 @@ impl<P: MiniProgram> MfaRequired<P> {
     /// What [`registered_mobile`](Self::registered_mobile) gave can be handed in as it is, with its `+86-`.
     #[must_use]
     pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
-        VerifyPhone::new(self, mobile.into())
+        VerifyPhone::new(self, Zeroizing::new(mobile.into()))
     }
 
     /// Goes by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
     #[must_use]
     pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
-        VerifyEmail::new(self, address.into())
+        VerifyEmail::new(self, Zeroizing::new(address.into()))
     }
 }
 

@@ -133,6 +133,10 @@ pub trait SealedNext<S>: Sized {
     /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
     #[doc(hidden)]
     fn reached(stage: S, answer: Self::Answer) -> Result<Self, (S, UnexpectedReason)>;
+
+    /// The stage that was reached.
+    #[doc(hidden)]
+    fn stage(&self) -> StageKind;
 }
 
 impl<S: Stage, P: MiniProgram> SealedNext<S> for Outcome<P> {
@@ -161,6 +165,15 @@ impl<S: Stage, P: MiniProgram> SealedNext<S> for Outcome<P> {
                     Pending::MfaAuth => Self::MfaRequired(MfaRequired::new(waiting)),
                 })
             }
+        }
+    }
+
+    fn stage(&self) -> StageKind {
+        match self {
+            Self::Authenticated(_) => StageKind::Authenticated,
+            Self::PendingBind(_) => StageKind::PendingBind,
+            Self::PendingRegister(_) => StageKind::PendingRegister,
+            Self::MfaRequired(_) => StageKind::MfaRequired,
         }
     }
 }
@@ -293,8 +306,10 @@ macro_rules! gated_narrowings {
                 self,
                 mobile: impl Into<String>,
             ) -> Result<$crate::VerifyPhone<Self>, $crate::NotAllowed<Self>> {
+                // Before the gate, so that it is zeroized behind either of its sides.
+                let mobile = zeroize::Zeroizing::new(mobile.into());
                 $crate::stage::gate(self, Self::allowed_flows, $crate::VerifyMethod::Phone)
-                    .map(|stage| $crate::VerifyPhone::new(stage, mobile.into()))
+                    .map(|stage| $crate::VerifyPhone::new(stage, mobile))
             }
 
             /// Goes by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`](crate::VerifyEmail), nothing is
@@ -307,8 +322,9 @@ macro_rules! gated_narrowings {
                 self,
                 address: impl Into<String>,
             ) -> Result<$crate::VerifyEmail<Self>, $crate::NotAllowed<Self>> {
+                let address = zeroize::Zeroizing::new(address.into());
                 $crate::stage::gate(self, Self::allowed_flows, $crate::VerifyMethod::Email)
-                    .map(|stage| $crate::VerifyEmail::new(stage, address.into()))
+                    .map(|stage| $crate::VerifyEmail::new(stage, address))
             }
         }
     };

@@ -9,15 +9,9 @@ use crate::wire::requests::body;
 ///
 /// The status `SOCIAL_BIND` leads here.
 ///
-/// | step | sends | leads to |
-/// |---|---|---|
-/// | [`wechat_mobile`](PendingBind::wechat_mobile), through WeChat | `POST /api/v2/sdk/social/wechat-mobile-bind` | [`Outcome`] |
-/// | [`alipay_mobile`](PendingBind::alipay_mobile), through Alipay | `POST /api/v2/sdk/social/alipay-mini-mobile-bind` | [`Outcome<Alipay>`](Outcome) |
-/// | [`username_password`](Self::username_password) | `POST /api/v2/sdk/social/username-password-bind` | [`Outcome`] |
-/// | [`phone`](Self::phone), if the tenant allows it | nothing | [`VerifyPhone<PendingBind>`](crate::VerifyPhone) |
-/// | [`email`](Self::email), if the tenant allows it | nothing | [`VerifyEmail<PendingBind>`](crate::VerifyEmail) |
-///
 /// A wrong password hands the stage back in [`Recovery::Retry`](crate::Recovery::Retry), state token and all.
+///
+#[doc = include_str!("../../docs/stages/pending_bind.md")]
 pub struct PendingBind<P: MiniProgram = WeChat> {
     waiting: Waiting,
     platform: PhantomData<fn() -> P>,

@@ -10,12 +10,7 @@ use crate::wire::requests::body;
 ///
 /// The status `USER_REGISTER` leads here.
 ///
-/// | step | sends | leads to |
-/// |---|---|---|
-/// | [`wechat_mobile`](PendingRegister::wechat_mobile), through WeChat | `POST /api/v2/sdk/social/wechat-mobile-register-bind` | [`Outcome`] |
-/// | [`alipay_mobile`](PendingRegister::alipay_mobile), through Alipay | `POST /api/v2/sdk/social/alipay-mini-mobile-register-bind` | [`Outcome<Alipay>`](Outcome) |
-/// | [`phone`](Self::phone), if the tenant allows it | nothing | [`VerifyPhone<PendingRegister>`](crate::VerifyPhone) |
-/// | [`email`](Self::email), if the tenant allows it | nothing | [`VerifyEmail<PendingRegister>`](crate::VerifyEmail) |
+#[doc = include_str!("../../docs/stages/pending_register.md")]
 pub struct PendingRegister<P: MiniProgram = WeChat> {
     waiting: Waiting,
     platform: PhantomData<fn() -> P>,

@@ -11,14 +11,10 @@ use crate::wire::requests::body;
 
 /// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
 ///
-/// | step | sends | leads to |
-/// |---|---|---|
-/// | [`wechat_mini_program`](Self::wechat_mini_program) | `POST /api/v2/sdk/login/wechat-miniprogram` | [`Outcome`] |
-/// | [`wechat_mini_program_mobile`](Self::wechat_mini_program_mobile) | `POST /api/v2/sdk/login/wechat-mini-program-mobile` | [`Outcome`] |
-/// | [`alipay_mini_program`](Self::alipay_mini_program) | `POST /api/v2/sdk/login/alipay-miniprogram` | [`Outcome<Alipay>`](Outcome) |
-///
 /// If the answer to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here, and the
 /// next try needs a fresh code of `wx.login`: a code works once and lives five minutes.
+///
+#[doc = include_str!("../../docs/stages/unauthenticated.md")]
 pub struct Unauthenticated {
     context: Context,
 }

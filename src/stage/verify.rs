@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::sealed::Held;
 use super::{Context, MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage, common};
 use crate::captcha::CaptchaPass;
@@ -76,11 +78,11 @@ macro_rules! verify_stage {
         $(#[$doc])*
         pub struct $name<S: AcceptsCode> {
             stage: S,
-            destination: String,
+            destination: Zeroizing<String>,
         }
 
         impl<S: AcceptsCode> $name<S> {
-            pub(crate) fn new(stage: S, destination: String) -> Self {
+            pub(crate) fn new(stage: S, destination: Zeroizing<String>) -> Self {
                 Self { stage, destination }
             }
 
@@ -162,35 +164,13 @@ macro_rules! verify_stage {
 verify_stage! {
     /// A stage, narrowed to a mobile number: what is missing is the code that the user receives there by SMS.
     ///
-    /// | step | sends | leads to |
-    /// |---|---|---|
-    /// | [`send_code`](Self::send_code) | `POST /api/v2/sdk/sms/send` | nothing, a side call |
-    /// | [`submit`](Self::submit), from [`PendingBind`] | `POST /api/v2/sdk/social/bind` | [`Outcome`] |
-    /// | [`submit`](Self::submit), from [`PendingRegister`] | `POST /api/v2/sdk/social/register-bind` | [`Outcome`] |
-    /// | [`submit`](Self::submit), from [`MfaRequired`] | `POST /api/v2/sdk/mfa/sms` | [`Outcome`] |
-    /// | [`back`](Self::back) | nothing | the stage |
-    ///
-    /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
-    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html),
-    /// [second factor](https://open.bccastle.com/en/development/eiam/userapi/mfa/smsmfa.html),
-    /// [send a code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/send-sms.html).
+    #[doc = include_str!("../../docs/stages/verify_phone.md")]
     VerifyPhone, SUBMIT_PHONE, SEND_SMS
 }
 
 verify_stage! {
     /// A stage, narrowed to an e-mail address: what is missing is the code that the user receives there.
     ///
-    /// | step | sends | leads to |
-    /// |---|---|---|
-    /// | [`send_code`](Self::send_code) | `POST /api/v2/sdk/email/send` | nothing, a side call |
-    /// | [`submit`](Self::submit), from [`PendingBind`] | `POST /api/v2/sdk/social/bind` | [`Outcome`] |
-    /// | [`submit`](Self::submit), from [`PendingRegister`] | `POST /api/v2/sdk/social/register-bind` | [`Outcome`] |
-    /// | [`submit`](Self::submit), from [`MfaRequired`] | `POST /api/v2/sdk/mfa/email` | [`Outcome`] |
-    /// | [`back`](Self::back) | nothing | the stage |
-    ///
-    /// Pages: [bind](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html),
-    /// [bind or register](https://open.bccastle.com/en/development/eiam/applets/bind-mobile-at-login-or-register.html),
-    /// [second factor](https://open.bccastle.com/en/development/eiam/userapi/mfa/emsmfa.html),
-    /// [send a code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/send-email.html).
+    #[doc = include_str!("../../docs/stages/verify_email.md")]
     VerifyEmail, SUBMIT_EMAIL, SEND_EMAIL
 }

@@ -163,6 +163,16 @@ impl<'a> Frozen<'a> {
             return None;
         }
         let field = |tag: u8| fields.get(usize::from(tag)).copied().flatten();
+        // A field that the stage does not have would be lost when it is suspended again.
+        let is_narrowed = matches!(found.stage, StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_));
+        let is_finished = found.stage == StageKind::Authenticated;
+        let has = |tag| field(tag).is_some();
+        if has(tag::DESTINATION) && !is_narrowed
+            || has(tag::DATA) && is_finished
+            || (has(tag::EXPIRES_IN) || has(tag::ID_TOKEN)) && !is_finished
+        {
+            return None;
+        }
         let expires_in = match field(tag::EXPIRES_IN) {
             None => None,
             Some(bytes) => Some(Duration::from_secs(u64::from_be_bytes(bytes.try_into().ok()?))),
@@ -212,11 +222,13 @@ impl<'a> Frozen<'a> {
     }
 
     pub(super) fn flows(&self) -> Result<AllowedFlows, Unreadable> {
-        Ok(AllowedFlows::of(self.data.map(text).transpose()?.map(Box::from)))
+        let data = self.data.map(text).transpose()?;
+        Ok(AllowedFlows::of(data.map(|data| Zeroizing::new(data.to_owned()))))
     }
 
-    pub(super) fn destination(&self) -> Result<String, Unreadable> {
-        self.destination.ok_or(Unreadable::Malformed).and_then(text).map(str::to_owned)
+    pub(super) fn destination(&self) -> Result<Zeroizing<String>, Unreadable> {
+        let destination = self.destination.ok_or(Unreadable::Malformed).and_then(text)?;
+        Ok(Zeroizing::new(destination.to_owned()))
     }
 }
 

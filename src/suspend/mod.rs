@@ -17,6 +17,7 @@ use self::format::{Frozen, Unreadable};
 pub use self::sealer::{SealError, SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
 use crate::client::Client;
 use crate::error::Unresolved;
+use crate::secret::base64_url;
 use crate::stage::sealed::Held;
 use crate::stage::{
     AcceptsCode, Authenticated, Context, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister,
@@ -66,9 +67,8 @@ impl Serialize for Suspended {
 impl<'de> Deserialize<'de> for Suspended {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&*text);
         // The text stays out of the error.
-        bytes.map(|bytes| Self(Zeroizing::new(bytes))).map_err(|_| D::Error::custom("not a suspended stage"))
+        base64_url(&text).map(Self).ok_or_else(|| D::Error::custom("not a suspended stage"))
     }
 }
 
@@ -88,7 +88,7 @@ impl fmt::Display for Found {
         if self.unresolved {
             f.write_str("Unresolved ")?;
         }
-        write!(f, "{:?}", self.stage)?;
+        write!(f, "{}", self.stage)?;
         match self.platform {
             Some(platform) => write!(f, " through {platform:?}"),
             None => Ok(()),

@@ -116,10 +116,14 @@ impl Sealer {
     /// To change keys, first let all machines open with the new one, then let them seal with it, then drop the old one.
     #[must_use]
     pub fn also_open(mut self, key: SealKey) -> Self {
-        if key.id != self.key.id {
+        if self.keys().all(|known| known.id != key.id) {
             self.older.push(key);
         }
         self
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &SealKey> {
+        std::iter::once(&self.key).chain(&self.older)
     }
 
     /// With the time that `clock` tells instead of the system's.
@@ -177,7 +181,7 @@ impl Sealer {
         let (id, after) = after.split_first_chunk::<4>().ok_or(UnsealReason::Malformed)?;
         let (expiry, bound) = after.split_first_chunk::<8>().ok_or(UnsealReason::Malformed)?;
         let id = u32::from_be_bytes(*id);
-        let mut keys = std::iter::once(&self.key).chain(&self.older);
+        let mut keys = self.keys();
         let key = keys.find(|key| key.id == id).ok_or(UnsealReason::UnknownKey(id))?;
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain =

@@ -1,10 +1,12 @@
 //! The one table of endpoints: a row per step.
 //!
-//! The steps are built from it, the emulator routes by it, the documentation is checked against it, and the exhaustive
-//! tests walk it. Nothing else in this crate spells a path, a field name or a send type.
+//! The steps are built from it, the emulator routes by it, the reference documentation (`docs/reference.md`) is generated
+//! from it, and the exhaustive tests walk it. Nothing else in this crate spells a path, a field name or a send type.
 //!
 //! The pages are those of the vendor's public documentation. Where they contradict each other,
 //! `docs/decisions.md` says what this crate does and why.
+
+use std::fmt;
 
 /// A page of the vendor's public documentation.
 macro_rules! page {
@@ -39,6 +41,17 @@ pub enum StageKind {
     Authenticated,
 }
 
+/// The name of the type, as it is written in code: `VerifyPhone<PendingBind>`.
+impl fmt::Display for StageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VerifyPhone(scenario) => write!(f, "VerifyPhone<{}>", scenario.stage()),
+            Self::VerifyEmail(scenario) => write!(f, "VerifyEmail<{}>", scenario.stage()),
+            plain => write!(f, "{plain:?}"),
+        }
+    }
+}
+
 /// What a verification code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scenario {
@@ -48,6 +61,18 @@ pub enum Scenario {
     Register,
     /// Give a second factor.
     SecondFactor,
+}
+
+impl Scenario {
+    /// The stage that such a code moves on.
+    #[must_use]
+    pub const fn stage(self) -> StageKind {
+        match self {
+            Self::Bind => StageKind::PendingBind,
+            Self::Register => StageKind::PendingRegister,
+            Self::SecondFactor => StageKind::MfaRequired,
+        }
+    }
 }
 
 /// The mini program that a step belongs to.
@@ -127,6 +152,15 @@ pub enum Verb {
     Post,
 }
 
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        })
+    }
+}
+
 impl From<Verb> for http::Method {
     fn from(verb: Verb) -> Self {
         match verb {
@@ -172,6 +206,9 @@ pub struct Endpoint {
     pub leads_to: &'static [StageKind],
     /// The page that documents it.
     pub page: &'static str,
+    /// The decisions of `docs/decisions.md` on what this page leaves open, by their names, such as `D3`. Those on an answer
+    /// or a header hold for every row, and are not here.
+    pub decisions: &'static [&'static str],
 }
 
 impl Endpoint {
@@ -214,6 +251,7 @@ const fn post(from: StageKind, step: &'static str, path: &'static str, page: &'s
         send_type: None,
         leads_to: ANY_OUTCOME,
         page,
+        decisions: &["D5"],
     }
 }
 
@@ -225,6 +263,12 @@ const fn submit(from: StageKind, path: &'static str, send_type: SendType, page: 
             _ => const { &[text("mobile"), code("verify_code")] },
         },
         send_type: Some(send_type),
+        decisions: match from {
+            StageKind::VerifyPhone(Scenario::SecondFactor) => &["D5", "D7", "D19"],
+            StageKind::VerifyEmail(Scenario::SecondFactor) => &["D5", "D7"],
+            StageKind::VerifyEmail(_) => &["D5"],
+            _ => &["D5", "D19"],
+        },
         ..post(from, "submit", path, page)
     }
 }
@@ -236,6 +280,12 @@ const fn send_code(from: StageKind, send_type: SendType) -> Endpoint {
         fields: const { &[text("mobile"), SEND_TYPE, code("captcha_token")] },
         send_type: Some(send_type),
         leads_to: &[],
+        decisions: match from {
+            StageKind::VerifyPhone(Scenario::SecondFactor) => &["D7", "D19"],
+            StageKind::VerifyEmail(Scenario::SecondFactor) => &["D7"],
+            StageKind::VerifyEmail(_) => &[],
+            _ => &["D19"],
+        },
         ..post(from, "send_code", "/api/v2/sdk/sms/send", page!("ciam/api/v2/sdk/captcha/send-sms.html"))
     };
     match from {
@@ -274,6 +324,7 @@ table! {
         platform: Some(Platform::WeChat),
         credential: Credential::None,
         fields: &[code("code")],
+        decisions: &["D1", "D4"],
         ..post(
             StageKind::Unauthenticated,
             "wechat_mini_program",
@@ -287,6 +338,7 @@ table! {
         platform: Some(Platform::WeChat),
         credential: Credential::None,
         fields: &[code("code")],
+        decisions: &["D1", "D4"],
         ..post(
             StageKind::Unauthenticated,
             "wechat_mini_program_mobile",
@@ -300,6 +352,7 @@ table! {
         platform: Some(Platform::Alipay),
         credential: Credential::None,
         fields: &[code("code")],
+        decisions: &["D4", "D8"],
         ..post(
             StageKind::Unauthenticated,
             "alipay_mini_program",
@@ -312,6 +365,7 @@ table! {
     BIND_WECHAT_MOBILE = Endpoint {
         platform: Some(Platform::WeChat),
         fields: &[WECHAT_CODE],
+        decisions: &["D2", "D3", "D5", "D6"],
         ..post(
             StageKind::PendingBind,
             "wechat_mobile",
@@ -324,6 +378,7 @@ table! {
     BIND_ALIPAY_MOBILE = Endpoint {
         platform: Some(Platform::Alipay),
         fields: &[opaque("alipay_encrypt")],
+        decisions: &["D5", "D6"],
         ..post(
             StageKind::PendingBind,
             "alipay_mobile",
@@ -335,6 +390,7 @@ table! {
     /// Bind by user name and password.
     BIND_USERNAME_PASSWORD = Endpoint {
         fields: &[text("user_name"), opaque("password")],
+        decisions: &["D5", "D6"],
         ..post(
             StageKind::PendingBind,
             "username_password",
@@ -363,6 +419,7 @@ table! {
     REGISTER_WECHAT_MOBILE = Endpoint {
         platform: Some(Platform::WeChat),
         fields: &[WECHAT_CODE],
+        decisions: &["D3", "D5", "D6"],
         ..post(
             StageKind::PendingRegister,
             "wechat_mobile",
@@ -375,6 +432,7 @@ table! {
     REGISTER_ALIPAY_MOBILE = Endpoint {
         platform: Some(Platform::Alipay),
         fields: &[opaque("alipay_encrypt")],
+        decisions: &["D5", "D6"],
         ..post(
             StageKind::PendingRegister,
             "alipay_mobile",
@@ -419,6 +477,7 @@ table! {
     REGISTERED_MOBILE = Endpoint {
         verb: Verb::Get,
         leads_to: &[],
+        decisions: &["D7", "D19"],
         ..post(
             StageKind::MfaRequired,
             "registered_mobile",
@@ -449,6 +508,7 @@ table! {
     RENEW_ID_TOKEN = Endpoint {
         credential: Credential::SessionToken,
         leads_to: &[StageKind::Authenticated],
+        decisions: &["D17", "D20"],
         ..post(
             StageKind::Authenticated,
             "renew_id_token",
@@ -462,6 +522,7 @@ table! {
         verb: Verb::Get,
         credential: Credential::None,
         leads_to: &[],
+        decisions: &[],
         ..post(
             StageKind::Client,
             "captcha",
@@ -475,6 +536,7 @@ table! {
         credential: Credential::None,
         fields: &[opaque("point_json"), code("token"), text("sender")],
         leads_to: &[],
+        decisions: &[],
         ..post(
             StageKind::Captcha,
             "solve",
@@ -504,10 +566,12 @@ pub struct Narrowing {
     pub to: StageKind,
     /// Whether the tenant's allowed flows decide; if not, it is always allowed.
     pub gated: bool,
+    /// The decisions of `docs/decisions.md` that it rests on.
+    pub decisions: &'static [&'static str],
 }
 
 const fn narrow(from: StageKind, step: &'static str, to: StageKind, gated: bool) -> Narrowing {
-    Narrowing { from, step, to, gated }
+    Narrowing { from, step, to, gated, decisions: if gated { &["D4", "D6"] } else { &[] } }
 }
 
 /// Every step that sends nothing.

@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::text::Text;
+use crate::error::printable;
 
 /// A way to prove that a destination is the user's, as `socialBindOrRegisterFlow` names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyMethod {
     /// `VERIFY_PHONE`: mobile number and a code by SMS.
@@ -29,9 +33,20 @@ impl VerifyMethod {
     }
 }
 
+/// Prints the name if it looks like one. A broken server could put anything there, a token too.
 impl fmt::Display for VerifyMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(printable(self.as_str()))
+    }
+}
+
+impl fmt::Debug for VerifyMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phone => f.write_str("Phone"),
+            Self::Email => f.write_str("Email"),
+            Self::Other(_) => write!(f, "Other({self})"),
+        }
     }
 }
 
@@ -42,7 +57,7 @@ impl fmt::Display for VerifyMethod {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AllowedFlows {
     listed: Option<Vec<VerifyMethod>>,
-    raw: Option<Box<str>>,
+    raw: Option<Zeroizing<String>>,
 }
 
 impl AllowedFlows {
@@ -51,13 +66,13 @@ impl AllowedFlows {
             return Self::default();
         };
         // Usually a string that holds JSON; an object in its place is read all the same.
-        let raw = serde_json::from_str::<String>(json).map_or_else(|_| json.into(), String::into_boxed_str);
-        Self::of(Some(raw))
+        let raw = Text::of_json(json).unwrap_or(Text::Borrowed(json));
+        Self::of(Some(raw.into_owned()))
     }
 
     /// From the text of `data`.
-    pub(crate) fn of(raw: Option<Box<str>>) -> Self {
-        Self { listed: raw.as_deref().and_then(listed), raw }
+    pub(crate) fn of(raw: Option<Zeroizing<String>>) -> Self {
+        Self { listed: raw.as_deref().and_then(|raw| listed(raw)), raw }
     }
 
     /// The ways that the tenant lists, in its order; `None` if it did not say.
@@ -75,7 +90,7 @@ impl AllowedFlows {
     /// The text of `data`, verbatim; `None` if it was null or absent.
     #[must_use]
     pub fn raw(&self) -> Option<&str> {
-        self.raw.as_deref()
+        self.raw.as_deref().map(String::as_str)
     }
 }
 

@@ -4,3 +4,4 @@ pub mod endpoints;
 pub(crate) mod flows;
 pub(crate) mod requests;
 pub(crate) mod responses;
+mod text;

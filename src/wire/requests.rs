@@ -117,9 +117,11 @@ pub(crate) fn request(
             value.map_err(|_| InvalidInput::new(field, "contains a character that a header cannot carry"))?;
         headers.insert(name, value);
     }
+    let uri = client.uri(endpoint.path)?;
+    // The last that is done: from here on nothing fails, and nobody but the transport has the body.
     let mut request = HttpRequest::new(std::mem::take(&mut *body));
     *request.method_mut() = endpoint.verb.into();
-    *request.uri_mut() = client.uri(endpoint.path)?;
+    *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
 }

@@ -3,7 +3,6 @@
 //! A body is parsed once, borrowing from the bytes, and zeroized afterwards. Tokens and status are read strictly, so that
 //! nothing is guessed; `expire`, `id_token` and `data` are read leniently, because a login must not be lost over them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,11 +10,12 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::flows::AllowedFlows;
+use super::text::Text;
 use crate::error::{Error, ErrorClass, Refusal, UnexpectedAnswer, UnexpectedReason};
 use crate::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 use crate::transport::Response;
@@ -41,6 +41,11 @@ pub enum Fate {
 impl Failure {
     fn new(error: impl Into<Error>, fate: Fate) -> Self {
         Self { error: error.into(), fate }
+    }
+
+    /// The tenant's policy ended the login.
+    fn denied() -> Self {
+        Self::new(Error::AccessDenied, Fate::Over)
     }
 
     /// A success that cannot be read: nobody knows what it said.
@@ -97,23 +102,17 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
             "SOCIAL_BIND" => pending(Pending::SocialBind),
             "USER_REGISTER" => pending(Pending::UserRegister),
             "MFA_AUTH" => pending(Pending::MfaAuth),
-            ACCESS_DENIED => Err(Failure::new(Error::AccessDenied, Fate::Over)),
             other => Err(unexpected(UnexpectedReason::UnknownStatus(other.into()))),
         }
     })
 }
 
-const ACCESS_DENIED: &str = "ACCESS_DENIED";
-
 /// Reads the answer to a request for a code: a success says nothing. Its body is documented as empty; null and an object
-/// that names no status say nothing, either.
+/// that is not the answer to another request say nothing, either.
 pub(crate) fn nothing(response: Response) -> Result<(), Failure> {
     let says_nothing = matches!(response.body().trim_ascii(), b"" | b"null");
-    settle(response, |http_status, fields| match fields.map(|fields| fields.status) {
-        Some(status) if status.token() == Ok(Some(ACCESS_DENIED)) => {
-            Err(Failure::new(Error::AccessDenied, Fate::Over))
-        }
-        Some(Slot::Absent) => Ok(()),
+    settle(response, |http_status, fields| match fields {
+        Some(fields) if fields.says_nothing() => Ok(()),
         None if says_nothing => Ok(()),
         _ => Err(Failure::unreadable(http_status)),
     })
@@ -200,9 +199,6 @@ pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
     settle(response, |http_status, fields| {
         let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
-        if fields.status.token() == Ok(Some(ACCESS_DENIED)) {
-            return Err(Failure::new(Error::AccessDenied, Fate::Over));
-        }
         let session_token = fields.session_token.token().map_err(|Unreadable| unreadable())?;
         let id_token = fields.id_token.token().map_err(|Unreadable| unreadable())?;
         Ok(Renewed {
@@ -223,10 +219,7 @@ fn settle<T>(
     let http_status = response.status();
     let body = Zeroizing::new(response.into_body());
     // Messages come in many languages, and a message in another encoding must not hide the rest.
-    let text = match String::from_utf8_lossy(&body) {
-        Cow::Borrowed(text) => Text::Borrowed(text),
-        Cow::Owned(text) => Text::Owned(Zeroizing::new(text)),
-    };
+    let text = Text::of_bytes(&body);
     let fields = serde_json::from_str::<Fields>(text.as_str()).ok();
     let unexpected = |reason, fate| Err(Failure::unexpected(http_status, reason, fate));
 
@@ -249,13 +242,16 @@ fn settle<T>(
         if fields.as_ref().is_some_and(|fields| matches!(fields.error_code, Slot::Unreadable)) {
             return unexpected(UnexpectedReason::Unreadable, Fate::Unknown);
         }
+        if fields.as_ref().is_some_and(Fields::denies_access) {
+            return Err(Failure::denied());
+        }
         return read(http_status, fields);
     }
     if http_status.is_redirection() || http_status.is_client_error() {
         // An error by its HTTP status: what it says in the body can only make it less certain.
-        return match fields.map(|fields| (fields.status.token() == Ok(Some(ACCESS_DENIED)), fields)) {
-            Some((true, _)) => Err(Failure::new(Error::AccessDenied, Fate::Over)),
-            Some((_, fields)) if fields.tells_of_progress() => {
+        return match fields {
+            Some(fields) if fields.denies_access() => Err(Failure::denied()),
+            Some(fields) if fields.tells_of_progress() => {
                 unexpected(UnexpectedReason::Contradiction, Fate::Unknown)
             }
             _ if http_status.is_redirection() => unexpected(UnexpectedReason::Redirect, Fate::NotCarriedOut),
@@ -279,21 +275,6 @@ fn seconds(raw: &RawValue) -> Option<Duration> {
     }
 }
 
-/// Text of the answer. What is not borrowed from the body is zeroized, for it may be a token.
-enum Text<'a> {
-    Borrowed(&'a str),
-    Owned(Zeroizing<String>),
-}
-
-impl Text<'_> {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Owned(text) => text,
-        }
-    }
-}
-
 /// A field that cannot be read: of another type, there twice, or in a broken encoding.
 #[derive(Debug, PartialEq, Eq)]
 struct Unreadable;
@@ -306,18 +287,39 @@ enum Slot<'a> {
     Absent,
     Text(Text<'a>),
     /// A number: no text, but a code all the same.
-    Number(String),
+    Number(&'a str),
     Unreadable,
 }
 
-impl Slot<'_> {
-    /// A field that is there twice says two things: it cannot be read.
-    fn fill(&mut self, value: Self) {
-        *self = if self.is_present() { Self::Unreadable } else { value };
+impl<'a> Slot<'a> {
+    /// A value as it stands in the body: `serde_json` would unescape it in a buffer of its own, and leave it there. One that
+    /// cannot be read, such as half a surrogate pair, must not hide the other fields.
+    fn read(value: &'a RawValue) -> Self {
+        let json = value.get();
+        match json.as_bytes() {
+            b"null" => Self::Absent,
+            [b'"', ..] => Text::of_json(json).map_or(Self::Unreadable, Self::Text),
+            _ if is_whole_number(json) => Self::Number(json),
+            _ => Self::Unreadable,
+        }
+    }
+
+    /// A field that is there twice says two things: it cannot be read. Null is as good as absent, before or after.
+    fn fill(&mut self, value: &'a RawValue) {
+        match Self::read(value) {
+            Self::Absent => {}
+            _ if self.is_present() => *self = Self::Unreadable,
+            value => *self = value,
+        }
     }
 
     fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
+    }
+
+    /// Whether nothing is there, or nothing in it; what cannot be read is something.
+    fn is_blank(&self) -> bool {
+        self.token() == Ok(None)
     }
 
     /// The text of a token or status: without white space around it, `None` if nothing is left.
@@ -349,49 +351,9 @@ impl Slot<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Slot<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SlotVisitor;
-
-        impl<'de> Visitor<'de> for SlotVisitor {
-            type Value = Slot<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Slot::Text(Text::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Slot::Text(Text::Owned(Zeroizing::new(text.to_owned()))))
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Slot::Absent)
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Slot::Number(number.to_string()))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Slot::Number(number.to_string()))
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Slot::Unreadable)
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Slot::Unreadable)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Slot::Unreadable)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Slot::Unreadable)
-            }
-        }
-
-        deserializer.deserialize_any(SlotVisitor)
-    }
+/// Whether a JSON value is a number without fraction and exponent, and no larger than one has to be.
+fn is_whole_number(json: &str) -> bool {
+    json.parse::<u64>().is_ok() || json.parse::<i64>().is_ok_and(|number| number != 0)
 }
 
 /// A field whose value is kept as it stands in the body.
@@ -465,11 +427,30 @@ enum Key {
 }
 
 impl Fields<'_> {
+    /// Whether this is the status that ends a login, whichever request it answers.
+    fn denies_access(&self) -> bool {
+        self.status.token() == Ok(Some("ACCESS_DENIED"))
+    }
+
+    /// Whether there is nothing here that answers some request.
+    fn says_nothing(&self) -> bool {
+        let answers = [
+            &self.status,
+            &self.session_token,
+            &self.state_token,
+            &self.id_token,
+            &self.mobile,
+            &self.captcha_token,
+            &self.token,
+        ];
+        answers.iter().all(|slot| slot.is_blank())
+    }
+
     /// Whether this says that the step was carried out, whatever else it says.
     fn tells_of_progress(&self) -> bool {
         let status = self.status.token();
-        self.session_token.is_present()
-            || self.state_token.is_present()
+        !self.session_token.is_blank()
+            || !self.state_token.is_blank()
             || matches!(status, Ok(Some("SUCCESS" | "SUCCES" | "SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH")))
     }
 }

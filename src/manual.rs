@@ -1,0 +1,76 @@
+//! The manual: what the repository's `docs/` has, chapter by chapter. There is no code in here.
+//!
+//! - [Getting started](getting_started): a client, a device, a first login.
+//! - [By stage](stages): what each stage waits for, and where it can lead.
+//! - [Failure](failure): what happened, what you hold, what to do.
+//! - [Identity](identity): who the user is, verified.
+//! - [Between requests](between_requests): a stage put down and picked up, with [blocking handlers](blocking_backend) and from
+//!   [asynchronous code](async_code).
+//! - [Testing](testing): your own service against an emulated tenant.
+//! - [From raw HTTP](from_raw_http): what a login by hand gets wrong, and how to move step by step.
+//! - [Decisions](decisions): what the API's documents leave open, and what this crate does.
+//! - [The probe](probe): what your own tenant does.
+
+/// A chapter: a document of the repository, which links to others by reference (`[failure]`). Where its links lead is said
+/// at its end, as file names; here it is said before that, as paths, and the first definition of a link counts.
+macro_rules! chapters {
+    ($($(#[$meta:meta])* $name:ident = $file:literal;)+) => {$(
+        $(#[$meta])*
+        #[doc = concat!(
+            "[getting started]: crate::manual::getting_started\n",
+            "[stages]: crate::manual::stages\n",
+            "[failure]: crate::manual::failure\n",
+            "[identity]: crate::manual::identity\n",
+            "[between requests]: crate::manual::between_requests\n",
+            "[blocking handlers]: crate::manual::blocking_backend\n",
+            "[asynchronous code]: crate::manual::async_code\n",
+            "[testing]: crate::manual::testing\n",
+            "[from raw HTTP]: crate::manual::from_raw_http\n",
+            "[decisions]: crate::manual::decisions\n",
+            "[probe]: crate::manual::probe\n",
+            // In rustdoc each stage's own page has its part of the reference.
+            "[reference]: crate\n",
+            "[`Client`]: crate::Client\n",
+            "[`Transport`]: crate::Transport\n",
+            "\n",
+            include_str!(concat!("../docs/", $file)),
+        )]
+        pub mod $name {}
+    )+};
+}
+
+// The pages are always there. Their examples are compiled only with the features that they show.
+chapters! {
+    #[cfg(any(not(doctest), feature = "emulator"))]
+    getting_started = "getting-started.md";
+
+    stages = "flow.md";
+
+    #[cfg(any(not(doctest), feature = "emulator"))]
+    failure = "failure.md";
+
+    #[cfg(any(not(doctest), feature = "verify"))]
+    identity = "identity.md";
+
+    #[cfg(any(not(doctest), feature = "seal"))]
+    between_requests = "embedding.md";
+
+    blocking_backend = "embedding-backend.md";
+
+    async_code = "embedding-async.md";
+
+    #[cfg(any(not(doctest), all(feature = "emulator", feature = "ureq")))]
+    testing = "emulator.md";
+
+    #[cfg(any(not(doctest), all(feature = "emulator", feature = "ureq")))]
+    from_raw_http = "from-raw-http.md";
+
+    decisions = "decisions.md";
+
+    probe = "probe.md";
+}
+
+/// The README's examples are compiled with the others.
+#[cfg(all(doctest, feature = "ureq"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
