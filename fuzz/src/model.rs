@@ -1,0 +1,244 @@
+//! The answers of the API, read a second time: slowly, from `docs/flow.md` and `docs/decisions.md`, with nothing of the crate.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// An answer: the HTTP status and the body.
+pub struct Answer<'a> {
+    pub http_status: u16,
+    pub body: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    /// Two bytes for the HTTP status, any from 100 to 999; the rest is the body.
+    pub fn read(data: &'a [u8]) -> Option<Self> {
+        let (&[high, low], body) = data.split_first_chunk::<2>()?;
+        Some(Self { http_status: 100 + u16::from_be_bytes([high, low]) % 900, body })
+    }
+
+    /// The two bytes that stand for an HTTP status.
+    pub fn write_status(http_status: u16) -> [u8; 2] {
+        (http_status - 100).to_be_bytes()
+    }
+
+    pub fn response(&self) -> idaas_login::Response {
+        let mut response = idaas_login::Response::new(self.body.to_vec());
+        *response.status_mut() = self.http_status.try_into().expect("it is between 100 and 999");
+        response
+    }
+
+    fn is(&self, hundred: u16) -> bool {
+        self.http_status / 100 == hundred
+    }
+}
+
+/// The members of a JSON object in order, those that are there twice too.
+pub struct Members(pub Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+/// What the model does not know.
+pub struct Unsure;
+
+/// A field of text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Field {
+    Absent,
+    Text(String),
+    Number(String),
+    Unreadable,
+}
+
+impl Field {
+    /// A token or status: trimmed, `None` if nothing is there.
+    pub fn token(&self) -> Result<Option<&str>, ()> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Text(text) if !text.contains('\u{fffd}') => {
+                let trimmed = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
+                Ok((!trimmed.is_empty()).then_some(trimmed))
+            }
+            _ => Err(()),
+        }
+    }
+
+    /// A token that is there and can be read.
+    pub fn good(&self) -> Option<&str> {
+        self.token().ok().flatten()
+    }
+}
+
+impl Members {
+    pub fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_str(&String::from_utf8_lossy(body)).ok()
+    }
+
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, raw)| raw.get()).collect()
+    }
+
+    /// Null is as good as absent; what is there twice cannot be read.
+    pub fn field(&self, name: &str) -> Field {
+        let mut there = self.all(name);
+        there.retain(|raw| *raw != "null");
+        match there.as_slice() {
+            [] => Field::Absent,
+            [one] if one.starts_with('"') => serde_json::from_str(one).map_or(Field::Unreadable, Field::Text),
+            [one] if is_integer(one) => Field::Number((*one).to_owned()),
+            _ => Field::Unreadable,
+        }
+    }
+
+    /// The text of `data`, as it is kept.
+    pub fn data(&self) -> Option<String> {
+        match self.all("data").as_slice() {
+            [one] if *one != "null" => Some(serde_json::from_str(one).unwrap_or_else(|_| (*one).to_owned())),
+            _ => None,
+        }
+    }
+
+    /// `expire`, where there is no doubt about it: digits, perhaps in quotes, or no digit at all.
+    pub fn expire(&self) -> Result<Option<Duration>, Unsure> {
+        let all = self.all("expire");
+        let [one] = all.as_slice() else { return Ok(None) };
+        let bare = one.strip_prefix('"').and_then(|one| one.strip_suffix('"')).unwrap_or(one);
+        if bare.is_empty() || !bare.bytes().any(|byte| byte.is_ascii_digit()) {
+            return Ok(None);
+        }
+        let digits = bare.len() <= 19 && bare.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { Ok(bare.parse().ok().map(Duration::from_secs)) } else { Err(Unsure) }
+    }
+}
+
+fn is_integer(raw: &str) -> bool {
+    raw.parse::<u64>().is_ok() || raw.parse::<i64>().is_ok_and(|number| number < 0)
+}
+
+/// Why an answer does not lead on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    Refused { code: String, message: String },
+    AccessDenied,
+    Redirect,
+    NotFromTheApi,
+    ServerFailure,
+    Unreadable,
+    NoStatus,
+    UnknownStatus(String),
+    NoSessionToken,
+    NoStateToken,
+    Contradiction,
+}
+
+/// What the caller holds then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Holds {
+    Retry,
+    Unresolved,
+    StartOver,
+}
+
+impl Why {
+    /// The table in `docs/flow.md`.
+    pub fn holds(&self, answer: &Answer<'_>) -> Holds {
+        match self {
+            Self::Refused { code, message } => match code.as_str() {
+                "IDAAS.SDK.COMMON.1007" | "IDAAS.SDK.PARAM.0014" | "IDAAS.SDK.PARAM.0023" => Holds::StartOver,
+                "SDK.COMMON.1005" | "SDK.COMMON.1006" if message.contains("state_token") => Holds::StartOver,
+                "SDK.COMMON.1008" | "SDK.LOGIN.1001" if answer.is(5) => Holds::Unresolved,
+                _ => Holds::Retry,
+            },
+            Self::AccessDenied => Holds::StartOver,
+            Self::Redirect | Self::NotFromTheApi => Holds::Retry,
+            _ => Holds::Unresolved,
+        }
+    }
+}
+
+const LEADS_ON: [&str; 5] = ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"];
+
+/// What every reader has in common: the members of a success, or why it is none.
+pub fn settle(answer: &Answer<'_>) -> Result<Option<Members>, Why> {
+    let members = Members::read(answer.body);
+    let field = |name| members.as_ref().map_or(Field::Absent, |members| members.field(name));
+    let status = field("status");
+    let progress = field("session_token").token() != Ok(None)
+        || field("state_token").token() != Ok(None)
+        || status.good().is_some_and(|status| LEADS_ON.contains(&status));
+    let code = match field("error_code") {
+        Field::Text(text) if text.trim_matches([' ', '\t', '\n', '\r', '\x0c']).is_empty() => None,
+        Field::Text(text) | Field::Number(text) => Some(text),
+        Field::Absent | Field::Unreadable => None,
+    };
+    if let Some(code) = code {
+        let message = if let Field::Text(message) = field("error_msg") { message } else { String::new() };
+        return Err(if progress { Why::Contradiction } else { Why::Refused { code, message } });
+    }
+    let denied = status.good() == Some("ACCESS_DENIED");
+    match answer.http_status / 100 {
+        2 if field("error_code") == Field::Unreadable => Err(Why::Unreadable),
+        2..=4 if denied => Err(Why::AccessDenied),
+        2 => Ok(members),
+        3 | 4 if progress => Err(Why::Contradiction),
+        3 => Err(Why::Redirect),
+        4 => Err(Why::NotFromTheApi),
+        5 => Err(Why::ServerFailure),
+        _ => Err(Why::Unreadable),
+    }
+}
+
+/// What a step leads to.
+#[derive(Debug, PartialEq)]
+pub enum To {
+    Authenticated { session_token: String, id_token: Option<String> },
+    Pending { status: String, state_token: String },
+}
+
+/// The answer to a step, with the state token in hand, if there is one.
+pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Members), Why> {
+    let members = settle(answer)?.ok_or(Why::Unreadable)?;
+    let status = members.field("status");
+    let to = match status.token().map_err(|()| Why::Unreadable)?.ok_or(Why::NoStatus)? {
+        "SUCCESS" | "SUCCES" => {
+            let session_token = members.field("session_token");
+            let session_token = session_token.token().map_err(|()| Why::Unreadable)?;
+            To::Authenticated {
+                session_token: session_token.ok_or(Why::NoSessionToken)?.to_owned(),
+                id_token: members.field("id_token").good().map(str::to_owned),
+            }
+        }
+        status @ ("SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH") => {
+            let state_token = members.field("state_token");
+            let state_token = state_token.token().map_err(|()| Why::Unreadable)?.or(in_hand);
+            let state_token = state_token.ok_or(Why::NoStateToken)?.to_owned();
+            To::Pending { status: status.to_owned(), state_token }
+        }
+        other => return Err(Why::UnknownStatus(other.to_owned())),
+    };
+    Ok((to, members))
+}
