@@ -1,0 +1,173 @@
+//! What is asked: the checks, each with a stable id, and the acts that answer them, each with what it needs.
+
+/// Something that an act needs: a permission, or something that only the operator has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Bind,
+    Register,
+    Send,
+    WrongAttempts,
+    LoginCodes,
+    DeniedCodes,
+    PhoneCodes,
+    UserName,
+    Password,
+    Mobile,
+    Email,
+    Captcha,
+    SmsCode,
+    EmailCode,
+}
+
+impl Need {
+    /// The flag or variable that gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bind => "--allow-bind",
+            Self::Register => "--allow-register",
+            Self::Send => "--allow-send",
+            Self::WrongAttempts => "--allow-wrong-attempts",
+            Self::LoginCodes => "IDAAS_PROBE_WX_CODES",
+            Self::DeniedCodes => "IDAAS_PROBE_WX_CODES_DENIED",
+            Self::PhoneCodes => "IDAAS_PROBE_WX_PHONE_CODES",
+            Self::UserName => "IDAAS_PROBE_USER_NAME",
+            Self::Password => "IDAAS_PROBE_PASSWORD",
+            Self::Mobile => "IDAAS_PROBE_MOBILE",
+            Self::Email => "IDAAS_PROBE_EMAIL",
+            Self::Captcha => "--ask",
+            Self::SmsCode => "IDAAS_PROBE_SMS_CODE (or --ask)",
+            Self::EmailCode => "IDAAS_PROBE_EMAIL_CODE (or --ask)",
+        }
+    }
+}
+
+/// Something that the probe does to the tenant.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Act {
+    pub says: &'static str,
+    pub needs: &'static [Need],
+}
+
+/// Something that the probe asks the tenant.
+#[derive(Debug)]
+pub struct Check {
+    /// Stable: `D` and a number are the decision's in docs/decisions.md, `C.` is a choice of the crate, `E.` one of the
+    /// emulator.
+    pub id: &'static str,
+    pub asks: &'static str,
+    pub act: &'static Act,
+    /// Why it was not observed, if the act lacked nothing.
+    pub otherwise: &'static str,
+}
+
+macro_rules! acts {
+    ($($name:ident: $says:literal, [$($need:ident),*];)+) => {
+        $(pub static $name: Act = Act { says: $says, needs: &[$(Need::$need),*] };)+
+        /// Every act, in the order in which they are done.
+        pub static ACTS: &[&Act] = &[$(&$name),+];
+    };
+}
+
+acts! {
+    LOOK: "ask for a captcha and for the keys, and send requests without account: of another client id, without the \
+           device's fingerprint, with a made-up login code, with a made-up state token, to a path that is none", [];
+    LOG_IN: "log in with each code of wx.login, and try the first one again", [LoginCodes];
+    DENIED: "log in with a code of somebody whom the tenant denies", [DeniedCodes];
+    SESSION: "verify the identity token of a session, and renew it once", [LoginCodes];
+    FIELD: "give a made-up code of the phone-number button under either field name", [LoginCodes, WrongAttempts];
+    WRONG_PASSWORD: "give a wrong password for the account, twice", [LoginCodes, UserName, WrongAttempts];
+    BIND_PASSWORD: "bind by user name and password, and send the same request again",
+        [LoginCodes, UserName, Password, Bind];
+    BIND_WECHAT: "bind by a code of the phone-number button", [LoginCodes, PhoneCodes, Bind];
+    PHONE_TWICE: "try a used code of the phone-number button again in the next login",
+        [LoginCodes, PhoneCodes, Bind, WrongAttempts];
+    CAPTCHA: "solve captchas for the mobile number or the address", [LoginCodes, Mobile, Captcha, Send];
+    WRONG_CAPTCHA: "solve a captcha wrongly, and then rightly", [LoginCodes, Mobile, Captcha, Send, WrongAttempts];
+    SEND: "have codes sent to the mobile number or the address, twice with the same pass once",
+        [LoginCodes, Mobile, Captcha, Send];
+    WRONG_CODE: "give a wrong code from the mobile number", [LoginCodes, Mobile, SmsCode, WrongAttempts];
+    WRONG_EMAIL_CODE: "give a wrong code from the address", [LoginCodes, Email, EmailCode, WrongAttempts];
+    BIND_PHONE: "bind by mobile number and code", [LoginCodes, Mobile, SmsCode, Bind];
+    BIND_EMAIL: "bind by e-mail and code", [LoginCodes, Email, EmailCode, Bind];
+    REGISTER_WECHAT: "register by a code of the phone-number button", [LoginCodes, PhoneCodes, Register];
+    REGISTER_PHONE: "register by mobile number and code", [LoginCodes, Mobile, SmsCode, Register];
+    REGISTER_EMAIL: "register by e-mail and code", [LoginCodes, Email, EmailCode, Register];
+    FACTOR_PHONE: "give a second factor by SMS, where the tenant asks for one", [LoginCodes, SmsCode];
+    FACTOR_EMAIL: "give a second factor by e-mail, where the tenant asks for one", [LoginCodes, Email, EmailCode];
+    CODE_TWICE: "try a used code of a second factor again in the next login",
+        [LoginCodes, SmsCode, WrongAttempts];
+    AFTER_BIND: "bind an account that has a second factor", [LoginCodes, Bind];
+}
+
+const NO_SUCH_STAGE: &str = "no login led to a stage where it shows";
+const NO_FACTOR: &str = "no login led to MFA_AUTH, or no code for it was there";
+
+macro_rules! checks {
+    ($($id:literal, $act:ident, $asks:literal, $otherwise:expr;)+) => {
+        /// Every check, in the order of the report.
+        pub static CHECKS: &[Check] =
+            &[$(Check { id: $id, asks: $asks, act: &$act, otherwise: $otherwise }),+];
+    };
+}
+
+checks! {
+    "D1", LOG_IN, "white space around status and tokens, which is cut off", NO_SUCH_STAGE;
+    "D2", LOG_IN, "the spelling of SUCCESS", "no login ended with a session";
+    "D3", FIELD, "the field of the phone-number code is wechat_code", NO_SUCH_STAGE;
+    "D4", LOG_IN, "data: JSON text in a string, null or absent", "no login led to SOCIAL_BIND or USER_REGISTER";
+    "D5", AFTER_BIND, "after a bind the newest state token counts", "no bind led to another stage";
+    "D6.password", BIND_PASSWORD, "SOCIAL_BIND allows the password", NO_SUCH_STAGE;
+    "D6.wechat", BIND_WECHAT, "SOCIAL_BIND allows the authorised phone number", NO_SUCH_STAGE;
+    "D6.register", REGISTER_WECHAT, "USER_REGISTER allows the authorised phone number", NO_SUCH_STAGE;
+    "D7.paths", LOOK, "mobile-by-token, mfa/sms and mfa/email are there", NO_SUCH_STAGE;
+    "D7.sms", FACTOR_PHONE, "MFA_AUTH is completed by mfa/sms, MFA_AUTH_SMS", NO_FACTOR;
+    "D7.email", FACTOR_EMAIL, "MFA_AUTH is completed by mfa/email, MFA_AUTH_EMS", NO_FACTOR;
+    "D8", LOG_IN, "id_token is optional in a SUCCESS", "no login ended with a session";
+    "D9", LOG_IN, "expire is a number", "no login ended with a session";
+    "D10", LOG_IN, "each SUCCESS has a session_token", "no login ended with a session";
+    "D11", DENIED, "a denied login is answered ACCESS_DENIED", NO_SUCH_STAGE;
+    "D12", LOG_IN, "each status is documented", NO_SUCH_STAGE;
+    "D13.client-id", LOOK, "another client id is refused (configuration)", NO_SUCH_STAGE;
+    "D13.device", LOOK, "a missing device header is refused (configuration)", NO_SUCH_STAGE;
+    "D13.login-code", LOOK, "a made-up login code is refused with an error code", NO_SUCH_STAGE;
+    "D13.state-token", LOOK, "a made-up state token is refused (dead token)", NO_SUCH_STAGE;
+    "D13.captcha", WRONG_CAPTCHA, "a captcha solved wrongly is refused (wrong input)", NO_SUCH_STAGE;
+    "D13.password", WRONG_PASSWORD, "a wrong password is refused (wrong input)", NO_SUCH_STAGE;
+    "D13.code", WRONG_CODE, "a wrong code is refused (wrong input)", NO_SUCH_STAGE;
+    "D13.codes", LOOK, "each error code is documented", NO_SUCH_STAGE;
+    "D14.wechat", FIELD, "a state token survives a wrong phone-number code", NO_SUCH_STAGE;
+    "D14.password", WRONG_PASSWORD, "a state token survives a wrong password", NO_SUCH_STAGE;
+    "D14.code", WRONG_CODE, "a state token survives a wrong code by SMS", NO_SUCH_STAGE;
+    "D14.email", WRONG_EMAIL_CODE, "a state token survives a wrong code by e-mail", NO_SUCH_STAGE;
+    "D15.path", LOOK, "a path that is none: 3xx, or 4xx", NO_SUCH_STAGE;
+    "D15.method", LOOK, "another method than POST: 3xx, or 4xx", NO_SUCH_STAGE;
+    "D16", LOOK, "server failures and answers that cannot be read",
+        "there was none, and a probe must not provoke one";
+    "D17", SESSION, "the header of the session token is the edition's", "no login ended with a session";
+    "D18", LOOK, "the headers of the edition are accepted", NO_SUCH_STAGE;
+    "D19", FACTOR_PHONE, "the number of mobile-by-token works in mfa/sms as it is", NO_FACTOR;
+    "D20", SESSION, "the claims name the user: flat, or in api", "there was no identity token that can be read";
+    "C.signature", SESSION, "the identity token is RS256, by a published key, for this application",
+        "there was no identity token";
+    "C.claims", SESSION, "iss, sub, aud, exp and iat are there", "there was no identity token that was verified";
+    "C.contradiction", LOOK, "no answer is an error and a success in one", NO_SUCH_STAGE;
+    "C.twice", LOOK, "no field is there twice", NO_SUCH_STAGE;
+    "C.encoding", LOOK, "answers are UTF-8", NO_SUCH_STAGE;
+    "C.busy", LOOK, "SDK.COMMON.1008 comes with HTTP 500", "no answer had this code";
+    "C.send-answer", SEND, "a request for a code is answered with nothing", NO_SUCH_STAGE;
+    "C.send-headers", SEND, "a request for a code needs no state token", NO_SUCH_STAGE;
+    "C.captcha-y", CAPTCHA, "a captcha's solution with y 5.0 is accepted", "no captcha was solved";
+    "E.login-code", LOG_IN, "a login code works once", NO_SUCH_STAGE;
+    "E.phone-code", PHONE_TWICE, "a phone-number code works once", NO_SUCH_STAGE;
+    "E.code", CODE_TWICE, "a verification code works once", "there were no two logins that ask for a second factor";
+    "E.state-token", BIND_PASSWORD, "a state token works once, and is then dead", NO_SUCH_STAGE;
+    "E.new-state-token", AFTER_BIND, "another stage after a bind has a state token of its own",
+        "no bind led to another stage";
+    "E.captcha", WRONG_CAPTCHA, "a captcha is good for one try", NO_SUCH_STAGE;
+    "E.pass", SEND, "a captcha's pass is good for several codes", NO_SUCH_STAGE;
+    "E.session", SESSION, "a renewal keeps the session token", "no login ended with a session";
+}
+
+pub fn find(id: &str) -> Option<&'static Check> {
+    CHECKS.iter().find(|check| check.id == id)
+}

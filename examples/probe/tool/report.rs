@@ -1,0 +1,208 @@
+//! What came of it: a verdict for each check, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::checks::{self, Act, CHECKS, Need};
+use super::record::{Exchange, Recorder, Shape};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    NotObserved,
+    AsDecided,
+    Differs,
+}
+
+impl Verdict {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::AsDecided => "as decided",
+            Self::Differs => "DIFFERS",
+            Self::NotObserved => "not observed",
+        }
+    }
+
+    const fn id(self) -> &'static str {
+        match self {
+            Self::AsDecided => "as_decided",
+            Self::Differs => "differs",
+            Self::NotObserved => "not_observed",
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+pub struct Findings(BTreeMap<&'static str, (Verdict, Vec<String>)>);
+
+impl Findings {
+    pub fn as_decided(&mut self, id: &'static str, seen: impl Into<String>) {
+        self.note(id, Verdict::AsDecided, seen.into());
+    }
+
+    pub fn differs(&mut self, id: &'static str, seen: impl Into<String>) {
+        self.note(id, Verdict::Differs, seen.into());
+    }
+
+    /// Tried, without an answer to the question.
+    pub fn open(&mut self, id: &'static str, why: impl Into<String>) {
+        self.note(id, Verdict::NotObserved, why.into());
+    }
+
+    /// A difference outweighs the rest; of one verdict all that was seen is kept.
+    fn note(&mut self, id: &'static str, verdict: Verdict, seen: String) {
+        debug_assert!(checks::find(id).is_some(), "no check {id}");
+        let found = self.0.entry(id).or_insert_with(|| (verdict, Vec::new()));
+        if verdict > found.0 {
+            *found = (verdict, Vec::new());
+        }
+        if verdict == found.0 && !found.1.contains(&seen) {
+            found.1.push(seen);
+        }
+    }
+
+    pub fn knows(&self, id: &str) -> bool {
+        self.0.get(id).is_some_and(|(verdict, _)| *verdict != Verdict::NotObserved)
+    }
+
+    pub fn differ(&self, id: &str) -> bool {
+        self.0.get(id).is_some_and(|(verdict, _)| *verdict == Verdict::Differs)
+    }
+}
+
+/// One line of the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub id: &'static str,
+    pub asks: &'static str,
+    pub verdict: Verdict,
+    /// What was seen, or why nothing was.
+    pub seen: String,
+}
+
+pub struct Report {
+    pub lines: Vec<Line>,
+    pub answers: Vec<Exchange>,
+    pub edition: &'static str,
+    pub emulated: bool,
+    /// Why the probe ended early.
+    pub stopped: Option<String>,
+}
+
+impl Report {
+    pub fn new(
+        findings: &Findings,
+        http: &Recorder,
+        missing: impl Fn(&Act) -> Vec<Need>,
+        stopped: Option<&str>,
+    ) -> Self {
+        let line = |check: &'static checks::Check| {
+            let (verdict, seen) = match findings.0.get(check.id) {
+                Some((verdict, seen)) => (*verdict, seen.join("; ")),
+                None => (Verdict::NotObserved, why_not(check, &missing(check.act), stopped.is_some())),
+            };
+            Line { id: check.id, asks: check.asks, verdict, seen: http.scrub(&seen) }
+        };
+        Self {
+            lines: CHECKS.iter().map(line).collect(),
+            answers: http.exchanges().into_iter().map(|answer| scrubbed(answer, http)).collect(),
+            edition: "",
+            emulated: false,
+            stopped: stopped.map(|text| http.scrub(text)),
+        }
+    }
+
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.lines.iter().filter(|line| line.verdict == verdict).count()
+    }
+
+    /// 0: nothing differs; 1: something does; 2: it could not run to its end.
+    pub fn exit_code(&self) -> u8 {
+        match (&self.stopped, self.count(Verdict::Differs)) {
+            (Some(_), _) => 2,
+            (None, 0) => 0,
+            (None, _) => 1,
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let width = CHECKS.iter().map(|check| check.id.len()).max().unwrap_or_default();
+        let mut text = String::new();
+        for line in &self.lines {
+            let verdict = line.verdict.text();
+            let _ = writeln!(text, "{:width$}  {verdict:12}  {}", line.id, line.asks);
+            let _ = writeln!(text, "{:width$}  {:12}    {}", "", "", line.seen);
+        }
+        let _ = writeln!(
+            text,
+            "\n{} answers: {} as decided, {} differ, {} not observed",
+            self.answers.len(),
+            self.count(Verdict::AsDecided),
+            self.count(Verdict::Differs),
+            self.count(Verdict::NotObserved),
+        );
+        if let Some(stopped) = &self.stopped {
+            let _ = writeln!(text, "It could not go on: {stopped}");
+        }
+        text
+    }
+
+    pub fn json(&self) -> Value {
+        let checks = self.lines.iter().map(|line| {
+            json!({ "id": line.id, "asks": line.asks, "verdict": line.verdict.id(), "seen": line.seen })
+        });
+        json!({
+            "format": 1,
+            "crate": concat!("idaas-login ", env!("CARGO_PKG_VERSION")),
+            "tenant": if self.emulated { "emulated" } else { "real" },
+            "edition": self.edition,
+            "stopped": self.stopped,
+            "checks": checks.collect::<Vec<_>>(),
+            "answers": self.answers.iter().map(answer).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn why_not(check: &checks::Check, missing: &[Need], stopped: bool) -> String {
+    match missing {
+        [] if stopped => "the probe ended before".to_owned(),
+        [] => check.otherwise.to_owned(),
+        missing => format!("needs {}", names(missing)),
+    }
+}
+
+pub fn names(needs: &[Need]) -> String {
+    needs.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Names of fields come from the tenant, too.
+fn scrubbed(mut answer: Exchange, http: &Recorder) -> Exchange {
+    answer.status = answer.status.map(|status| http.scrub(&status));
+    answer.refusal = answer.refusal.map(|(code, class)| (http.scrub(&code), class));
+    if let Shape::Fields { fields, twice, .. } = &mut answer.body {
+        for name in twice {
+            *name = http.scrub(name);
+        }
+        for field in fields {
+            field.name = http.scrub(&field.name);
+            if let super::record::Form::Text { known: Some(known), .. } = &mut field.form {
+                *known = http.scrub(known);
+            }
+        }
+    }
+    answer
+}
+
+fn answer(answer: &Exchange) -> Value {
+    let body = match &answer.body {
+        Shape::Empty => json!("nothing"),
+        Shape::Other(length) => json!(format!("{length} bytes that are no JSON object")),
+        Shape::Fields { fields, .. } => {
+            // A list: a field may be there twice.
+            fields.iter().map(|field| format!("{}: {}", field.name, field.form)).collect()
+        }
+    };
+    json!({ "request": answer.request, "http_status": answer.http_status, "body": body })
+}

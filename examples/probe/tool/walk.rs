@@ -1,0 +1,298 @@
+//! The walk through the stages: what is done where, and what it shows.
+
+mod binding;
+mod codes;
+mod looking;
+mod session;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use idaas_login::{
+    Client, Device, Error, ErrorClass, Outcome, Recovery, Request, Stage, StateToken, Step, UnexpectedReason,
+    WechatCodeField,
+};
+
+use super::altered;
+use super::record::{Exchange, Recorder};
+use super::report::Findings;
+use super::scan::scan;
+use super::supply::{Channel, Supply, Want};
+use super::{Consent, Stop, Tenant};
+
+type Run<T = ()> = Result<T, Stop>;
+
+/// No more logins than this, whatever happens.
+const MAX_LOGINS: usize = 24;
+/// No more stages in one login than this.
+const MAX_STAGES: usize = 6;
+
+const FOLLOWED: &str = "it works in the next step";
+
+/// A way through a stage, which is gone once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Way {
+    Field,
+    WrongPassword,
+    BindPassword,
+    BindWechat,
+    Bind(Channel),
+    RegisterWechat,
+    Register(Channel),
+    Factor(Channel),
+    Again,
+    WrongCode(Channel),
+    Renew,
+    Captcha,
+    PassAgain,
+}
+
+/// What a step came to.
+enum Came<S> {
+    /// It led on; the request, to be sent again.
+    On(Outcome, Box<Request>),
+    /// The stage came back.
+    Back(Error, S),
+    /// The stage is gone.
+    Over(Error),
+}
+
+pub struct Probe<'a> {
+    tenant: &'a Tenant,
+    client: Client,
+    http: &'a Arc<Recorder>,
+    device: Device,
+    consent: Consent,
+    supply: &'a mut dyn Supply,
+    findings: Findings,
+    gone: HashSet<Way>,
+    /// That of the stage that a code is asked for.
+    state_token: Option<StateToken>,
+    /// A phone-number code and verification codes that were used.
+    used_phone_code: Option<String>,
+    used_codes: HashMap<String, String>,
+    /// A bind led to another stage, whose next step has to show whether its state token is the right one.
+    followed: bool,
+}
+
+impl<'a> Probe<'a> {
+    /// Asks everything that it may ask. What was found comes back also if it could not go on.
+    pub fn run(
+        tenant: &'a Tenant,
+        http: &'a Arc<Recorder>,
+        consent: Consent,
+        supply: &'a mut dyn Supply,
+    ) -> (Findings, Option<Stop>) {
+        let mut probe = match Self::new(tenant, http, consent, supply) {
+            Ok(probe) => probe,
+            Err(stop) => return (Findings::default(), Some(stop)),
+        };
+        let stopped = probe.look().and_then(|()| probe.log_in_all()).err();
+        scan(&http.exchanges(), &mut probe.findings);
+        (probe.findings, stopped)
+    }
+
+    fn new(
+        tenant: &'a Tenant,
+        http: &'a Arc<Recorder>,
+        consent: Consent,
+        supply: &'a mut dyn Supply,
+    ) -> Run<Self> {
+        Ok(Self {
+            client: tenant.builder().build_with(http.clone())?,
+            device: Device::new("probe 1.0", "idaas-login-probe", "Mozilla/5.0 (idaas-login probe)")?,
+            tenant,
+            http,
+            consent,
+            supply,
+            findings: Findings::default(),
+            gone: HashSet::new(),
+            state_token: None,
+            used_phone_code: None,
+            used_codes: HashMap::new(),
+            followed: false,
+        })
+    }
+
+    /// Takes a step, once.
+    fn take<S: Stage>(&mut self, step: Step<S, Outcome>) -> Run<Came<S>> {
+        let (request, in_flight) = step.into_request().map_err(|failed| Stop(failed.to_string()))?;
+        let copy = Box::new(request.clone());
+        let answer = idaas_login::Transport::send(&**self.http, request);
+        let came = match in_flight.receive(answer) {
+            Ok(outcome) => Came::On(outcome, copy),
+            Err(failed) => {
+                let path = failed.endpoint().path;
+                let (error, recovery) = failed.into_parts();
+                if let Error::Transport(error) = &error {
+                    return Err(Stop(format!("{path}: {error}")));
+                }
+                if let Error::Unexpected(answer) = &error
+                    && matches!(
+                        answer.reason(),
+                        UnexpectedReason::Unreadable
+                            | UnexpectedReason::NoStatus
+                            | UnexpectedReason::NoStateToken
+                    )
+                {
+                    self.findings.differs("D16", format!("{path}: {answer}"));
+                }
+                match recovery {
+                    Recovery::Retry(stage) => Came::Back(error, stage),
+                    _ => Came::Over(error),
+                }
+            }
+        };
+        self.follow(&came);
+        Ok(came)
+    }
+
+    /// After a bind that led to another stage: does the state token in hand work there?
+    fn follow<S>(&mut self, came: &Came<S>) {
+        if !std::mem::take(&mut self.followed) {
+            return;
+        }
+        match came {
+            Came::On(..) | Came::Back(..) => self.findings.as_decided("D5", FOLLOWED),
+            Came::Over(error) if is_dead(error) => self.findings.differs("D5", "it is dead in the next step"),
+            Came::Over(_) => self.followed = true,
+        }
+    }
+
+    fn last(&self) -> Run<Exchange> {
+        self.http.last().ok_or_else(|| Stop("no answer".to_owned()))
+    }
+
+    fn log_in_all(&mut self) -> Run {
+        self.denied()?;
+        let mut first = true;
+        for _ in 0..MAX_LOGINS {
+            let Some(code) = self.next_login_code() else { break };
+            self.http.conceal(&code);
+            let login = self.client.login(self.device.clone());
+            let outcome = match self.take(login.wechat_mini_program(&code))? {
+                Came::On(outcome, _) => outcome,
+                Came::Over(Error::Unexpected(_) | Error::AccessDenied) => continue,
+                Came::Back(error, _) | Came::Over(error) => return Err(refused_code(&error)),
+            };
+            if std::mem::take(&mut first) {
+                self.login_code_again(&code)?;
+            }
+            self.go_on(outcome)?;
+            if self.findings.differ("D3") {
+                // From here on with the name that this tenant wants.
+                let builder = self.tenant.builder().wechat_code_field(WechatCodeField::WchatCode);
+                self.client = builder.build_with(self.http.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_login_code(&mut self) -> Option<String> {
+        let want = self.want();
+        self.supply.login_code(want)
+    }
+
+    /// Whom the next login should be of, by what has not been done yet.
+    fn want(&self) -> Want {
+        let undone = |ways: &[Way]| ways.iter().any(|way| !self.gone.contains(way));
+        let (sms, email) = (Channel::Phone, Channel::Email);
+        if undone(&[
+            Way::Field,
+            Way::WrongPassword,
+            Way::BindPassword,
+            Way::BindWechat,
+            Way::Bind(sms),
+            Way::Bind(email),
+        ]) {
+            Want::Bind
+        } else if undone(&[Way::RegisterWechat, Way::Register(sms), Way::Register(email)]) {
+            Want::Register
+        } else if !self.findings.knows("E.new-state-token") {
+            Want::BindThenFactor
+        } else if undone(&[Way::Factor(sms), Way::Factor(email), Way::Again]) {
+            Want::Factor
+        } else {
+            Want::Anybody
+        }
+    }
+
+    /// From stage to stage, as far as it may go.
+    fn go_on(&mut self, outcome: Outcome) -> Run {
+        let mut next = Some(outcome);
+        for _ in 0..MAX_STAGES {
+            next = match next {
+                None => break,
+                Some(Outcome::Authenticated(user)) => {
+                    self.session(user)?;
+                    None
+                }
+                Some(Outcome::PendingBind(stage)) => self.bind(stage)?,
+                Some(Outcome::PendingRegister(stage)) => self.register(stage)?,
+                Some(Outcome::MfaRequired(stage)) => self.second_factor(stage)?,
+            };
+        }
+        self.followed = false;
+        Ok(())
+    }
+
+    fn login_code_again(&mut self, code: &str) -> Run {
+        let login = self.client.login(self.device.clone());
+        match self.take(login.wechat_mini_program(code))? {
+            Came::On(..) => self.findings.differs("E.login-code", "it was accepted twice"),
+            Came::Back(error, _) | Came::Over(error) => {
+                self.findings.as_decided("E.login-code", error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn denied(&mut self) -> Run {
+        while let Some(code) = self.supply.denied_code() {
+            self.http.conceal(&code);
+            let login = self.client.login(self.device.clone());
+            match self.take(login.wechat_mini_program(&code))? {
+                Came::Over(Error::AccessDenied) => {
+                    let seen = self.last()?.brief();
+                    let fields: Vec<_> =
+                        self.last()?.fields().iter().map(|field| field.name.clone()).collect();
+                    self.findings.as_decided("D11", format!("{seen}, with {}", fields.join(", ")));
+                }
+                Came::On(outcome, _) => self.findings.differs("D11", format!("it led to {outcome:?}")),
+                Came::Back(error, _) | Came::Over(error) => self.findings.differs("D11", error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a state token lives after a wrong input, as two refusals in a row show.
+    fn lives(&mut self, id: &'static str, first: &Exchange, second: &Exchange) -> bool {
+        let about_input = [ErrorClass::WrongInput, ErrorClass::Locked];
+        let of_input = second.refusal.as_ref().is_some_and(|(_, class)| about_input.contains(class));
+        let lives = of_input || binding::same(first, second);
+        if lives {
+            self.findings.as_decided(id, "it lives");
+        } else {
+            let seen = format!("dead after a wrong one, or so it seems: {}", second.brief());
+            self.findings.differs(id, seen);
+        }
+        lives
+    }
+
+    /// The tenant's word for a refusal that the probe provoked, if it is of one of the classes.
+    fn expect(&mut self, id: &'static str, answer: &Exchange, classes: &[ErrorClass]) {
+        match &answer.refusal {
+            Some((_, class)) if classes.contains(class) => self.findings.as_decided(id, answer.brief()),
+            _ => self.findings.differs(id, answer.brief()),
+        }
+    }
+}
+
+fn is_dead(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if refusal.code().class() == ErrorClass::DeadToken)
+}
+
+fn refused_code(error: &Error) -> Stop {
+    let hint = "a login code works once and lives five minutes, and belongs to one mini program";
+    Stop(format!("the login code was refused ({error}); {hint}"))
+}

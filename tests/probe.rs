@@ -1,0 +1,810 @@
+//! The probe, against tenants of which it is known what they do: it has to find that, and nothing else. And against tenants
+//! that are not its own: without permission it changes nothing there.
+
+#[allow(dead_code)]
+#[path = "../examples/probe/tool/mod.rs"]
+mod probe;
+mod support;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io::{BufRead, Cursor, Read};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use idaas_login::emulator::{ClaimsLayout, DataForm, Effect, Emulator, EmulatorServer, Settings, User};
+use idaas_login::endpoints::{self, Platform, SendType};
+use idaas_login::{
+    Captcha, Edition, Request, Response, Transport, TransportError, UreqTransport, WechatCodeField,
+};
+use probe::checks::{ACTS, CHECKS, Need};
+use probe::record::Recorder;
+use probe::report::{Line, Report, Verdict};
+use probe::supply::{Channel, Emulated, Operator, Supply, Want};
+use probe::{Consent, Tenant};
+use support::{CLIENT_ID, response};
+
+fn at(base_address: &str, edition: Edition) -> Tenant {
+    let base_address = base_address.to_owned();
+    Tenant { base_address, client_id: CLIENT_ID.to_owned(), edition, emulated: true }
+}
+
+/// Probes an emulated tenant in process, over `transport`, as a client of `edition`.
+fn ask(tenant: &Emulator, transport: impl Transport + 'static, edition: Edition, consent: Consent) -> Report {
+    let at = at("https://emulator.invalid", edition);
+    probe::run(&at, &Recorder::new(transport), consent, &mut Emulated::new(tenant))
+}
+
+/// What a report says that the one on the emulator's default settings does not.
+fn news(report: &Report) -> Vec<(&'static str, Verdict, String)> {
+    static USUAL: OnceLock<Vec<Line>> = OnceLock::new();
+    let usual = USUAL.get_or_init(|| {
+        let report = configured(|_| {}, Edition::Ciam);
+        assert_eq!(report.exit_code(), 0, "{}", report.text());
+        report.lines
+    });
+    assert_eq!(report.stopped, None);
+    let lines = report.lines.iter().zip(usual);
+    let news = lines.filter(|(line, usual)| (line.verdict, &line.seen) != (usual.verdict, &usual.seen));
+    // How many answers there were is not what is asked for.
+    news.filter(|(line, _)| !line.seen.starts_with("none among "))
+        .map(|(line, _)| (line.id, line.verdict, line.seen.clone()))
+        .collect()
+}
+
+fn configured(change: impl FnOnce(&mut Settings), edition: Edition) -> Report {
+    let tenant = Emulator::new();
+    tenant.configure(change);
+    ask(&tenant, tenant.clone(), edition, Consent::ALL)
+}
+
+fn command(words: &[&str], variables: &[(&str, &str)]) -> (u8, String, String) {
+    let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    let variable = |name: &str| variables.get(name).map(|text| (*text).to_owned());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = probe::command(&words, &variable, false, &mut out, &mut err);
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn the_emulated_tenant_does_all_as_decided() {
+    let server = Emulator::new().start().unwrap();
+    let tenant = at(&server.base_address(), Edition::Ciam);
+    let http = Recorder::new(UreqTransport::default());
+    let report = probe::run(&tenant, &http, Consent::ALL, &mut Emulated::new(server.emulator()));
+    let others: Vec<_> =
+        report.lines.iter().filter(|line| line.verdict != Verdict::AsDecided).map(|line| line.id).collect();
+    assert_eq!(others, ["D16", "C.busy"], "{}", report.text());
+    assert!(report.lines.iter().map(|line| line.id).eq(CHECKS.iter().map(|check| check.id)));
+    assert_eq!(report.exit_code(), 0);
+    snapshot!("probe", "emulator", report.text());
+}
+
+#[test]
+fn another_setting_of_the_tenant_is_found_and_nothing_else() {
+    use Verdict::{AsDecided, Differs};
+    type Case = (&'static str, fn(&mut Settings), Vec<(&'static str, Verdict, &'static str)>);
+    let cases: Vec<Case> = vec![
+        (
+            "wchat_code",
+            |settings| settings.wechat_code_field = WechatCodeField::WchatCode,
+            vec![("D3", Differs, "wchat_code is read, wechat_code is not")],
+        ),
+        (
+            "the state token goes on",
+            |settings| settings.new_state_token = false,
+            vec![("E.new-state-token", Differs, "MFA_AUTH comes without one")],
+        ),
+        (
+            "data is null",
+            |settings| settings.data = DataForm::Null,
+            vec![("D4", AsDecided, "null with SOCIAL_BIND; null with USER_REGISTER")],
+        ),
+        (
+            "data is absent",
+            |settings| settings.data = DataForm::Absent,
+            vec![("D4", AsDecided, "absent with SOCIAL_BIND; absent with USER_REGISTER")],
+        ),
+        (
+            "the claims are in api",
+            |settings| settings.claims_layout = ClaimsLayout::Api,
+            vec![("D20", AsDecided, "in api")],
+        ),
+        (
+            "a pass is good for one code",
+            |settings| settings.single_use_pass = true,
+            vec![(
+                "E.pass",
+                Differs,
+                "refused the second time, perhaps because it was soon: refused by the API: IDAAS.SDK.CAPTCHA.0006 \
+                 (wrong input), HTTP 400",
+            )],
+        ),
+        (
+            "a renewal replaces the session",
+            |settings| settings.refresh_sessions = true,
+            vec![("E.session", Differs, "it is another one")],
+        ),
+        (
+            "no identity token",
+            |settings| settings.id_token = false,
+            vec![
+                ("D8", AsDecided, "in none"),
+                ("D20", Verdict::NotObserved, "there was no identity token that can be read"),
+                ("C.signature", Verdict::NotObserved, "there was no identity token"),
+                ("C.claims", Verdict::NotObserved, "there was no identity token that was verified"),
+            ],
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let report = configured(change, Edition::Ciam);
+        let mut news = news(&report);
+        if name == "a pass is good for one code" {
+            // Its refusal brings a code that was not seen before.
+            news.retain(|(id, ..)| *id != "D13.codes");
+        }
+        let news: Vec<_> = news.iter().map(|(id, verdict, seen)| (*id, *verdict, seen.as_str())).collect();
+        assert_eq!(news, expected, "{name}");
+        let differs = expected.iter().any(|(_, verdict, _)| *verdict == Differs);
+        assert_eq!(report.exit_code(), u8::from(differs), "{name}");
+    }
+}
+
+#[test]
+fn an_identity_token_that_no_published_key_signed_is_found() {
+    let tenant = Emulator::new();
+    tenant.rotate_key();
+    tenant.configure(|settings| settings.sign_with_previous_key = true);
+    let report = ask(&tenant, tenant.clone(), Edition::Ciam, Consent::ALL);
+    let news = news(&report);
+    let expected = [
+        ("C.signature", Verdict::Differs, "no key of the key set has the identity token's kid".to_owned()),
+        ("C.claims", Verdict::NotObserved, "there was no identity token that was verified".to_owned()),
+    ];
+    assert_eq!(news, expected);
+}
+
+#[test]
+fn the_spaces_that_the_pages_print_are_found_and_nothing_else() {
+    let report = configured(|settings| settings.printed_spaces = true, Edition::Ciam);
+    let news = news(&report);
+    let status = news.iter().find(|(id, ..)| *id == "D1").unwrap();
+    assert_eq!(status.1, Verdict::AsDecided);
+    assert_eq!(status.2, "around id_token, state_token, status");
+    assert_eq!(news.len(), 1, "{news:?}");
+}
+
+#[test]
+fn the_edition_of_the_tenant_shows() {
+    let isv = || Edition::OneAccessIsv { tenant_id: "a-tenant".to_owned() };
+    for (edition, name) in
+        [(Edition::Eiam, "eiam"), (Edition::OneAccess, "oneaccess"), (isv(), "oneaccess-isv")]
+    {
+        let of_tenant = edition.clone();
+        let report = configured(|settings| settings.edition = of_tenant, edition);
+        let news = news(&report);
+        let expected = [
+            ("D13.device", Verdict::AsDecided, "HTTP 400, SDK.COMMON.1003 (configuration)".to_owned()),
+            ("D17", Verdict::AsDecided, "x-session-token is accepted".to_owned()),
+            ("D18", Verdict::AsDecided, format!("accepted ({name})")),
+        ];
+        let codes = |news: &&(&str, Verdict, String)| news.0 != "D13.codes";
+        assert_eq!(news.iter().filter(codes).cloned().collect::<Vec<_>>(), expected, "{name}");
+        assert_eq!(report.exit_code(), 0);
+    }
+    // Taken for a tenant of CIAM.
+    let report = configured(|settings| settings.edition = Edition::Eiam, Edition::Ciam);
+    let differ: Vec<_> = report.lines.iter().filter(|line| line.verdict == Verdict::Differs).collect();
+    assert_eq!(differ.len(), 1, "{}", report.text());
+    assert_eq!(differ[0].id, "D17");
+    assert!(
+        differ[0].seen.starts_with("x-session-token is accepted, session-token is not"),
+        "{}",
+        differ[0].seen
+    );
+}
+
+/// A tenant that is an emulator with one habit of its own.
+fn with_habit(
+    tenant: &Emulator,
+    habit: impl Fn(&Request, Response) -> Response + Send + Sync + 'static,
+) -> impl Transport + 'static {
+    let tenant = tenant.clone();
+    move |request: Request| {
+        let copy = request.clone();
+        tenant.send(request).map(|answer| habit(&copy, answer))
+    }
+}
+
+fn differing(report: &Report) -> BTreeMap<&'static str, String> {
+    let lines = report.lines.iter().filter(|line| line.verdict == Verdict::Differs);
+    lines.map(|line| (line.id, line.seen.clone())).collect()
+}
+
+const DEAD: &str = r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":"state_token parameter error"}"#;
+
+/// A tenant whose state tokens die of a wrong code or password, and that says so with `dead`.
+fn unforgiving(tenant: &Emulator, dead: &'static str) -> impl Transport + 'static {
+    let inner = tenant.clone();
+    let over = Mutex::new(HashSet::new());
+    move |request: Request| -> Result<Response, TransportError> {
+        let token = request.headers().get("x-state-token").map(|token| token.as_bytes().to_vec());
+        if token.as_ref().is_some_and(|token| over.lock().unwrap().contains(token)) {
+            return Ok(response(400, dead));
+        }
+        let answer = inner.send(request)?;
+        let body = String::from_utf8_lossy(answer.body());
+        let wrong = ["SDK.COMMON.1013", "SDK.LOGIN.1001", "IDAAS.SDK.CAPTCHA.0007"];
+        if let (Some(token), true) = (token, wrong.iter().any(|code| body.contains(code))) {
+            over.lock().unwrap().insert(token);
+        }
+        Ok(answer)
+    }
+}
+
+#[test]
+fn a_state_token_that_dies_of_a_wrong_code_or_password_is_found() {
+    let undocumented = DEAD.replace("COMMON.1007", "COMMON.1999").leak();
+    let with_a_word_for_it = ["D14.code", "D14.email", "D14.password", "D14.wechat"].as_slice();
+    let without = ["D13.codes", "D14.code", "D14.email", "D14.password", "D14.wechat"].as_slice();
+    for (dead, expected) in [(DEAD, with_a_word_for_it), (undocumented, without)] {
+        let tenant = Emulator::new();
+        let report = ask(&tenant, unforgiving(&tenant, dead), Edition::Ciam, Consent::ALL);
+        let differ = differing(&report);
+        assert!(differ.keys().eq(expected), "{}", report.text());
+        let said = differ.iter().filter(|(id, _)| **id != "D13.codes");
+        assert!(said.clone().all(|(_, seen)| seen.starts_with("dead after a wrong ")), "{differ:?}");
+        // All the rest was asked nevertheless.
+        let open: Vec<_> = report
+            .lines
+            .iter()
+            .filter(|line| line.verdict == Verdict::NotObserved)
+            .map(|line| line.id)
+            .collect();
+        assert_eq!(open, ["D16", "C.busy"], "{}", report.text());
+    }
+}
+
+#[test]
+fn a_tenant_that_wants_a_state_token_when_a_code_is_asked_for_is_found() {
+    let tenant = Emulator::new();
+    let inner = tenant.clone();
+    let transport = move |request: Request| {
+        let sends = request.uri().path().ends_with("/send");
+        if sends && !request.headers().contains_key("x-state-token") {
+            return Ok(response(400, DEAD));
+        }
+        inner.send(request)
+    };
+    let differ = differing(&ask(&tenant, transport, Edition::Ciam, Consent::ALL));
+    assert!(differ.keys().copied().eq(["C.send-headers"]), "{differ:?}");
+    assert!(differ["C.send-headers"].starts_with("X-state-token is wanted"), "{differ:?}");
+}
+
+#[test]
+fn habits_that_nobody_documents_are_found_one_by_one() {
+    type Case = (&'static str, fn(&str, Response) -> Response, &'static [&'static str]);
+    fn body(answer: &Response) -> String {
+        String::from_utf8_lossy(answer.body()).into_owned()
+    }
+    fn replaced(answer: &Response, from: &str, to: &str) -> Response {
+        let mut changed = response(answer.status().as_u16(), body(answer).replace(from, to));
+        *changed.headers_mut() = answer.headers().clone();
+        changed
+    }
+    let cases: [Case; 9] = [
+        (
+            "an undocumented code",
+            |_, answer| replaced(&answer, "SDK.COMMON.1013", "SDK.COMMON.2013"),
+            &["D13.codes", "D13.password"],
+        ),
+        ("expire in words", |_, answer| replaced(&answer, ":432000", ":\"five days\""), &["D9"]),
+        ("expire as text", |_, answer| replaced(&answer, ":432000", ":\"432000\""), &[]),
+        ("SUCCES", |_, answer| replaced(&answer, "\"SUCCESS\"", "\"SUCCES\""), &[]),
+        (
+            "denied in other words",
+            |_, answer| replaced(&answer, "ACCESS_DENIED", "ACCESS_REFUSED"),
+            &["D11", "D12"],
+        ),
+        (
+            "a page for a path that is none",
+            |path, answer| {
+                if path.ends_with("/none") { response(200, "<html></html>") } else { answer }
+            },
+            &["D15.path"],
+        ),
+        (
+            "no second factor by e-mail",
+            |path, answer| {
+                if path.ends_with("/mfa/email") { response(404, r#"{"status":404}"#) } else { answer }
+            },
+            &["D7.paths"],
+        ),
+        (
+            "a field twice",
+            |_, answer| replaced(&answer, "\"status\":\"SUCCESS\"", "\"status\":\"SUCCESS\",\"expire\":1"),
+            &["C.twice"],
+        ),
+        (
+            "an error with a token",
+            |path, answer| {
+                let refused = path.ends_with("/login/wechat-miniprogram") && answer.status() == 400;
+                if refused {
+                    replaced(&answer, "\"error_msg\"", "\"state_token\":\"eyJhbGciOi\",\"error_msg\"")
+                } else {
+                    answer
+                }
+            },
+            &["C.contradiction", "D13.login-code"],
+        ),
+    ];
+    for (name, habit, expected) in cases {
+        let tenant = Emulator::new();
+        let transport = with_habit(&tenant, move |request, answer| habit(request.uri().path(), answer));
+        let report = ask(&tenant, transport, Edition::Ciam, Consent::ALL);
+        let differ = differing(&report);
+        assert!(differ.keys().eq(expected.iter()), "{name}: {differ:?}\n{}", report.text());
+        assert_eq!(report.stopped, None, "{name}");
+    }
+}
+
+/// What was done to a tenant, in words.
+fn effects(tenant: &Emulator) -> HashSet<&'static str> {
+    let entries = tenant.ledger();
+    let refused = |code: &str| entries.iter().any(|entry| entry.error_code.as_deref() == Some(code));
+    let mut effects: HashSet<_> = entries
+        .iter()
+        .flat_map(|entry| &entry.effects)
+        .map(|effect| match effect {
+            Effect::Bound { .. } => "bound",
+            Effect::Registered { .. } => "registered",
+            Effect::CodeSent { .. } => "sent",
+            _ => "session",
+        })
+        .collect();
+    // Wrong passwords, codes and captchas.
+    for code in ["SDK.COMMON.1013", "IDAAS.SDK.CAPTCHA.0007", "IDAAS.SDK.CAPTCHA.0002", "SDK.LOGIN.1003"] {
+        if refused(code) {
+            effects.insert("wrong attempt");
+        }
+    }
+    effects.remove("session");
+    effects
+}
+
+/// The same people as in the emulator's own supply, each with a login, whether it is wanted or not.
+struct Everybody(Emulated, Vec<Want>);
+
+impl Supply for Everybody {
+    fn login_code(&mut self, _: Want) -> Option<String> {
+        let want = self.1.pop()?;
+        self.0.login_code(want)
+    }
+    fn has(&self, need: Need) -> bool {
+        // What the operator has, not what is permitted.
+        !matches!(need, Need::Bind | Need::Register | Need::Send | Need::WrongAttempts) && self.0.has(need)
+    }
+    fn denied_code(&mut self) -> Option<String> {
+        self.0.denied_code()
+    }
+    fn phone_code(&mut self) -> Option<String> {
+        self.0.phone_code()
+    }
+    fn user_name(&self) -> Option<String> {
+        self.0.user_name()
+    }
+    fn password(&self) -> Option<String> {
+        self.0.password()
+    }
+    fn destination(&self, channel: Channel) -> Option<String> {
+        self.0.destination(channel)
+    }
+    fn solve(&mut self, captcha: &Captcha) -> Option<f64> {
+        self.0.solve(captcha)
+    }
+    fn early_code(&mut self, channel: Channel) -> Option<String> {
+        self.0.early_code(channel)
+    }
+    fn code(&mut self, destination: &str, channel: Channel) -> Option<String> {
+        self.0.code(destination, channel)
+    }
+    fn secrets(&self) -> Vec<String> {
+        self.0.secrets()
+    }
+}
+
+#[test]
+fn each_permission_permits_its_own_effect_and_no_other() {
+    let none = Consent::default();
+    let cases: [(Consent, &[&str]); 6] = [
+        (none, &[]),
+        (Consent { bind: true, ..none }, &["bound"]),
+        (Consent { register: true, ..none }, &["bound", "registered"]),
+        (Consent { send: true, ..none }, &["sent"]),
+        (Consent { wrong_attempts: true, ..none }, &["wrong attempt"]),
+        (Consent::ALL, &["bound", "registered", "sent", "wrong attempt"]),
+    ];
+    for (consent, expected) in cases {
+        let server = Emulator::new().start().unwrap();
+        let tenant = Tenant { emulated: false, ..at(&server.base_address(), Edition::Ciam) };
+        let turns = [Want::Bind, Want::Register, Want::BindThenFactor, Want::Factor];
+        let everybody: Vec<_> = turns.into_iter().cycle().take(24).collect();
+        let mut supply = Everybody(Emulated::new(server.emulator()), everybody);
+        let report = probe::run(&tenant, &Recorder::new(UreqTransport::default()), consent, &mut supply);
+        assert_eq!(report.stopped, None, "{consent:?}");
+        assert_eq!(differing(&report), BTreeMap::new(), "{consent:?}");
+        let effects = effects(server.emulator());
+        assert_eq!(effects, expected.iter().copied().collect(), "{consent:?}");
+        // What was not done is said, with the flag that would permit it.
+        for line in &report.lines {
+            let check = probe::checks::find(line.id).unwrap();
+            let lacks = probe::missing(check.act, consent, &supply);
+            if line.verdict == Verdict::NotObserved && !lacks.is_empty() && line.seen.starts_with("needs") {
+                assert!(lacks.iter().all(|need| line.seen.contains(need.name())), "{line:?}");
+            }
+        }
+    }
+}
+
+/// A tenant behind HTTP with an account, and the variables that name it.
+fn somebody_elses() -> (EmulatorServer, Vec<(&'static str, String)>) {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("marker-user").password("MARKER.PASSWORD.1").mobile("15201657312"));
+    tenant.bind(Platform::WeChat, "openid-2", "marker-user");
+    tenant.accept_login_code(Platform::WeChat, "marker-wx-1", "openid-1");
+    tenant.accept_login_code(Platform::WeChat, "marker-wx-2", "openid-2");
+    tenant.accept_phone_code(Platform::WeChat, "marker-phone-code", "15201657312");
+    let server = tenant.start().unwrap();
+    let variables = vec![
+        ("IDAAS_PROBE_BASE_ADDRESS", server.base_address()),
+        ("IDAAS_PROBE_CLIENT_ID", CLIENT_ID.to_owned()),
+        ("IDAAS_PROBE_WX_CODES", "marker-wx-1, marker-wx-2".to_owned()),
+        ("IDAAS_PROBE_WX_PHONE_CODES", "marker-phone-code".to_owned()),
+        ("IDAAS_PROBE_USER_NAME", "marker-user".to_owned()),
+        // It looks like an error code.
+        ("IDAAS_PROBE_PASSWORD", "MARKER.PASSWORD.1".to_owned()),
+        ("IDAAS_PROBE_MOBILE", "15201657312".to_owned()),
+    ];
+    (server, variables)
+}
+
+fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    variables.iter().map(|(name, text)| (*name, text.as_str())).collect()
+}
+
+#[test]
+fn without_flags_the_tenant_of_somebody_else_is_left_as_it_is() {
+    let (server, variables) = somebody_elses();
+    let (code, out, err) = command(&["--json", "-"], &borrowed(&variables));
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(effects(server.emulator()), HashSet::new());
+    // Nothing that a state token lives on for was sent: what went to these paths was made up.
+    for entry in server.emulator().ledger() {
+        if entry.path.contains("/social/") || entry.path.contains("/mfa/") {
+            let refused = ["IDAAS.SDK.COMMON.1007", "SDK.COMMON.1001"];
+            assert!(entry.error_code.as_deref().is_some_and(|code| refused.contains(&code)), "{entry:?}");
+        }
+        assert!(!entry.path.ends_with("/send") && !entry.path.ends_with("/verify"), "{entry:?}");
+    }
+    // The plan says it before, and the report after.
+    assert!(err.contains("It will not:"), "{err}");
+    for flag in ["--allow-bind", "--allow-send", "--allow-register", "--allow-wrong-attempts"] {
+        assert!(err.contains(flag), "{flag} is not in\n{err}");
+    }
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["format"], 1);
+    assert_eq!(report["tenant"], "real");
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.iter().map(|check| check["id"].as_str().unwrap()).eq(CHECKS.iter().map(|check| check.id)));
+    let d17 = checks.iter().find(|check| check["id"] == "D17").unwrap();
+    assert_eq!(d17["verdict"], "as_decided", "the second code is of an account that is bound");
+    let d3 = checks.iter().find(|check| check["id"] == "D3").unwrap();
+    assert_eq!(
+        (&d3["verdict"], &d3["seen"]),
+        (&"not_observed".into(), &"needs --allow-wrong-attempts".into())
+    );
+}
+
+#[test]
+fn with_a_flag_the_operators_account_is_bound() {
+    let (server, variables) = somebody_elses();
+    let (code, out, err) = command(&["--allow-bind"], &borrowed(&variables));
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(server.emulator().bound_user(Platform::WeChat, "openid-1").as_deref(), Some("marker-user"));
+    assert_eq!(effects(server.emulator()), HashSet::from(["bound"]));
+}
+
+/// The code was sent by the application itself, say: then the probe needs no permission to have one sent.
+#[test]
+fn a_code_that_is_there_already_needs_no_other_one() {
+    for (flag, effect) in [("--allow-wrong-attempts", "wrong attempt"), ("--allow-bind", "bound")] {
+        let (server, mut variables) = somebody_elses();
+        server.emulator().accept_code("15201657312", SendType::BindMobileSms, "483920");
+        variables.retain(|(name, _)| !["IDAAS_PROBE_USER_NAME", "IDAAS_PROBE_WX_PHONE_CODES"].contains(name));
+        variables.push(("IDAAS_PROBE_SMS_CODE", "483920".to_owned()));
+        let (code, out, err) = command(&[flag, "--json", "-"], &borrowed(&variables));
+        assert_eq!(code, 0, "{out}{err}");
+        assert_eq!(effects(server.emulator()), HashSet::from([effect]));
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let survives =
+            report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "D14.code").unwrap();
+        let expected = if flag == "--allow-bind" { "not_observed" } else { "as_decided" };
+        assert_eq!(survives["verdict"], expected, "{survives}");
+        assert!(!format!("{out}{err}").contains("483920"));
+    }
+}
+
+/// Somebody at the keyboard, who reads a code from the phone when it is asked for.
+struct Keyboard {
+    lines: Vec<Box<dyn Fn() -> String>>,
+    line: Cursor<Vec<u8>>,
+}
+
+impl Read for Keyboard {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.fill_buf()?;
+        self.line.read(buffer)
+    }
+}
+
+impl BufRead for Keyboard {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        if self.line.fill_buf()?.is_empty() && !self.lines.is_empty() {
+            self.line = Cursor::new(format!("{}\n", self.lines.remove(0)()).into_bytes());
+        }
+        self.line.fill_buf()
+    }
+    fn consume(&mut self, count: usize) {
+        self.line.consume(count);
+    }
+}
+
+#[test]
+fn codes_and_captchas_can_come_from_the_keyboard() {
+    let server = Emulator::new().start().unwrap();
+    let tenant = server.emulator().clone();
+    // Any solution will do: it is not the person's eye that is tested.
+    tenant.configure(|settings| settings.captcha_tolerance = 1000);
+    tenant.add_user(User::new("lilei").mobile("15201657312"));
+    let (first, phone) = (tenant.clone(), tenant.clone());
+    let mut keyboard = Keyboard {
+        lines: vec![
+            Box::new(move || first.wechat_login_code("openid-lilei")),
+            Box::new(String::new), // No code of the phone-number button,
+            Box::new(String::new), // and none that came by SMS before.
+            Box::new(|| "100".to_owned()),
+            Box::new(move || phone.last_code("15201657312").unwrap()),
+        ],
+        line: Cursor::default(),
+    };
+    let variable = |name: &str| (name == "IDAAS_PROBE_MOBILE").then(|| "15201657312".to_owned());
+    let mut operator = Operator::read(&variable, Some(&mut keyboard));
+    let consent = Consent { bind: true, send: true, ..Consent::default() };
+    let at = Tenant { emulated: false, ..at(&server.base_address(), Edition::Ciam) };
+    let report = probe::run(&at, &Recorder::new(UreqTransport::default()), consent, &mut operator);
+    assert_eq!((report.exit_code(), &report.stopped), (0, &None), "{}", report.text());
+    assert_eq!(tenant.bound_user(Platform::WeChat, "openid-lilei").as_deref(), Some("lilei"));
+    let seen = |id| report.lines.iter().find(|line| line.id == id).map(|line| line.seen.as_str());
+    assert_eq!(seen("C.captcha-y"), Some("accepted"));
+    assert_eq!(seen("E.state-token"), Some("HTTP 400, IDAAS.SDK.COMMON.1007 (dead token)"));
+}
+
+#[test]
+fn a_dry_run_sends_nothing() {
+    let (server, variables) = somebody_elses();
+    for flags in [vec!["--dry-run"], vec!["--dry-run", "--allow-bind", "--allow-send"]] {
+        let (code, out, err) = command(&flags, &borrowed(&variables));
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(out.contains("It will:") && out.contains("It will not:"), "{out}");
+        assert!(!out.to_lowercase().contains("marker"), "{out}");
+    }
+    assert_eq!(server.emulator().ledger(), []);
+}
+
+#[test]
+fn what_cannot_run_says_why_and_ends_with_2() {
+    let (server, variables) = somebody_elses();
+    let address = server.base_address();
+    let changed = |name: &'static str, text: &str| {
+        let mut variables = variables.clone();
+        variables.retain(|(other, _)| *other != name);
+        if !text.is_empty() {
+            variables.push((name, text.to_owned()));
+        }
+        variables
+    };
+    let closed = {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", port.local_addr().unwrap())
+    };
+    let cases = [
+        (vec![], changed("IDAAS_PROBE_BASE_ADDRESS", &closed), "IDAAS_PROBE_BASE_ADDRESS cannot be reached"),
+        (vec![], changed("IDAAS_PROBE_BASE_ADDRESS", "http://acme.example.com"), "use https://"),
+        (
+            vec![],
+            changed("IDAAS_PROBE_CLIENT_ID", "another"),
+            "are IDAAS_PROBE_CLIENT_ID, IDAAS_PROBE_EDITION",
+        ),
+        (vec![], changed("IDAAS_PROBE_CLIENT_ID", ""), "IDAAS_PROBE_CLIENT_ID is missing"),
+        (vec![], changed("IDAAS_PROBE_EDITION", "other"), "IDAAS_PROBE_EDITION is none of"),
+        (vec![], changed("IDAAS_PROBE_EDITION", "oneaccess-isv"), "IDAAS_PROBE_TENANT_ID is missing"),
+        (vec![], changed("IDAAS_PROBE_WX_CODES", "marker-wx-0"), "the login code was refused"),
+        (
+            vec!["--allow-bind"],
+            changed("IDAAS_PROBE_PASSWORD", "marker-other"),
+            "IDAAS_PROBE_USER_NAME with IDAAS_PROBE_PASSWORD was refused",
+        ),
+        (vec!["--ask"], variables.clone(), "--ask needs a terminal"),
+        (vec!["--json"], variables.clone(), "--json needs a file, or -"),
+        (vec!["--allow-everything"], variables.clone(), "there is no flag --allow-everything"),
+    ];
+    for (flags, variables, why) in cases {
+        let (code, out, err) = command(&flags, &borrowed(&variables));
+        assert!(format!("{out}{err}").contains(why), "{why} is not in\n{out}{err}");
+        assert_eq!(code, 2, "{why}");
+        assert!(!format!("{out}{err}").to_lowercase().contains("marker"), "{out}{err}");
+    }
+    // The account was tried once, and not again.
+    let wrong = server.emulator().ledger();
+    let wrong = wrong.iter().filter(|entry| entry.error_code.as_deref() == Some("SDK.COMMON.1013"));
+    assert_eq!(wrong.count(), 1);
+    assert!(!address.is_empty());
+}
+
+#[test]
+fn what_answers_but_is_no_tenant_is_named() {
+    for (http_status, body, why) in [
+        (200, "<html></html>", "is it a tenant's domain?"),
+        (302, "", "is it a tenant's domain?"),
+        (404, "<html></html>", "is it a tenant's domain?"),
+        (502, "bad gateway", "is it a tenant's domain?"),
+    ] {
+        let tenant = at("https://emulator.invalid", Edition::Ciam);
+        let http = Recorder::new(support::always(http_status, body));
+        let report = probe::run(&tenant, &http, Consent::ALL, &mut Emulated::new(&Emulator::new()));
+        assert!(report.text().contains(why), "{}", report.text());
+        assert_eq!((report.exit_code(), report.answers.len()), (2, 1), "HTTP {http_status}");
+    }
+}
+
+/// A connection that is lost on the way leaves a report of what was seen until then.
+#[test]
+fn a_tenant_that_goes_away_leaves_half_a_report() {
+    let tenant = Emulator::new();
+    let inner = tenant.clone();
+    let transport = move |request: Request| {
+        if request.uri().path() == endpoints::BIND_USERNAME_PASSWORD.path {
+            return Err(
+                TransportError::maybe_sent("the connection was lost").during(idaas_login::Phase::Exchange)
+            );
+        }
+        inner.send(request)
+    };
+    let report = ask(&tenant, transport, Edition::Ciam, Consent::ALL);
+    assert_eq!(report.exit_code(), 2);
+    assert!(report.stopped.as_deref().unwrap().contains("no answer"), "{:?}", report.stopped);
+    let verdict =
+        |id| report.lines.iter().find(|line| line.id == id).map(|line| (line.verdict, line.seen.as_str()));
+    assert_eq!(verdict("D12"), Some((Verdict::AsDecided, "ACCESS_DENIED, SOCIAL_BIND")));
+    assert_eq!(verdict("D17"), Some((Verdict::NotObserved, "the probe ended before")));
+}
+
+/// A tenant that puts what it was sent, and its own tokens, wherever there is room.
+#[test]
+fn nothing_secret_gets_into_the_report() {
+    let (server, variables) = somebody_elses();
+    let tenant = server.emulator().clone();
+    tenant.add_user(User::new("marker-denied").denied());
+    let inner = tenant.clone();
+    let transport = move |request: Request| {
+        let sent = String::from_utf8_lossy(request.body()).into_owned();
+        let token =
+            request.headers().get("x-state-token").and_then(|token| token.to_str().ok()).map(str::to_owned);
+        let answer = inner.send(request)?;
+        let Ok(mut fields) =
+            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(answer.body())
+        else {
+            return Ok(answer);
+        };
+        let sent: serde_json::Value = serde_json::from_str(&sent).unwrap_or_default();
+        let echoed =
+            sent.as_object().into_iter().flat_map(|sent| sent.values()).filter_map(|value| value.as_str());
+        for (count, echoed) in echoed.chain(token.as_deref()).enumerate() {
+            fields.insert(echoed.to_owned(), true.into());
+            fields.insert(format!("echo_{count}"), echoed.into());
+            if fields.contains_key("error_code") {
+                fields.insert("error_msg".to_owned(), format!("wrong: {echoed}").into());
+                if echoed.starts_with("MARKER") {
+                    fields.insert("error_code".to_owned(), echoed.into());
+                }
+            }
+        }
+        let answered: Vec<_> =
+            fields.values().filter_map(|value| value.as_str()).map(str::to_owned).collect();
+        for text in answered.iter().filter(|text| text.len() < 200) {
+            fields.insert(text.clone(), serde_json::Value::Null);
+        }
+        Ok(response(answer.status().as_u16(), serde_json::Value::Object(fields).to_string()))
+    };
+    let secrets = Mutex::new(Vec::new());
+    let tokens = std::sync::Arc::new(secrets);
+    let kept = tokens.clone();
+    let watched = move |request: Request| {
+        let answer: Result<Response, TransportError> = transport(request);
+        if let Ok(answer) = &answer
+            && let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(answer.body())
+        {
+            for name in
+                ["session_token", "state_token", "id_token", "captcha_token", "mobile", "token", "secretKey"]
+            {
+                let text = fields.get(name).and_then(|value| value.as_str());
+                kept.lock().unwrap().extend(text.map(str::to_owned));
+            }
+        }
+        answer
+    };
+    let at = at(&server.base_address(), Edition::Ciam);
+    let http = Recorder::new(watched);
+    let variables = borrowed(&variables);
+    let variable =
+        |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, text)| (*text).to_owned());
+    let mut operator = Operator::read(&variable, None);
+    let real = probe::run(&at, &http, Consent::ALL, &mut operator);
+    let codes = real.lines.iter().find(|line| line.id == "D13.codes").unwrap();
+    assert_eq!(codes.seen, "undocumented: [redacted]", "the tenant answered a password as its error code");
+    let emulated = probe::run(&at, &http, Consent::ALL, &mut Emulated::new(&tenant));
+    let secrets = tokens.lock().unwrap().clone();
+    assert!(secrets.len() > 20, "{}", secrets.len());
+    for report in [real, emulated] {
+        let told = format!("{}\n{:#}", report.text(), report.json());
+        for marker in ["marker", "MARKER", "15201657312", "15200000001", "correct-horse", "plain@example.com"]
+        {
+            assert!(!told.contains(marker), "{marker}:\n{told}");
+        }
+        for secret in &secrets {
+            assert!(!told.contains(secret.as_str()), "{secret}");
+        }
+    }
+}
+
+#[test]
+fn the_document_names_every_check_flag_and_variable() {
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/probe.md")).unwrap();
+    for check in CHECKS {
+        assert!(document.contains(&format!("`{}`", check.id)), "docs/probe.md lacks {}", check.id);
+    }
+    for need in ACTS.iter().flat_map(|act| act.needs) {
+        let name = need.name().split(' ').next().unwrap();
+        assert!(document.contains(&format!("`{name}`")), "docs/probe.md lacks {name}");
+    }
+    let mut ids: Vec<_> = CHECKS.iter().map(|check| check.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), CHECKS.len());
+    // Each decision has a check.
+    for number in 1..=20 {
+        let decision = format!("D{number}");
+        let has = |id: &str| id.split('.').next() == Some(decision.as_str());
+        assert!(CHECKS.iter().any(|check| has(check.id)), "no check for {decision}");
+    }
+}
+
+#[test]
+fn a_probe_of_a_slow_code_ends() {
+    // More logins than it may need: a tenant whose logins never lead anywhere new.
+    let tenant = Emulator::new();
+    tenant.configure(|settings| settings.state_token_lifetime = Duration::ZERO);
+    tenant.add_user(User::new("nobody"));
+    let clock = Mutex::new(0_u64);
+    let ticking = tenant.clone().with_clock(move || {
+        let mut seconds = clock.lock().unwrap();
+        *seconds += 1;
+        std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + *seconds)
+    });
+    let report = ask(&ticking, ticking.clone(), Edition::Ciam, Consent::ALL);
+    assert_eq!(report.stopped, None);
+    assert!(report.answers.len() < 200, "{}", report.answers.len());
+    assert_eq!(report.exit_code(), 1);
+}
