@@ -8,20 +8,23 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use idaas_login::{Client, Device, Outcome, PendingBind, Request, Response, SealKey, Sealer, TransportError};
+use idaas_login_peers::record::{Record, Row, Target};
+use idaas_login_peers::time::{fastest, rounds};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 
 const ROUNDS: usize = 60;
 const CALLS: u32 = 2000;
 /// The longest that a handle may be in a usual flow.
-const MAX_HANDLE: usize = 1024;
+const MAX_HANDLE: f64 = 1024.0;
 /// A mini program's session with the service.
 const CONTEXT: &[u8] = b"k2V8sWq1dP0xYb7TnZ4mLr9cHf3gJe6u";
 
-fn main() {
+fn main() -> ExitCode {
     let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
         .build_with(|_: Request| -> Result<Response, TransportError> {
             let token = "eyJhbGciOiJIUzI1NiJ9.".chars().chain("kV3x".chars().cycle()).take(300);
@@ -52,18 +55,18 @@ fn main() {
         let more = (0..CALLS).map(|_| client.resume(suspended.clone()).unwrap());
         stages.borrow_mut().extend(more);
     };
-    let seal = || {
+    let mut seal = || {
         let stage = stages.borrow_mut().pop().unwrap();
         drop(black_box(sealer.seal(&black_box(stage).suspend(), CONTEXT).unwrap()));
     };
-    let open = || {
+    let mut open = || {
         let suspended = sealer.open(black_box(&handle), CONTEXT).unwrap();
         drop(black_box(client.resume::<PendingBind>(suspended).unwrap()));
     };
 
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).unwrap());
     let random = SystemRandom::new();
-    let encrypt = || {
+    let mut encrypt = || {
         let mut nonce = [0; NONCE_LEN];
         random.fill(&mut nonce).unwrap();
         let mut bytes = black_box(plain).to_vec();
@@ -73,34 +76,24 @@ fn main() {
     let mut sealed = plain.to_vec();
     key.seal_in_place_append_tag(Nonce::assume_unique_for_key([0; NONCE_LEN]), Aad::empty(), &mut sealed)
         .unwrap();
-    let decrypt = || {
+    let mut decrypt = || {
         let mut bytes = black_box(&sealed).clone();
         key.open_in_place(Nonce::assume_unique_for_key([0; NONCE_LEN]), Aad::empty(), &mut bytes).unwrap();
         black_box(bytes);
     };
 
-    // The candidate, and the one that its ratio is to.
-    let candidates: [(&str, usize, &dyn Fn()); 4] = [
-        ("ring: random nonce, AES-256-GCM, encrypt", 0, &encrypt),
-        ("idaas-login: suspend, Sealer::seal", 0, &seal),
-        ("ring: AES-256-GCM, decrypt", 2, &decrypt),
-        ("idaas-login: Sealer::open, Client::resume", 2, &open),
-    ];
-    let mut fastest = [f64::INFINITY; 4];
+    let mut seconds = vec![Vec::new(); 4];
     for _ in 0..ROUNDS {
         stock();
-        for ((.., candidate), fastest) in candidates.iter().zip(&mut fastest) {
-            let start = Instant::now();
-            for _ in 0..CALLS {
-                candidate();
-            }
-            *fastest = fastest.min(start.elapsed().as_secs_f64() / f64::from(CALLS));
-        }
+        let round = rounds(1, CALLS, &mut [&mut encrypt, &mut seal, &mut decrypt, &mut open]);
+        seconds.iter_mut().zip(round).for_each(|(all, one)| all.extend(one));
     }
-    println!("{:52} {:>10} {:>8}", format!("a PendingBind of {} bytes", plain.len()), "µs", "ratio");
-    for ((name, base, _), seconds) in candidates.iter().zip(fastest) {
-        println!("{name:52} {:10.2} {:8.2}", seconds * 1e6, seconds / fastest[*base]);
-    }
-    let fits = if handle.len() < MAX_HANDLE { "less" } else { "NOT LESS" };
-    println!("the handle has {} characters: {fits} than {MAX_HANDLE}", handle.len());
+    let [encrypt, seal, decrypt, open] = std::array::from_fn(|which: usize| fastest(&seconds[which]) * 1e6);
+
+    let mut record = Record::of("seal");
+    record.add(Row::new("suspend, Sealer::seal", "µs", "ring, AES-256-GCM", seal, encrypt));
+    record.add(Row::new("Sealer::open, Client::resume", "µs", "ring, AES-256-GCM", open, decrypt));
+    let row = Row::new("a PendingBind's handle", "characters", "1024", handle.len() as f64, MAX_HANDLE);
+    record.add(row.target(Target::Ratio(1.0)));
+    record.finish()
 }

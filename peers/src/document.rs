@@ -1,0 +1,139 @@
+//! `docs/performance.md`, from the figures alone.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plot::plot;
+use crate::record::Row;
+
+/// Everything that was measured: `docs/performance.json`.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// How many cores there were.
+    pub cores: usize,
+    /// The compiler.
+    pub rustc: String,
+    /// By benchmark, in the order of [`PARTS`].
+    pub parts: Vec<Part>,
+}
+
+/// The rows of one benchmark.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name.
+    pub bench: String,
+    pub rows: Vec<Row>,
+}
+
+/// The benchmarks: name, heading, and how to read the figures.
+pub const PARTS: [(&str, &str, &str); 6] = [
+    (
+        "step",
+        "A step",
+        "A step over a closure, beside the same request and answer written by hand with `http` and `serde_json` for these \
+         two steps alone. By hand nothing is zeroized, and an error is a text. Instructions are counted by valgrind, \
+         allocations by the allocator.",
+    ),
+    (
+        "login",
+        "A login over the network",
+        "Two steps over loopback on a kept connection, beside bare `ureq` with the same limits, headers and fields. Medians \
+         of rounds that take turns.",
+    ),
+    (
+        "threads",
+        "Many threads",
+        "Each thread logs users in over TLS on loopback. Bare TLS sends and reads as many bytes without any HTTP: the limit. \
+         A default pool of `ureq` keeps three idle connections, a wide one as many as there are threads. The server counts \
+         the handshakes once each thread has had a connection. Most of the way from bare TLS is `ureq`'s HTTP, as the wide \
+         pool shows.",
+    ),
+    (
+        "identity",
+        "Who the user is",
+        "An RS256 token of a 2048-bit key. Bare `ring` checks the signature alone, of bytes that are taken apart already: the \
+         limit.",
+    ),
+    (
+        "seal",
+        "Between two requests",
+        "A `PendingBind` suspended and sealed, opened and resumed. Bare `ring` encrypts and decrypts as many bytes: the \
+         limit; the rest is the expiry, the context's HMAC, Base64, and putting the stage together.",
+    ),
+    (
+        "builds",
+        "What a user compiles",
+        "A minimal program that logs in over TLS with `ureq`, in release mode, from an empty folder: `peers/users`.",
+    ),
+];
+
+/// The document and its plot.
+pub fn write(figures: &Figures) -> (String, String) {
+    let mut text =
+        "# Performance\n\n<!-- Written by `bash peers/measure` from performance.json: do not edit. -->\n\n"
+            .to_owned();
+    text += &filled(&format!(
+        "A ratio is what the library needs, divided by what its peer needs, measured in one run: less is better, 1.00 is the \
+         same. For a login over the network it is the median of the quotients of rounds that take turns, and so not the \
+         quotient of two medians. The library's own counts come out the same in each run; times vary, and so do the \
+         handshakes of a default pool. The figures behind them are in [performance.json](performance.json), measured on {} cores with {}.",
+        figures.cores, figures.rustc
+    ));
+    text += &filled(
+        "`bash peers/measure` measures everything anew and writes this page; each command below measures its part, \
+         and fails if a count misses its target; with `-- --strict` behind it, if a time does.",
+    );
+    text += "![The ratios, as bars from the line of 1.00](performance.svg)\n";
+    for (part, (_, heading, reading)) in sections(figures) {
+        let _ = write!(text, "\n## {heading}\n\n{}", filled(reading));
+        text += "| what | of | beside | ratio | target | command |\n|---|---|---|---|---|---|\n";
+        part.rows.iter().for_each(|row| text += &line(row));
+    }
+    (text, plot(figures))
+}
+
+fn line(row: &Row) -> String {
+    let target = match (row.target, row.is_met()) {
+        (Some(target), Some(false)) => format!("{target}: missed"),
+        (Some(target), _) => target.to_string(),
+        (None, _) => String::new(),
+    };
+    let Row { what, peer, command, .. } = row;
+    let (kind, ratio) = (row.kind(), row.ratio_text());
+    format!("| {what} | {kind} | {peer} | {ratio} | {target} | `{command}` |\n")
+}
+
+/// A paragraph, in lines of the width that the other documents have.
+fn filled(paragraph: &str) -> String {
+    const WIDTH: usize = 124;
+    let mut lines = vec![String::new()];
+    // What is between backquotes stays on one line: it is a command, and may be searched for.
+    let words = paragraph.split('`').enumerate().flat_map(|(at, piece)| {
+        if at % 2 == 1 {
+            vec![format!("`{piece}`")]
+        } else {
+            piece.split_inclusive(' ').map(str::to_owned).collect()
+        }
+    });
+    for word in words {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        let begins_a_word = lines.last().is_none_or(|line| line.ends_with(' '));
+        if begins_a_word && last + word.trim_end().chars().count() > WIDTH {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(&word);
+        }
+    }
+    let lines: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n") + "\n\n"
+}
+
+/// The parts with what is said about them.
+pub fn sections(
+    figures: &Figures,
+) -> impl Iterator<Item = (&Part, &'static (&'static str, &'static str, &'static str))> {
+    let said = |part: &Part| PARTS.iter().find(|(bench, ..)| *bench == part.bench);
+    figures.parts.iter().filter_map(move |part| Some((part, said(part)?)))
+}
