@@ -8,6 +8,8 @@
 mod everything;
 #[path = "support/marks.rs"]
 mod marks;
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use std::collections::BTreeSet;

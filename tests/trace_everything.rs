@@ -7,6 +7,8 @@
 mod everything;
 #[path = "support/marks.rs"]
 mod marks;
+#[path = "support/server.rs"]
+mod server;
 #[path = "support/spans.rs"]
 mod spans;
 mod support;

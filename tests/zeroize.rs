@@ -4,6 +4,9 @@
 //! what a move or a hash leaves there is out of reach of safe code, and of this test.
 #![cfg(all(feature = "verify", feature = "seal"))]
 
+#[cfg(feature = "ureq")]
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -557,10 +560,9 @@ mod over_http {
     use std::thread::JoinHandle;
 
     use idaas_login::{Call, UreqTransport};
-    use rcgen::{CertificateParams, KeyPair};
-    use rustls::pki_types::PrivatePkcs8KeyDer;
     use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+    use super::server::Authority;
     use super::*;
 
     const ANSWERS: &[(&str, &str)] = &[
@@ -698,19 +700,9 @@ mod over_http {
     /// stand there. What it encrypts, it encrypts in place: of requests nothing is left.
     #[test]
     fn over_tls_answers_are_left_behind_by_rustls_and_requests_are_not() {
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            );
-        let (address, server) = server(Some(Arc::new(config.unwrap())), 0);
-        let transport = UreqTransport::builder().root_certificates_pem(certificate.pem()).build().unwrap();
+        let authority = Authority::new();
+        let (address, server) = server(Some(authority.good_server()), 0);
+        let transport = UreqTransport::builder().root_certificates_pem(authority.0.pem()).build().unwrap();
         let left = left_behind(|| log_in(&format!("https://{address}"), transport));
         assert_eq!(server.join().unwrap(), ANSWERS.len());
         println!("left behind over TLS (blocks, size of the last): {left:?}");

@@ -23,6 +23,14 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("the name does not resolve", || log_in("https://no-such-host.invalid", UreqTransport::builder())),
     ("nobody listens", || log_in(&format!("https://127.0.0.1:{}", closed_port()), UreqTransport::builder())),
+    ("plain HTTP, and a proxy", || {
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let through = UreqTransport::builder().proxy(format!("http://{}", proxy.local_addr().unwrap()));
+        let came = log_in("http://127.0.0.1:9", through);
+        proxy.set_nonblocking(true).unwrap();
+        assert_eq!(proxy.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");
+        came
+    }),
     ("the proxy refuses", || {
         let (address, server) = serve(|mut stream| {
             hear(&mut stream);

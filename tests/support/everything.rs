@@ -27,12 +27,11 @@ use idaas_login::{
     Resumable, SealKey, Sealer, Stage, StepError, Suspended, Transport, TransportError, UreqTransport,
     VerifyPhone, WechatCodeField,
 };
-use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::marks::{self, Found, Search};
+use super::server::Authority;
 use super::support::{self, Inputs, Watch, response};
 
 fn device() -> Device {
@@ -649,36 +648,20 @@ fn every_row_over_http(printed: &Arc<Printed>) {
     }
 }
 
-/// A certificate for `host`, of nobody's but its own authority.
-fn certificate(host: &str) -> (Arc<ServerConfig>, String) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new([host.to_owned()]).unwrap().self_signed(&key).unwrap();
-    let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        );
-    (Arc::new(config.unwrap()), certificate.pem())
-}
-
 fn faults_over_tls(printed: &Arc<Printed>) {
     let row = endpoints::ALL.iter().find(|row| row.step == "username_password").unwrap();
     let builder = || UreqTransport::builder().call_timeout(PATIENCE);
-    let (config, pem) = certificate("127.0.0.1");
-    let server = Server::new(Some(config));
-    let trusting = builder().root_certificates_pem(pem).build().unwrap();
+    let authority = Authority::new();
+    let server = Server::new(Some(authority.good_server()));
+    let trusting = builder().root_certificates_pem(authority.0.pem()).build().unwrap();
     for act in 0..=ACTS.len() {
         server.act.store(act, Ordering::SeqCst);
         walk(row, &server.address("https"), printed, trusting.clone());
     }
     // A certificate that nobody vouches for, one for another host, and no TLS at all.
     walk(row, &server.address("https"), printed, builder().build().unwrap());
-    let (config, pem) = certificate("other.example.com");
-    let server = Server::new(Some(config));
-    walk(row, &server.address("https"), printed, builder().root_certificates_pem(pem).build().unwrap());
+    let server = Server::new(Some(authority.server("other.example.com", 4000, rustls::ALL_VERSIONS)));
+    walk(row, &server.address("https"), printed, trusting);
     let server = Server::new(None);
     walk(row, &server.address("https"), printed, builder().build().unwrap());
 }
