@@ -559,7 +559,7 @@ mod over_http {
     use std::sync::Arc;
     use std::thread::JoinHandle;
 
-    use idaas_login::{Call, UreqTransport};
+    use idaas_login::{Call, Error, Sent, Transport, UreqTransport};
     use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
     use super::server::Authority;
@@ -679,6 +679,36 @@ mod over_http {
         assert_eq!(server.join().unwrap(), 1);
         // Nobody is there any more.
         assert_eq!(left_behind(attempt), BTreeMap::new());
+    }
+
+    /// More than fits into what lies between: part of the request waits in ureq's buffer when the time is over.
+    #[test]
+    fn a_request_that_is_sent_in_part_leaves_nothing_behind() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let password = x5!("qPassoQz").repeat(1 << 18);
+        let transport = UreqTransport::builder().call_timeout(Duration::from_millis(300)).build().unwrap();
+        let first = Mutex::new(Some(response(200, MARKED.social_bind)));
+        let transport = move |request: Request| match apart(|| first.lock().unwrap().take()) {
+            Some(response) => {
+                apart(|| drop(request));
+                Ok(response)
+            }
+            None => transport.send(request),
+        };
+        let left = left_behind(|| {
+            let client = Client::builder(format!("http://{address}"), support::CLIENT_ID);
+            let client = client.allow_loopback_http().build_with(transport).unwrap();
+            let failed = pending_bind(&client).username_password("a", &password).send().unwrap_err();
+            let Error::Transport(error) = failed.error() else { panic!("{failed}") };
+            assert!(error.is_timeout() && error.sent() == Sent::Maybe, "{error}");
+        });
+        // Part of it arrived: it was under way.
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut arrived = Vec::new();
+        let _ = stream.read_to_end(&mut arrived);
+        assert!((1 << 16..password.len()).contains(&arrived.len()), "{} bytes", arrived.len());
+        assert_eq!(left, BTreeMap::new());
     }
 
     /// An agent of the caller's has connections without what wipes ureq's buffers: they are freed as they are, when the
