@@ -655,6 +655,26 @@ fn a_denied_user_is_denied_at_login_and_before_a_bind() {
     assert!(matches!(failed.error(), idaas_login::Error::AccessDenied));
 }
 
+/// Denied between the first factor and the second: no session.
+#[test]
+fn a_user_who_is_denied_meanwhile_gets_no_session() {
+    let tenant = Emulator::new();
+    let bob = || User::new("bob").mobile("15201657312").second_factor();
+    tenant.add_user(bob());
+    tenant.bind(Platform::WeChat, "an-openid", "bob");
+    let login = tenant.client().unwrap().login(device());
+    let outcome = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send().unwrap();
+    let Outcome::MfaRequired(stage) = outcome else { panic!("{outcome:?}") };
+    let token = stage.state_token().expose().to_owned();
+    tenant.add_user(bob().denied());
+    let code = tenant.issue_code("15201657312", SendType::MfaAuthSms);
+    let failed = stage.phone("15201657312").submit(code).send().unwrap_err();
+    assert!(matches!(failed.error(), idaas_login::Error::AccessDenied));
+    assert!(matches!(failed.into_recovery(), Recovery::StartOver(_)));
+    assert_eq!(tenant.pending(&token), None);
+    assert!(tenant.ledger().iter().all(|entry| entry.effects.is_empty()));
+}
+
 /// An independent vendor's application names its tenant in every request.
 #[test]
 fn d18_the_tenant_id_is_required_of_vendors() {

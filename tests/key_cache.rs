@@ -116,7 +116,10 @@ fn keys_are_fetched_once_and_kept() {
 fn the_first_token_of_a_new_key_verifies() {
     let setting = Setting::new();
     let cache = setting.cache();
+    // There is none before the first key.
+    setting.tenant.configure(|settings| settings.sign_with_previous_key = true);
     cache.verify(&setting.token(), RS256).unwrap();
+    setting.tenant.configure(|settings| settings.sign_with_previous_key = false);
     for rotation in 2..6 {
         setting.pass(10);
         let old = setting.token();

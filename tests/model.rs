@@ -1220,7 +1220,7 @@ impl<'a> World<'a> {
         if kind == StageKind::Authenticated && !renewed_in_place {
             effects.push(Effect::Session { user_name: user.clone() });
         }
-        let denied = denied && matches!(taken.sort, Sort::LogIn | Sort::Bind);
+        let denied = denied && taken.sort != Sort::Renew;
         Due { kind, user: Some(user), factors, effects, denied }
     }
 

@@ -87,7 +87,7 @@ pub struct Settings {
     pub id_token_lifetime: Duration,
     /// Where in an `id_token` the user's data are; [`ClaimsLayout::Flat`] unless said.
     pub claims_layout: ClaimsLayout,
-    /// Whether `id_token`s are signed by the key before the one in use; `false` unless said.
+    /// Whether `id_token`s are signed by the key before the one in use, as soon as there is one; `false` unless said.
     pub sign_with_previous_key: bool,
     /// How many of the keys before the one in use are published with it; none unless said.
     pub published_previous_keys: usize,
@@ -242,7 +242,8 @@ impl User {
         self
     }
 
-    /// Denied at each login: `ACCESS_DENIED`.
+    /// Denied whatever is proved: `ACCESS_DENIED` to each step that would log in, bind, or accept a second factor. Sessions that
+    /// there are go on.
     #[must_use]
     pub fn denied(mut self) -> Self {
         self.denied = true;

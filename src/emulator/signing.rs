@@ -51,12 +51,11 @@ impl Signing {
         json!({ "keys": keys.collect::<Vec<_>>() })
     }
 
-    /// The claims, signed: by the key in use, or by the one before it.
+    /// The claims, signed: by the key in use, or by the one before it, if there is one.
     pub(super) fn sign(&self, claims: &Value, by_previous: bool) -> Option<String> {
-        let (key, rotation) = if by_previous {
-            (self.previous.as_ref()?, self.rotations.checked_sub(1)?)
-        } else {
-            (self.current.as_ref()?, self.rotations)
+        let (key, rotation) = match &self.previous {
+            Some(previous) if by_previous => (previous, self.rotations.checked_sub(1)?),
+            _ => (self.current.as_ref()?, self.rotations),
         };
         let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let header = json!({ "alg": "RS256", "kid": key_id(rotation) });

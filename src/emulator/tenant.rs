@@ -684,6 +684,9 @@ impl Tenant {
 
     /// The step is proved: bind if that is what the flow waited for, and go on.
     fn settle(&mut self, row: &Endpoint, state_token: &str, flow: Flow, user_name: String) -> Value {
+        if self.is_denied(&user_name) {
+            return json!({ "status": "ACCESS_DENIED" });
+        }
         match flow.waits_for {
             WaitsFor::SecondFactor { left: 0 | 1, .. } => return self.success(row, &user_name),
             WaitsFor::SecondFactor { left, .. } => {
@@ -691,9 +694,6 @@ impl Tenant {
                 return self.pending(Some(state_token), flow, "MFA_AUTH");
             }
             WaitsFor::Bind | WaitsFor::Register => {}
-        }
-        if self.is_denied(&user_name) {
-            return json!({ "status": "ACCESS_DENIED" });
         }
         self.identities.insert((flow.platform, flow.identity.clone()), user_name.clone());
         self.effect(Effect::Bound { user_name: user_name.clone(), identity: flow.identity.clone() });
