@@ -239,12 +239,21 @@ pub(crate) fn printable(name: &str) -> &str {
     if is_name || is_number { name } else { "(a name that is not printed)" }
 }
 
+/// Whether a message names the state token: as the field, or as the header, in whatever case.
+fn names_state_token(message: &str) -> bool {
+    const NAME: &[u8] = b"state_token";
+    message.as_bytes().windows(NAME.len()).any(|name| {
+        let is_letter = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a, *b) == (b'-', b'_');
+        name.iter().zip(NAME).all(is_letter)
+    })
+}
+
 /// The codes that the pages document, each with its class; `docs/decisions.md` has the sources.
 fn class(code: &str, message: &str) -> ErrorClass {
     match code {
         "IDAAS.SDK.COMMON.1007" | "IDAAS.SDK.PARAM.0014" | "IDAAS.SDK.PARAM.0023" => ErrorClass::DeadToken,
         // Templates about some parameter: only a message that names the state token speaks of it.
-        "SDK.COMMON.1005" | "SDK.COMMON.1006" if message.contains("state_token") => ErrorClass::DeadToken,
+        "SDK.COMMON.1005" | "SDK.COMMON.1006" if names_state_token(message) => ErrorClass::DeadToken,
         "IDAAS.SDK.CAPTCHA.0002"
         | "IDAAS.SDK.CAPTCHA.0006"
         | "IDAAS.SDK.CAPTCHA.0007"

@@ -233,6 +233,15 @@ fn d13_a_code_is_a_refusal_whatever_the_http_status() {
         let body = coded("IDAAS.SDK.CAPTCHA.0007", "Incorrect verification code");
         case(&format!("d13_wrong_code_http_{http_status}"), http_status, &body, bind);
     }
+    // What a gateway says of itself is not what the API says, though it has a code.
+    for http_status in [400, 500, 501, 502, 503, 504, 505] {
+        case(
+            &format!("d13_unknown_code_http_{http_status}"),
+            http_status,
+            &coded("APIG.0201", "Backend timeout"),
+            bind,
+        );
+    }
     case("d13_dead_state_token_http_500", 500, &coded("IDAAS.SDK.COMMON.1007", "x"), bind);
     case("d13_busy_http_400", 400, &coded("SDK.COMMON.1008", "The system is busy. Try again later"), bind);
     case("d13_busy_http_500", 500, &coded("SDK.COMMON.1008", "The system is busy. Try again later"), bind);
@@ -243,6 +252,7 @@ fn d13_a_code_is_a_refusal_whatever_the_http_status() {
         bind,
     );
     case("d13_1005_state_token", 400, &coded("SDK.COMMON.1005", "The state_token has expired"), bind);
+    case("d13_1005_state_token_header", 400, &coded("SDK.COMMON.1005", "X-State-Token has expired"), bind);
     case("d13_1005_something_else", 400, &coded("SDK.COMMON.1005", "The verify_code has expired"), bind);
     case("d13_1006_state_token", 400, &coded("SDK.COMMON.1006", "The state_token parameter error"), bind);
     case("d13_1006_something_else", 400, &coded("SDK.COMMON.1006", "The mobile parameter error"), bind);

@@ -456,8 +456,16 @@ fn a_renewal_is_read_as_documented() {
     // Without a session token the old one stays.
     let kept = renew(200, r#"{"id_token":"i2"}"#).unwrap();
     assert_eq!((kept.session_token().expose(), kept.expires_in()), (support::SESSION_TOKEN, None));
+    // A session that was replaced is not lost over an identity token that is not there, or cannot be read.
+    for id_token in ["", r#","id_token":null"#, r#","id_token":17"#, r#","id_token":"a","id_token":"b""#] {
+        let alone = renew(200, &format!(r#"{{"session_token":"s2"{id_token}}}"#)).unwrap();
+        assert_eq!(alone.session_token().expose(), "s2", "{id_token}");
+        assert!(alone.id_token().is_none(), "{id_token}");
+    }
     for (http_status, body, expected) in [
-        (200, r#"{"session_token":"s2"}"#, "Unresolved"),
+        (200, "{}", "Unresolved"),
+        (200, r#"{"session_token":"s2","status":"SUCCESS"}"#, "Unresolved"),
+        (200, r#"{"id_token":17}"#, "Unresolved"),
         (200, r#"{"session_token":17,"id_token":"i2"}"#, "Unresolved"),
         (200, "", "Unresolved"),
         (200, r#"{"status":"ACCESS_DENIED"}"#, "StartOver"),

@@ -169,8 +169,11 @@ impl Why {
         match self {
             Self::Refused { code, message } => match code.as_str() {
                 "IDAAS.SDK.COMMON.1007" | "IDAAS.SDK.PARAM.0014" | "IDAAS.SDK.PARAM.0023" => Holds::StartOver,
-                "SDK.COMMON.1005" | "SDK.COMMON.1006" if message.contains("state_token") => Holds::StartOver,
+                "SDK.COMMON.1005" | "SDK.COMMON.1006" if names_state_token(message) => Holds::StartOver,
                 "SDK.COMMON.1008" | "SDK.LOGIN.1001" if answer.is(5) => Holds::Unresolved,
+                code if [502, 503, 504].contains(&answer.http_status) && !DOCUMENTED.contains(&code) => {
+                    Holds::Unresolved
+                }
                 _ => Holds::Retry,
             },
             Self::AccessDenied => Holds::StartOver,
@@ -179,6 +182,40 @@ impl Why {
         }
     }
 }
+
+fn names_state_token(message: &str) -> bool {
+    message.to_ascii_lowercase().replace('-', "_").contains("state_token")
+}
+
+/// The codes that the pages document.
+const DOCUMENTED: [&str; 26] = [
+    "IDAAS.SDK.CAPTCHA.0002",
+    "IDAAS.SDK.CAPTCHA.0006",
+    "IDAAS.SDK.CAPTCHA.0007",
+    "IDAAS.SDK.COMMON.1007",
+    "IDAAS.SDK.PARAM.0001",
+    "IDAAS.SDK.PARAM.0014",
+    "IDAAS.SDK.PARAM.0023",
+    "SDK.COMMON.1001",
+    "SDK.COMMON.1002",
+    "SDK.COMMON.1003",
+    "SDK.COMMON.1004",
+    "SDK.COMMON.1005",
+    "SDK.COMMON.1006",
+    "SDK.COMMON.1007",
+    "SDK.COMMON.1008",
+    "SDK.COMMON.1009",
+    "SDK.COMMON.1010",
+    "SDK.COMMON.1011",
+    "SDK.COMMON.1012",
+    "SDK.COMMON.1013",
+    "SDK.COMMON.1014",
+    "SDK.LOGIN.1001",
+    "SDK.LOGIN.1002",
+    "SDK.LOGIN.1003",
+    "SDK.LOGIN.1004",
+    "SDK.SMS.1005",
+];
 
 const LEADS_ON: [&str; 5] = ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"];
 

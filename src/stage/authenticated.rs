@@ -72,7 +72,8 @@ impl Authenticated {
     /// Asks for a new identity token.
     ///
     /// If the tenant refreshes sessions, the session token is a new one afterwards: store the one of the
-    /// [`Authenticated`] that comes back. The header that carries the session token follows from the client's edition.
+    /// [`Authenticated`] that comes back. It has no identity token if the tenant answered a new session token alone. The header
+    /// that carries the session token follows from the client's edition.
     ///
     /// Page: [Refresh the `id_token` by `session_token`](https://open.bccastle.com/en/development/ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html).
     ///
@@ -98,7 +99,7 @@ impl SealedNext<Self> for Authenticated {
         Ok(Self {
             session_token: answer.session_token.unwrap_or(stage.session_token),
             expires_in: answer.expires_in,
-            id_token: Some(answer.id_token),
+            id_token: answer.id_token,
             context: stage.context,
         })
     }

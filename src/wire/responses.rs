@@ -187,11 +187,11 @@ fn words(raw: &RawValue) -> Vec<String> {
     serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
-/// A new identity token, and perhaps a new session token.
+/// A new identity token, a new session token, or both.
 pub struct Renewed {
     pub(crate) session_token: Option<SessionToken>,
     pub(crate) expires_in: Option<Duration>,
-    pub(crate) id_token: IdToken,
+    pub(crate) id_token: Option<IdToken>,
 }
 
 /// Reads the answer to the renewal of an identity token: it has no `status`.
@@ -200,11 +200,16 @@ pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
         let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
         let session_token = fields.session_token.token().map_err(|Unreadable| unreadable())?;
-        let id_token = fields.id_token.token().map_err(|Unreadable| unreadable())?;
+        let id_token = fields.id_token.token().ok().flatten();
+        // A session that was replaced must not be lost over an identity token that is not there. With a status it is not
+        // the answer to a renewal, but to a login: perhaps somebody else's.
+        if id_token.is_none() && (session_token.is_none() || !fields.status.is_blank()) {
+            return Err(unreadable());
+        }
         Ok(Renewed {
             session_token: session_token.map(SessionToken::new),
             expires_in: fields.expire.value().and_then(seconds),
-            id_token: id_token.map(IdToken::new).ok_or_else(unreadable)?,
+            id_token: id_token.map(IdToken::new),
         })
     })
 }
@@ -233,6 +238,8 @@ fn settle<T>(
         let fate = match refusal.code().class() {
             ErrorClass::DeadToken => Fate::Over,
             ErrorClass::Server if http_status.is_server_error() => Fate::Unknown,
+            // By these, a gateway says that it does not know, whatever code it gives that.
+            ErrorClass::Unknown if matches!(http_status.as_u16(), 502..=504) => Fate::Unknown,
             _ => Fate::NotCarriedOut,
         };
         return Err(Failure::new(refusal, fate));

@@ -161,6 +161,12 @@ pub const ANSWERS: &[Answer] = &[
         Given::Http(500, r#"{"error_code":"SDK.COMMON.1008","error_msg":"The system is busy"}"#),
         &["D13", "D16"],
     ),
+    failed(
+        "undocumented_of_a_gateway",
+        "refused: undocumented code with HTTP 502, 503 or 504",
+        Given::Http(504, r#"{"error_code":"APIG.0201","error_msg":"Backend timeout"}"#),
+        &["D13", "D16"],
+    ),
     failed("server_error", "HTTP 5xx without `error_code`", Given::Http(502, "<html>"), &["D16"]),
     failed(
         "contradiction",
