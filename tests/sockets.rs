@@ -15,24 +15,23 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use idaas_login::endpoints::StageKind;
 use idaas_login::{
-    Client, Error, Outcome, PendingBind, Phase, Recovery, Request, Sent, Transport, TransportError,
-    UnexpectedReason, UreqTransport,
+    CaptchaPass, Client, Error, Outcome, PendingBind, Phase, Recovery, Request, Sent, Transport,
+    TransportError, UnexpectedReason, UreqTransport,
 };
 use rcgen::KeyPair;
 use server::{
     Act, Authority, GUARD, Heard, Received, Server, answer, answer_with, header, requests, say, transport,
 };
-use support::{CLIENT_ID, Came, SESSION_TOKEN, SOCIAL_BIND, SUCCESS, came, device};
+use support::{CLIENT_ID, Came, SESSION_TOKEN, SOCIAL_BIND, SUCCESS, came, device, response};
 
 use Act::{
-    AllButTheLastByte, Await, Bytes, CloseNotify, Flood, Hear, Records, Repeat, Say, Shake, Tell, Trickle,
-    UntilClosed,
+    AllButTheLastByte, Await, Bytes, Close, CloseNotify, Flood, Hear, Records, Repeat, Reset, Say, Shake,
+    Tell, Trickle, UntilClosed,
 };
 
 const CODE: &str = "091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8";
@@ -275,25 +274,54 @@ fn a_loss_inside_tls_is_unresolved() {
     });
 }
 
-/// RFC 9112 section 9.8 calls an answer without length incomplete if TLS was not ended as it should be, for the end of the
-/// connection alone could be anybody's doing. Here it does no harm: a JSON object says itself where it ends, so that
-/// whoever cuts the connection can make the answer unreadable, and nothing else.
+/// An answer without length ends with the connection: as RFC 9112 section 9.8 says, only if that is ended in order, which
+/// within TLS nobody else can do. Whatever was answered so far may not be all.
 #[test]
-fn an_answer_without_length_ends_where_its_json_ends() {
+fn an_answer_without_length_ends_with_a_connection_that_is_ended_in_order() {
     let authority = Authority::new();
     let text = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{SUCCESS}");
     let short = text[..text.len() - 1].to_owned();
-    for (row, text, last, expected) in [
-        ("ended", &text, vec![CloseNotify], "-"),
-        ("cut after the object", &text, vec![], "-"),
-        ("cut in the object", &short, vec![], "Unresolved"),
-        ("ended in the object", &short, vec![CloseNotify], "Unresolved"),
+    let refusal = "HTTP/1.1 400 Bad Request\r\n\r\n{\"error_code\":\"IDAAS.SDK.COMMON.1007\"".to_owned();
+    for (row, tls, text, last, expected) in [
+        ("TLS, ended", true, &text, Some(CloseNotify), "-"),
+        ("TLS, cut after the object", true, &text, None, "Unresolved"),
+        ("TLS, cut in the object", true, &short, None, "Unresolved"),
+        ("TLS, cut in a refusal", true, &refusal, None, "Unresolved"),
+        ("TLS, ended in the object", true, &short, Some(CloseNotify), "Unresolved"),
+        ("ended", false, &text, Some(Close), "-"),
+        ("reset after the object", false, &text, Some(Reset), "Unresolved"),
+        ("reset in a refusal", false, &refusal, Some(Reset), "Unresolved"),
     ] {
-        let mut script = vec![Shake(authority.good_server()), Hear, say(text)];
+        let mut script = if tls { vec![Shake(authority.good_server())] } else { vec![] };
+        script.extend([Hear, say(text)]);
         script.extend(last);
         let server = Server::new(vec![script]);
-        let came = log_in(&client(server.https(), authority.trusted().build().unwrap()));
+        let address = if tls { server.https() } else { server.http() };
+        let came = log_in(&client(address, authority.trusted().build().unwrap()));
         assert_eq!(came.recovery(), expected, "{row}: {came:?}");
+        if expected == "Unresolved" && row != "TLS, ended in the object" {
+            assert_maybe_sent(&came, row);
+        }
+    }
+}
+
+/// Nothing is what a side call's success says. An end that anybody could have made is none.
+#[test]
+fn an_empty_answer_without_length_counts_only_if_it_ended_in_order() {
+    let authority = Authority::new();
+    for (last, counts) in [(vec![CloseNotify], true), (vec![], false)] {
+        let mut script = vec![Shake(authority.good_server()), Hear, say("HTTP/1.1 200 OK\r\n\r\n")];
+        script.extend(last);
+        let server = Server::new(vec![script]);
+        let first = Mutex::new(Some(response(200, r#"{"status":"MFA_AUTH","state_token":"a"}"#)));
+        let transport = authority.trusted().build().unwrap();
+        let answer = move |request| first.lock().unwrap().take().map_or_else(|| transport.send(request), Ok);
+        let client = client(server.https(), answer);
+        let Ok(Outcome::MfaRequired(stage)) = client.login(device()).wechat_mini_program(CODE).send() else {
+            panic!("a second factor is due")
+        };
+        let sent = stage.phone("152").send_code(&CaptchaPass::from_token("152", "pass")).send();
+        assert_eq!(sent.is_ok(), counts, "{sent:?}");
     }
 }
 

@@ -191,6 +191,12 @@ fn guess(error: &UreqError) -> Phase {
 /// What failed, in one wording for each event, and without what the server wrote.
 fn cause(error: UreqError) -> Box<dyn StdError + Send + Sync> {
     let io = |kind, text: &str| io::Error::new(kind, text).into();
+    let error = match error {
+        UreqError::Io(cause) => {
+            UreqError::Io(cause.downcast::<CutOff>().map_or_else(|cause| cause, |CutOff(cause)| cause))
+        }
+        other => other,
+    };
     match error {
         UreqError::Io(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
             io(io::ErrorKind::UnexpectedEof, "the connection was closed")
@@ -483,6 +489,26 @@ impl<In: Connection> Connector<In> for Secured {
     }
 }
 
+/// The connection ended, and not in the way that ends an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed")]
+struct CutOff(io::Error);
+
+/// ureq takes these errors for the end of an answer that says no length. But an answer ends with the connection only if that
+/// is closed in order, within TLS by a message of its own: else anybody on the way could end it earlier.
+fn cut_off(error: UreqError) -> UreqError {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
+
+    match error {
+        UreqError::Io(cause)
+            if matches!(cause.kind(), ConnectionAborted | ConnectionReset | UnexpectedEof) =>
+        {
+            UreqError::Io(io::Error::other(CutOff(cause)))
+        }
+        other => other,
+    }
+}
+
 /// Records the first byte of a request that is handed to the connection: from then on it may have been sent.
 ///
 /// It also wipes ureq's buffers, which live as long as the connection and are freed as they are: what was sent as soon as it
@@ -520,7 +546,7 @@ impl<In: Connection> Connection for Recorder<In> {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, UreqError> {
         let before = self.connection.buffers().input().len();
-        let awaited = self.connection.await_input(timeout);
+        let awaited = self.connection.await_input(timeout).map_err(cut_off);
         let after = self.connection.buffers().input().len();
         self.received = self.received.saturating_add(after.saturating_sub(before));
         awaited
