@@ -112,9 +112,10 @@ impl Client {
         &self.0.edition
     }
 
-    /// The tenant and the application, to tell whether a suspended stage is theirs.
-    pub(crate) fn identity(&self) -> (String, &[u8]) {
-        (format!("{}://{}", self.0.scheme, self.0.authority), self.0.client_id.as_bytes())
+    /// The tenant and the application, to tell whether a suspended stage is theirs: base address, client id, tenant id.
+    pub(crate) fn identity(&self) -> (String, &[u8], Option<&[u8]>) {
+        let base_address = format!("{}://{}", self.0.scheme, self.0.authority);
+        (base_address, self.0.client_id.as_bytes(), self.0.tenant_id.as_ref().map(HeaderValue::as_bytes))
     }
 
     /// What the tenant's identity tokens name as their issuer.
@@ -161,6 +162,11 @@ impl Client {
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         write_content_type(headers, self.0.edition.content_type());
         headers.insert(X_CLIENT_ID, self.0.client_id.clone());
+        self.write_tenant_id(headers);
+    }
+
+    /// Which of the tenants that share a domain: nothing where each has its own.
+    pub(crate) fn write_tenant_id(&self, headers: &mut HeaderMap) {
         if let Some(tenant_id) = &self.0.tenant_id {
             headers.insert(X_TENANT_ID, tenant_id.clone());
         }

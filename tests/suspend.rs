@@ -219,6 +219,35 @@ fn another_tenant_or_application_is_refused() {
     assert!(eiam.build_with(always(200, "")).unwrap().resume::<PendingBind>(suspended).is_ok());
 }
 
+/// Where tenants share a domain and the application's id, the tenant id alone tells them apart.
+#[test]
+fn tenants_on_one_domain_are_told_apart() {
+    let client = |tenant_id: Option<&str>| {
+        let edition = tenant_id.map_or(Edition::OneAccess, |tenant_id| Edition::OneAccessIsv {
+            tenant_id: tenant_id.to_owned(),
+        });
+        let builder = Client::builder("https://common.example.com", CLIENT_ID).edition(edition);
+        builder.build_with(always(200, SOCIAL_BIND)).unwrap()
+    };
+    let tenants = [None, Some("a"), Some("b")];
+    for of in tenants {
+        let Outcome::PendingBind(stage) = support::log_in(&client(of)) else { panic!("SOCIAL_BIND") };
+        let suspended = stage.suspend();
+        for at in tenants {
+            match client(at).resume::<PendingBind>(suspended.clone()) {
+                Ok(stage) => {
+                    assert_eq!(of, at);
+                    assert_eq!(stage.suspend().to_bytes(), suspended.to_bytes());
+                }
+                Err(error) => {
+                    assert_ne!(of, at);
+                    assert_eq!(*error.reason(), ResumeReason::OtherTenant);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_newer_version_and_nonsense_are_told_apart() {
     let client = client(always(200, ""));

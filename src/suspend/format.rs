@@ -38,6 +38,7 @@ mod tag {
     pub(super) const DESTINATION: u8 = 10;
     pub(super) const EXPIRES_IN: u8 = 11;
     pub(super) const ID_TOKEN: u8 = 12;
+    pub(super) const TENANT_ID: u8 = 13;
 }
 
 /// A stage, taken apart, borrowing from it or from the bytes.
@@ -45,6 +46,8 @@ pub struct Frozen<'a> {
     pub(super) found: Found,
     pub(super) base_address: Cow<'a, [u8]>,
     pub(super) client_id: &'a [u8],
+    /// Of an application that many tenants on one domain share.
+    pub(super) tenant_id: Option<&'a [u8]>,
     pub(super) operating_sys_version: &'a [u8],
     pub(super) fingerprint: &'a [u8],
     pub(super) agent: &'a [u8],
@@ -69,13 +72,14 @@ pub enum Unreadable {
 impl<'a> Frozen<'a> {
     /// What every stage has; its token and the rest are for the stage to add.
     pub(super) fn of(found: Found, context: &'a Context) -> Self {
-        let (base_address, client_id) = context.client.identity();
+        let (base_address, client_id, tenant_id) = context.client.identity();
         let [operating_sys_version, fingerprint, agent] = context.device.required();
         let [ip, language] = context.device.optional();
         Self {
             found,
             base_address: Cow::Owned(base_address.into_bytes()),
             client_id,
+            tenant_id,
             operating_sys_version,
             fingerprint,
             agent,
@@ -104,6 +108,7 @@ impl<'a> Frozen<'a> {
             (tag::DESTINATION, self.destination),
             (tag::EXPIRES_IN, expires_in.as_ref().map(<[u8; 8]>::as_slice)),
             (tag::ID_TOKEN, self.id_token),
+            (tag::TENANT_ID, self.tenant_id),
         ];
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let there = || fields.iter().filter_map(|(tag, bytes)| bytes.map(|bytes| (*tag, bytes)));
@@ -148,7 +153,7 @@ impl<'a> Frozen<'a> {
             _ => return None,
         };
         let found = Found { stage: stage_of(stage)?, platform, unresolved: flag(unresolved)? };
-        let mut fields: [Option<&[u8]>; 13] = [None; 13];
+        let mut fields: [Option<&[u8]>; 14] = [None; 14];
         let mut last = 0;
         while let Some((&[tag, a, b, c, d], after)) = rest.split_first_chunk() {
             let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
@@ -181,6 +186,7 @@ impl<'a> Frozen<'a> {
             found,
             base_address: Cow::Borrowed(field(tag::BASE_ADDRESS)?),
             client_id: field(tag::CLIENT_ID)?,
+            tenant_id: field(tag::TENANT_ID),
             operating_sys_version: field(tag::OPERATING_SYS_VERSION)?,
             fingerprint: field(tag::FINGERPRINT)?,
             agent: field(tag::AGENT)?,

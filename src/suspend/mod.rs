@@ -25,7 +25,8 @@ use crate::stage::{
 };
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
 
-/// A stage that was put down: opaque, versioned, and good for the same tenant and application only.
+/// A stage that was put down: opaque, versioned, and good for the same tenant and application only: base address, client id
+/// and, where tenants share both, tenant id.
 ///
 /// [`Client::resume`] picks it up. Suspending does not use the stage up at the tenant: a value that is resumed twice is two
 /// stages with one state token, of which the tenant lets one succeed.
@@ -343,8 +344,9 @@ impl Client {
         if frozen.found != S::FOUND {
             return Err(ResumeReason::OtherStage(frozen.found));
         }
-        let (base_address, client_id) = self.identity();
-        if frozen.base_address != base_address.as_bytes() || frozen.client_id != client_id {
+        let (base_address, client_id, tenant_id) = self.identity();
+        let theirs = (frozen.base_address.as_ref(), frozen.client_id, frozen.tenant_id);
+        if theirs != (base_address.as_bytes(), client_id, tenant_id) {
             return Err(ResumeReason::OtherTenant);
         }
         let device = frozen.device().ok_or(ResumeReason::Malformed)?;
