@@ -11,8 +11,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::endpoints::{KEYS_PATH, Platform};
+use idaas_login::http::HeaderValue;
 use idaas_login::{
-    Algorithm, Client, Error, IdTokenError, KeyCache, Outcome, Request, Response, Transport, TransportError,
+    Algorithm, Client, Edition, Error, IdTokenError, KeyCache, Outcome, Request, Response, Transport,
+    TransportError,
 };
 use support::{device, response};
 
@@ -268,6 +270,62 @@ fn a_fetch_that_fails_costs_no_good_key() {
     cache.verify(&setting.token(), RS256).unwrap();
 }
 
+/// A thread that looked at the clock, and slept while another one's fetch failed: by its own watch it is earlier than that.
+#[test]
+fn a_thread_that_is_late_does_not_fetch_within_the_pause() {
+    let setting = Setting::new();
+    let token = setting.token();
+    setting.fail(Some(|| Err(TransportError::not_sent("offline"))));
+    let (looked, has_looked) = channel();
+    let (go_on, may_go_on) = channel();
+    let slow = Mutex::new(Some((looked, may_go_on)));
+    // A tenth of a second passes from look to look.
+    let looks = AtomicU64::new(0);
+    let cache = KeyCache::builder(&setting.client)
+        .clock(move || {
+            let now = UNIX_EPOCH + Duration::from_millis(100 * looks.fetch_add(1, Ordering::SeqCst));
+            let slow = slow.lock().unwrap().take();
+            if let Some((looked, may_go_on)) = slow {
+                looked.send(()).unwrap();
+                may_go_on.recv().unwrap();
+            }
+            now
+        })
+        .build();
+    thread::scope(|scope| {
+        let late = scope.spawn(|| cache.verify(&token, RS256).unwrap_err().to_string());
+        has_looked.recv().unwrap();
+        assert!(cache.verify(&token, RS256).is_err());
+        go_on.send(()).unwrap();
+        let error = late.join().unwrap();
+        assert!(error.contains("too soon for another fetch, the last one failed"), "{error}");
+    });
+    assert_eq!(setting.fetches(), 1);
+}
+
+/// Which of the tenants that share a domain: the request for keys says so, too.
+#[test]
+fn the_keys_of_a_tenant_on_a_shared_domain_are_asked_for_by_its_id() {
+    for tenant_id in [None, Some("8f1c2a")] {
+        let edition =
+            tenant_id.map_or(Edition::OneAccess, |id| Edition::OneAccessIsv { tenant_id: id.to_owned() });
+        let seen = Arc::new(Mutex::new(None));
+        let heard = Arc::clone(&seen);
+        let client = Client::builder("https://common.example.com", "a-client").edition(edition);
+        let client = client.build_with(move |request: Request| {
+            *heard.lock().unwrap() = Some(request);
+            Ok(response(503, ""))
+        });
+        let setting = Setting::new();
+        KeyCache::new(&client.unwrap()).verify(&setting.token(), RS256).unwrap_err();
+        let request = seen.lock().unwrap().take().unwrap();
+        assert_eq!(request.uri(), "https://common.example.com/api/v1/oauth2/keys");
+        let headers: Vec<_> = request.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+        let expected = tenant_id.map(HeaderValue::from_static);
+        assert_eq!(headers, expected.iter().map(|id| ("x-tenant-id", id)).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn without_any_keys_the_failure_is_told() {
     let setting = Setting::new();
@@ -283,7 +341,11 @@ fn without_any_keys_the_failure_is_told() {
     assert!(matches!(*cause, Error::Transport(_)));
     // Too soon for another try; a second is enough while there are no keys at all.
     let error = cache.verify(&token, RS256).unwrap_err();
-    assert!(error.to_string().contains("too soon"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "the tenant's keys are not to be had: before connecting: too soon for another fetch, the last one failed: \
+         before connecting: offline (request not sent) (request not sent)"
+    );
     assert_eq!(setting.fetches(), 1);
     setting.pass(1);
     setting.fail(Some(|| Ok(response(200, "{}"))));

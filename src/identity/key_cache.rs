@@ -60,6 +60,8 @@ struct Fetches {
     /// How many have ended.
     count: u64,
     last: Option<SystemTime>,
+    /// Why the last one failed, if it did.
+    failure: Option<Box<str>>,
 }
 
 /// Builds a [`KeyCache`]; begun by [`KeyCache::builder`].
@@ -182,8 +184,10 @@ impl Inner {
             (None, Some(failure)) => Err(failure),
             // Another thread's fetch has just failed, or takes longer than anybody waits.
             (None, None) => {
-                let cause =
-                    "the last fetch failed and it is too soon for another one, or it is still under way";
+                let cause = match &self.lock().failure {
+                    Some(failure) => format!("too soon for another fetch, the last one failed: {failure}"),
+                    None => "another thread's fetch is still under way".to_owned(),
+                };
                 Err(IdTokenError::Keys(Box::new(TransportError::not_sent(cause).into())))
             }
         }
@@ -226,12 +230,14 @@ impl Inner {
         // There are no keys only after a failure, or before any fetch: then the next try may come sooner.
         let pause =
             if self.keys.load().is_some() { self.cooldown } else { self.cooldown.min(RETRY_WITHOUT_KEYS) };
-        // A clock that went back is no reason to wait.
-        let too_soon = |last| now.duration_since(last).is_ok_and(|passed| passed < pause);
+        // The last fetch may be later than `now`, by a thread that was faster or a clock that went back; one that went back far
+        // is no reason to wait.
+        let too_soon = |last| now.duration_since(last).unwrap_or_else(|ahead| ahead.duration()) < pause;
         if fetches.last.is_some_and(too_soon) {
             return None;
         }
         fetches.under_way = true;
+        fetches.failure = None;
         fetches.last = Some(now);
         drop(fetches);
         // Ends the fetch however it ends, by a panic in the caller's clock too.
@@ -241,7 +247,14 @@ impl Inner {
                 self.keys.store(Some(Arc::new(Keys { set, at: (self.clock)() })));
                 None
             }
-            Err(failure) => Some(failure),
+            Err(failure) => {
+                let text = match &failure {
+                    IdTokenError::Keys(cause) => cause.to_string(),
+                    other => other.to_string(),
+                };
+                self.lock().failure = Some(text.into());
+                Some(failure)
+            }
         }
     }
 
@@ -249,6 +262,7 @@ impl Inner {
         let mut request = Request::new(Vec::new());
         let unavailable = |error: Error| IdTokenError::Keys(Box::new(error));
         *request.uri_mut() = self.client.uri(KEYS_PATH).map_err(|invalid| unavailable(invalid.into()))?;
+        self.client.write_tenant_id(request.headers_mut());
         let answer = self.client.exchange(request).map_err(|error| unavailable(error.into()))?;
         if answer.status() != StatusCode::OK {
             let answer = UnexpectedAnswer::new(answer.status(), UnexpectedReason::NotFromTheApi);

@@ -54,6 +54,10 @@ impl IdTokenVerifier {
     /// A verifier for the tenant and the application of `client`: issuer `https://{domain}/api/v1/oauth2`, audience the
     /// client id, keys from the tenant through the client's transport, kept in a [`KeyCache`] with its defaults.
     ///
+    /// With [`Edition::OneAccessIsv`](crate::Edition::OneAccessIsv) tenants share domain and client id: only the keys, which are
+    /// asked for by tenant id, tell their tokens apart. Find out whether your tenants have keys of their own, and set the
+    /// [`issuer`](Self::issuer) if their tokens name one.
+    ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the client id is not text.
     pub fn new(client: &Client) -> Result<Self, crate::Error> {

@@ -549,7 +549,7 @@ table! {
 /// The path that ends an identity token's issuer: `https://{domain}/api/v1/oauth2`.
 pub const ISSUER_PATH: &str = "/api/v1/oauth2";
 
-/// The tenant's public keys, a JWK set, by GET without any header.
+/// The tenant's public keys, a JWK set, by GET without any header, but for `X-tenant-id` where tenants share a domain.
 ///
 /// Page: `ciam/api/v2/sdk/appendix/get-user-info-from-id-token.html`.
 pub const KEYS_PATH: &str = "/api/v1/oauth2/keys";
