@@ -366,16 +366,19 @@ impl fmt::Debug for UnexpectedReason {
 /// It is one pointer wide. `?` turns it into an [`Error`] for callers that do not care about the stage.
 ///
 /// ```
-/// use idaas_login::{Outcome, PendingBind, Recovery};
+/// use idaas_login::{Error, ErrorClass, Outcome, PendingBind, Recovery};
 ///
-/// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, idaas_login::Error> {
+/// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, Error> {
 ///     match stage.username_password(user_name, password).send() {
 ///         Ok(outcome) => Ok(outcome),
 ///         Err(failed) => {
 ///             eprintln!("{failed}");
 ///             let (error, recovery) = failed.into_parts();
+///             let mistyped = matches!(&error, Error::Refused(no) if no.code().class() == ErrorClass::WrongInput);
 ///             match recovery {
-///                 Recovery::Retry(stage) => println!("ask for the password again, and go on with {stage:?}"),
+///                 Recovery::Retry(stage) if mistyped => println!("ask for the password again, for {stage:?}"),
+///                 // Nothing was sent, or too many tried, or a gateway said no: the password may be right.
+///                 Recovery::Retry(stage) => println!("try again later, with {stage:?}"),
 ///                 Recovery::Unresolved(unknown) => println!("it may have been carried out: {unknown:?}"),
 ///                 Recovery::StartOver(login) => println!("ask wx.login for a new code, and go on with {login:?}"),
 ///             }
@@ -397,6 +400,9 @@ struct Inner<S> {
 #[must_use = "the login goes on only with what is in here"]
 pub enum Recovery<S> {
     /// Nothing was carried out and the state token lives: here is the stage again.
+    ///
+    /// It does not say that the user was wrong: a request that was not sent, a lock and a gateway that says no come to it, too.
+    /// The error beside it tells them apart ([`StepError::into_parts`]).
     Retry(S),
     /// No usable answer: the step may have been carried out, or not.
     Unresolved(Unresolved<S>),

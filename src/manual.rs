@@ -41,7 +41,7 @@ macro_rules! chapters {
 
 // The pages are always there. Their examples are compiled only with the features that they show.
 chapters! {
-    #[cfg(any(not(doctest), feature = "emulator"))]
+    #[cfg(any(not(doctest), all(feature = "emulator", feature = "ureq")))]
     getting_started = "getting-started.md";
 
     stages = "flow.md";
@@ -59,7 +59,7 @@ chapters! {
 
     async_code = "embedding-async.md";
 
-    #[cfg(any(not(doctest), all(feature = "emulator", feature = "ureq")))]
+    #[cfg(any(not(doctest), all(feature = "emulator", feature = "seal", feature = "ureq", feature = "verify")))]
     testing = "emulator.md";
 
     #[cfg(any(not(doctest), all(feature = "emulator", feature = "ureq")))]

@@ -359,6 +359,8 @@ impl Emulator {
     }
 
     /// The same, with the time that `clock` tells instead of the system's.
+    ///
+    /// What a service checks times with has clocks of its own (`IdTokenVerifier`, `KeyCache`, `Sealer`): give them the same one.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + 'static) -> Self {
         self.tenant().clock = Box::new(clock);
@@ -377,7 +379,10 @@ impl Emulator {
         change(&mut self.tenant().settings);
     }
 
-    /// Lets time pass.
+    /// Lets time pass, for the tenant alone.
+    ///
+    /// To an `IdTokenVerifier`, which goes by the system's time unless said, the identity token of a later login is then from the
+    /// future. [`with_clock`](Self::with_clock) makes one clock of both.
     pub fn advance(&self, time: Duration) {
         let mut tenant = self.tenant();
         tenant.passed = tenant.passed.saturating_add(time);

@@ -38,7 +38,8 @@ pub type Response = http::Response<Vec<u8>>;
 /// - Follow no redirect: the request carries tokens.
 /// - An HTTP status is an answer: 4xx and 5xx come back as `Ok`.
 /// - Say [`Sent::No`] only with proof. Without, it is [`Sent::Maybe`].
-/// - Bound the time and the size of the answer.
+/// - Bound the time and the size of the answer. A time limit that was reached has an [`io::Error`](std::io::Error) of the kind
+///   [`TimedOut`](std::io::ErrorKind::TimedOut) as its cause: [`TransportError::is_timeout`] knows it by nothing else.
 /// - Do not log headers or bodies; zeroize the request's body when it is sent.
 /// - Do not print a whole request or answer, in a panic message neither: `{request:?}` writes the body's bytes as numbers,
 ///   which are the password or code that is sent. Method, URI and headers of a request can be printed.
@@ -121,11 +122,24 @@ pub struct TransportError {
 
 impl TransportError {
     /// No answer, because the request was not sent. Say so only with proof.
+    ///
+    /// The phase is [`Phase::Prepare`] unless [`during`](Self::during) says another.
     pub fn not_sent(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { sent: Sent::No, phase: Phase::Prepare, cause: cause.into() }
     }
 
     /// No answer to a request that may have been sent.
+    ///
+    /// The phase is [`Phase::Exchange`] unless [`during`](Self::during) says another. If a time limit was reached, give a cause
+    /// that says so to [`is_timeout`](Self::is_timeout):
+    ///
+    /// ```
+    /// use idaas_login::TransportError;
+    /// use std::io;
+    ///
+    /// assert!(TransportError::maybe_sent(io::Error::from(io::ErrorKind::TimedOut)).is_timeout());
+    /// assert!(!TransportError::maybe_sent("the time limit was reached").is_timeout());
+    /// ```
     pub fn maybe_sent(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { sent: Sent::Maybe, phase: Phase::Exchange, cause: cause.into() }
     }
@@ -138,6 +152,10 @@ impl TransportError {
     }
 
     /// Whether a time limit was reached.
+    ///
+    /// It says yes if the cause itself is an [`io::Error`](std::io::Error) of the kind
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut), as `UreqTransport`'s is. An HTTP client's own error is not asked, nor what
+    /// stands behind the cause: a transport of your own has to give the cause in that form.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         let cause = self.cause.downcast_ref::<std::io::Error>();

@@ -23,6 +23,11 @@ pub(super) const CASES: &[Case] = &[
         let past = SystemTime::now() - Duration::from_secs(3600);
         identified(&Emulator::new().with_clock(move || past))
     }),
+    ("an identity token whose time has not come", || {
+        let tenant = Emulator::new();
+        tenant.advance(Duration::from_secs(3600));
+        identified(&tenant)
+    }),
     ("an identity token that is not accepted", || {
         let verifier = IdTokenVerifier::new(&Emulator::new().client().unwrap()).unwrap();
         refused(&verifier.verify(&IdToken::from_text("nonsense")).unwrap_err())

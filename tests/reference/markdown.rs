@@ -442,7 +442,10 @@ pub fn overview(flow: &Flow) -> String {
     for stage in &flow.stages {
         let mut names: Vec<String> = Vec::new();
         for step in &stage.steps {
-            let name = format!("`{}`", step.name);
+            let mut name = format!("`{}`", step.name);
+            if let Some(platform) = bound_to(step) {
+                write!(name, " through {platform:?}").unwrap();
+            }
             if !names.contains(&name) {
                 names.push(name);
             }
