@@ -158,6 +158,7 @@ const CASES: &[Case] = &[
     }),
     ("the server says that it failed, with 5xx", || refused(500, "SDK.COMMON.1008")),
     ("a code that no page documents", || refused(400, "SDK.COMMON.4711")),
+    ("a gateway that failed, with a code of its own", || refused(504, "APIG.0201")),
     ("denied by policy", || bind_with(200, r#"{"status":"ACCESS_DENIED"}"#)),
     ("a success that cannot be read", || bind_with(200, "<html>")),
     ("a success without status", || bind_with(200, "{}")),

@@ -361,20 +361,21 @@ impl Emulator {
     /// The same, with the time that `clock` tells instead of the system's.
     ///
     /// What a service checks times with has clocks of its own (`IdTokenVerifier`, `KeyCache`, `Sealer`): give them the same one.
+    /// `clock` must not call this emulator.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + 'static) -> Self {
         self.tenant().clock = Box::new(clock);
         self
     }
 
-    /// The same, with tokens that `tokens` makes: for answers that have to equal a given one.
+    /// The same, with tokens that `tokens` makes: for answers that have to equal a given one. It must not call this emulator.
     #[must_use]
     pub fn with_tokens(self, tokens: impl Fn(TokenKind) -> String + Send + 'static) -> Self {
         self.tenant().tokens = Some(Box::new(tokens));
         self
     }
 
-    /// Changes the settings, for what comes from now on.
+    /// Changes the settings, for what comes from now on. `change` must not call this emulator: it is locked meanwhile.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.tenant().settings);
     }
