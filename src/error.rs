@@ -39,9 +39,21 @@ pub enum Error {
     NotAllowed(VerifyMethod),
 }
 
-#[cfg(feature = "tracing")]
 impl Error {
+    /// What the API's refusal means for the caller; `None` if it is none: then no error code came.
+    ///
+    /// The same as the class of [`Refusal::code`], for whoever asks of any error, say, whether it was the user's input:
+    /// `error.class() == Some(ErrorClass::WrongInput)`.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code().class()),
+            _ => None,
+        }
+    }
+
     /// What kind it is, in words that hold nothing of the login.
+    #[cfg(feature = "tracing")]
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::InvalidInput(_) => "invalid input",
@@ -374,7 +386,7 @@ impl fmt::Debug for UnexpectedReason {
 ///         Err(failed) => {
 ///             eprintln!("{failed}");
 ///             let (error, recovery) = failed.into_parts();
-///             let mistyped = matches!(&error, Error::Refused(no) if no.code().class() == ErrorClass::WrongInput);
+///             let mistyped = error.class() == Some(ErrorClass::WrongInput);
 ///             match recovery {
 ///                 Recovery::Retry(stage) if mistyped => println!("ask for the password again, for {stage:?}"),
 ///                 // Nothing was sent, or too many tried, or a gateway said no: the password may be right.

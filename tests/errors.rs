@@ -26,6 +26,9 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
     assert_eq!(refusal.message(), "locked for 9 minutes");
     assert_eq!(refusal.code().as_str(), "SDK.LOGIN.1003");
     assert_eq!(refusal.code().class(), ErrorClass::Locked);
+    assert_eq!(failed.error().class(), Some(ErrorClass::Locked));
+    assert_eq!(Error::AccessDenied.class(), None);
+    assert_eq!(Error::from(TransportError::not_sent("offline")).class(), None);
     // Whole codes are compared, with a text and with a reference to one.
     assert!(*refusal.code() == "SDK.LOGIN.1003" && *refusal.code() == *"SDK.LOGIN.1003");
     assert!(*refusal.code() != "SDK.LOGIN.1002" && *refusal.code() != *"SDK.LOGIN.100");

@@ -1149,7 +1149,7 @@ impl<'a> World<'a> {
                 assert_eq!(self.stands(kind, facts), stood, "the token is what it was");
                 if fault.is_none() {
                     assert!(stood, "a dead token is told: {error}");
-                    let class = refusal_class(error).expect("the tenant refuses with a code");
+                    let class = error.class().expect("the tenant refuses with a code");
                     assert_ne!(class, ErrorClass::DeadToken);
                     let wrong = !matches!(taken.claim, Claim::Right(_));
                     assert!(wrong || class == ErrorClass::Locked, "right input was refused: {error}");
@@ -1165,7 +1165,7 @@ impl<'a> World<'a> {
                 assert_eq!(pending, None, "the flow is dead");
             }
             Came::StartOver(error) => {
-                assert_eq!(refusal_class(error), Some(ErrorClass::DeadToken), "{error}");
+                assert_eq!(error.class(), Some(ErrorClass::DeadToken), "{error}");
                 assert!(!stood && !self.stands(kind, facts), "the flow is dead");
                 assert!(effects.is_empty());
                 facts.token = None;
@@ -1267,7 +1267,7 @@ impl<'a> World<'a> {
                         assert_eq!(self.owner(mobile.expose()), login.facts.user);
                     }
                     Err(error) if fault.is_none() => {
-                        assert!(!stood && refusal_class(&error) == Some(ErrorClass::DeadToken), "{error}");
+                        assert!(!stood && error.class() == Some(ErrorClass::DeadToken), "{error}");
                     }
                     Err(_) => {}
                 }
@@ -1535,7 +1535,7 @@ impl<'a> World<'a> {
                 }
             }
             Err(error) => {
-                assert_eq!(refusal_class(&error), Some(ErrorClass::DeadToken), "{error}");
+                assert_eq!(error.class(), Some(ErrorClass::DeadToken), "{error}");
                 login.held = Held::Start(stage.start_over());
                 login.facts.token = None;
             }
@@ -1553,13 +1553,6 @@ fn base(kind: StageKind) -> StageKind {
         Some(Scenario::Register) => StageKind::PendingRegister,
         Some(Scenario::SecondFactor) => StageKind::MfaRequired,
         None => kind,
-    }
-}
-
-fn refusal_class(error: &Error) -> Option<ErrorClass> {
-    match error {
-        Error::Refused(refusal) => Some(refusal.code().class()),
-        _ => None,
     }
 }
 

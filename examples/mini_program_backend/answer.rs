@@ -158,7 +158,7 @@ impl Refused {
         let what = match error {
             Error::InvalidInput(_) => "ask_again",
             Error::Transport(transport) if transport.sent() == Sent::No => "retry",
-            Error::Refused(refusal) if refusal.code().class() == ErrorClass::Locked => "wait",
+            _ if error.class() == Some(ErrorClass::Locked) => "wait",
             _ => "start_over",
         };
         Self::of(error, what)
@@ -166,11 +166,10 @@ impl Refused {
 
     /// A side call that failed, which can be made again.
     pub fn side_call(error: &Error, now: Now) -> Self {
-        match error {
-            Error::Refused(refusal) if refusal.code().class() == ErrorClass::DeadToken => {
-                Self::of(error, "start_over")
-            }
-            _ => Self::of(error, same_stage(error)).at(now),
+        if error.class() == Some(ErrorClass::DeadToken) {
+            Self::of(error, "start_over")
+        } else {
+            Self::of(error, same_stage(error)).at(now)
         }
     }
 

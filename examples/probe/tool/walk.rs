@@ -289,7 +289,7 @@ impl<'a> Probe<'a> {
 }
 
 fn is_dead(error: &Error) -> bool {
-    matches!(error, Error::Refused(refusal) if refusal.code().class() == ErrorClass::DeadToken)
+    error.class() == Some(ErrorClass::DeadToken)
 }
 
 fn refused_code(error: &Error) -> Stop {

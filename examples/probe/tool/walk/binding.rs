@@ -270,7 +270,7 @@ pub(super) fn same(one: &Exchange, other: &Exchange) -> bool {
 }
 
 fn is_configuration(error: &Error) -> bool {
-    matches!(error, Error::Refused(refusal) if refusal.code().class() == ErrorClass::Configuration)
+    error.class() == Some(ErrorClass::Configuration)
 }
 
 /// Only a stage that stays can be gone on with.
