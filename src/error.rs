@@ -42,14 +42,24 @@ pub enum Error {
 impl Error {
     /// What the API's refusal means for the caller; `None` if it is none: then no error code came.
     ///
-    /// The same as the class of [`Refusal::code`], for whoever asks of any error, say, whether it was the user's input:
-    /// `error.class() == Some(ErrorClass::WrongInput)`.
+    /// The same as the class of [`Refusal::code`], for whoever asks it of any error.
     #[must_use]
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Refused(refusal) => Some(refusal.code().class()),
             _ => None,
         }
+    }
+
+    /// Whether other input may mend it: a value was refused before anything was sent, or by the API, with a code of the class
+    /// [`WrongInput`](ErrorClass::WrongInput) or with one that no page documents. No page has a code for a wrong password, so
+    /// it may be such a one.
+    ///
+    /// If not, the same input may be right: nobody was there, too many tried, a gateway said no, or something is set up wrongly.
+    #[must_use]
+    pub fn is_about_input(&self) -> bool {
+        matches!(self, Self::InvalidInput(_))
+            || matches!(self.class(), Some(ErrorClass::WrongInput | ErrorClass::Unknown))
     }
 
     /// What kind it is, in words that hold nothing of the login.
@@ -378,7 +388,7 @@ impl fmt::Debug for UnexpectedReason {
 /// It is one pointer wide. `?` turns it into an [`Error`] for callers that do not care about the stage.
 ///
 /// ```
-/// use idaas_login::{Error, ErrorClass, Outcome, PendingBind, Recovery};
+/// use idaas_login::{Error, Outcome, PendingBind, Recovery};
 ///
 /// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, Error> {
 ///     match stage.username_password(user_name, password).send() {
@@ -386,9 +396,8 @@ impl fmt::Debug for UnexpectedReason {
 ///         Err(failed) => {
 ///             eprintln!("{failed}");
 ///             let (error, recovery) = failed.into_parts();
-///             let mistyped = error.class() == Some(ErrorClass::WrongInput);
 ///             match recovery {
-///                 Recovery::Retry(stage) if mistyped => println!("ask for the password again, for {stage:?}"),
+///                 Recovery::Retry(stage) if error.is_about_input() => println!("ask for the password again, for {stage:?}"),
 ///                 // Nothing was sent, or too many tried, or a gateway said no: the password may be right.
 ///                 Recovery::Retry(stage) => println!("try again later, with {stage:?}"),
 ///                 Recovery::Unresolved(unknown) => println!("it may have been carried out: {unknown:?}"),

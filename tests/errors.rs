@@ -27,6 +27,7 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
     assert_eq!(refusal.code().as_str(), "SDK.LOGIN.1003");
     assert_eq!(refusal.code().class(), ErrorClass::Locked);
     assert_eq!(failed.error().class(), Some(ErrorClass::Locked));
+    assert!(!failed.error().is_about_input());
     assert_eq!(Error::AccessDenied.class(), None);
     assert_eq!(Error::from(TransportError::not_sent("offline")).class(), None);
     // Whole codes are compared, with a text and with a reference to one.
@@ -35,12 +36,38 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
     assert_eq!(*failed.endpoint(), BIND_USERNAME_PASSWORD);
 }
 
+/// What the user can mend, by the class of the code; and what they cannot, without one.
+#[test]
+fn an_error_is_about_the_input_or_not() {
+    for (code, is_about_input) in [
+        ("SDK.COMMON.1013", true),
+        ("IDAAS.SDK.NEW.4711", true),
+        ("SDK.LOGIN.1003", false),
+        ("SDK.COMMON.1012", false),
+        ("SDK.COMMON.1008", false),
+        ("IDAAS.SDK.COMMON.1007", false),
+    ] {
+        let failed = failed(Ok(response(400, format!(r#"{{"error_code":"{code}"}}"#))));
+        assert_eq!(failed.error().is_about_input(), is_about_input, "{failed}");
+    }
+    for answer in [
+        Ok(response(429, "<html>")),
+        Ok(response(200, r#"{"status":"ACCESS_DENIED"}"#)),
+        Err(TransportError::not_sent("offline")),
+    ] {
+        let failed = failed(answer);
+        assert!(!failed.error().is_about_input(), "{failed}");
+    }
+}
+
 #[test]
 fn an_invalid_input_tells_the_field_and_what_is_wrong() {
     let client = client(support::always(200, SOCIAL_BIND));
     let failed = pending_bind(&client).username_password("", "password").send().unwrap_err();
     let Error::InvalidInput(invalid) = failed.error() else { panic!("{failed}") };
     assert_eq!((invalid.field(), invalid.reason()), ("user_name", "is empty"));
+    assert_eq!(failed.error().class(), None);
+    assert!(failed.error().is_about_input());
     assert!(failed.source().is_none());
 }
 
