@@ -282,7 +282,16 @@ fn an_answer_without_length_ends_with_a_connection_that_is_ended_in_order() {
     let text = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{SUCCESS}");
     let short = text[..text.len() - 1].to_owned();
     let refusal = "HTTP/1.1 400 Bad Request\r\n\r\n{\"error_code\":\"IDAAS.SDK.COMMON.1007\"".to_owned();
+    // These say themselves where they end.
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{SUCCESS}", SUCCESS.len());
+    let chunked =
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{SUCCESS}\r\n", SUCCESS.len());
+    let last_chunk = format!("{chunked}0\r\n");
     for (row, tls, text, last, expected) in [
+        ("TLS, cut after its length", true, &long, None, "-"),
+        ("TLS, cut in its length", true, &long[..long.len() - 1].to_owned(), None, "Unresolved"),
+        ("TLS, cut after the last chunk", true, &last_chunk, None, "-"),
+        ("TLS, cut before the last chunk", true, &chunked, None, "Unresolved"),
         ("TLS, ended", true, &text, Some(CloseNotify), "-"),
         ("TLS, cut after the object", true, &text, None, "Unresolved"),
         ("TLS, cut in the object", true, &short, None, "Unresolved"),

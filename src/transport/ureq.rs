@@ -5,9 +5,11 @@
 use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
 use std::io::{self, Read};
 use std::time::Duration;
 
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{Method, Uri};
 use ureq::config::{AutoHeaderValue, Config};
@@ -73,6 +75,7 @@ impl UreqTransport {
     /// - "Not sent" is claimed only for a refused connection, and for what ureq refuses before it connects, because nothing
     ///   records when the request begins. So middleware of the agent's must not send a request again.
     /// - ureq's buffers, which hold the last request and the last answer of each connection, are not wiped.
+    /// - An answer that ends with its connection counts as whole, however that ended.
     /// - An answer that nobody asked for, sent behind another one within TLS, may be taken for the one to the next request.
     #[must_use]
     pub fn from_agent(agent: Agent) -> Self {
@@ -136,7 +139,7 @@ impl Transport for UreqTransport {
                 "at the level TRACE the log targets ureq and ureq_proto write tokens: filter them to DEBUG",
             ));
         }
-        let _outer = Outer(PROGRESS.replace(Phase::Prepare));
+        let _outer = Outer::begin();
         let outcome = if parts.method == Method::GET {
             self.run(http::Request::from_parts(parts, ()))
         } else {
@@ -144,8 +147,15 @@ impl Transport for UreqTransport {
         };
         let (parts, mut body) = outcome.map_err(|error| self.no_answer(error))?.into_parts();
         let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        let body = read(body.as_reader(), announced, self.max_answer_size)
-            .map_err(|error| TransportError::maybe_sent(cause(error.into())).during(Phase::Answer))?;
+        let lost = |error: io::Error| TransportError::maybe_sent(cause(error.into())).during(Phase::Answer);
+        let body = read(body.as_reader(), announced, self.max_answer_size).map_err(lost)?;
+        // ureq takes whatever ends the connection for the end of an answer that does not say where it ends. But then anybody on
+        // the way could end it earlier.
+        let says_its_end =
+            [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
+        if CUT_OFF.get() && !says_its_end {
+            return Err(lost(UnexpectedEof.into()));
+        }
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -191,12 +201,6 @@ fn guess(error: &UreqError) -> Phase {
 /// What failed, in one wording for each event, and without what the server wrote.
 fn cause(error: UreqError) -> Box<dyn StdError + Send + Sync> {
     let io = |kind, text: &str| io::Error::new(kind, text).into();
-    let error = match error {
-        UreqError::Io(cause) => {
-            UreqError::Io(cause.downcast::<CutOff>().map_or_else(|cause| cause, |CutOff(cause)| cause))
-        }
-        other => other,
-    };
     match error {
         UreqError::Io(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
             io(io::ErrorKind::UnexpectedEof, "the connection was closed")
@@ -385,14 +389,27 @@ thread_local! {
     /// How far the call that this thread is making has come. ureq works in the caller's thread, so this needs no lock and
     /// cannot be confused by a connection that was pooled by another call.
     static PROGRESS: Cell<Phase> = const { Cell::new(Phase::Prepare) };
+    /// Whether the connection of that call ended, and not in order: by a reset, or within TLS without the message for it.
+    static CUT_OFF: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Puts back how far the outer call had come if a call is made within another one, such as by a logger that sends.
-struct Outer(Phase);
+struct Outer {
+    progress: Phase,
+    cut_off: bool,
+}
+
+impl Outer {
+    /// Begins a call.
+    fn begin() -> Self {
+        Self { progress: PROGRESS.replace(Phase::Prepare), cut_off: CUT_OFF.replace(false) }
+    }
+}
 
 impl Drop for Outer {
     fn drop(&mut self) {
-        PROGRESS.set(self.0);
+        PROGRESS.set(self.progress);
+        CUT_OFF.set(self.cut_off);
     }
 }
 
@@ -489,26 +506,6 @@ impl<In: Connection> Connector<In> for Secured {
     }
 }
 
-/// The connection ended, and not in the way that ends an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection was closed")]
-struct CutOff(io::Error);
-
-/// ureq takes these errors for the end of an answer that says no length. But an answer ends with the connection only if that
-/// is closed in order, within TLS by a message of its own: else anybody on the way could end it earlier.
-fn cut_off(error: UreqError) -> UreqError {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
-
-    match error {
-        UreqError::Io(cause)
-            if matches!(cause.kind(), ConnectionAborted | ConnectionReset | UnexpectedEof) =>
-        {
-            UreqError::Io(io::Error::other(CutOff(cause)))
-        }
-        other => other,
-    }
-}
-
 /// Records the first byte of a request that is handed to the connection: from then on it may have been sent.
 ///
 /// It also wipes ureq's buffers, which live as long as the connection and are freed as they are: what was sent as soon as it
@@ -546,7 +543,12 @@ impl<In: Connection> Connection for Recorder<In> {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, UreqError> {
         let before = self.connection.buffers().input().len();
-        let awaited = self.connection.await_input(timeout).map_err(cut_off);
+        let awaited = self.connection.await_input(timeout);
+        if let Err(UreqError::Io(cause)) = &awaited
+            && matches!(cause.kind(), ConnectionAborted | ConnectionReset | UnexpectedEof)
+        {
+            CUT_OFF.set(true);
+        }
         let after = self.connection.buffers().input().len();
         self.received = self.received.saturating_add(after.saturating_sub(before));
         awaited
