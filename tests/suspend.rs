@@ -233,6 +233,11 @@ fn tenants_on_one_domain_are_told_apart() {
     for of in tenants {
         let Outcome::PendingBind(stage) = support::log_in(&client(of)) else { panic!("SOCIAL_BIND") };
         let suspended = stage.suspend();
+        // Behind all that other stages have: tag, length, value; then the end.
+        if let Some(id) = of {
+            let field = [13, 0, 0, 0, 1, id.as_bytes()[0], 0];
+            assert!(suspended.to_bytes().ends_with(&field), "{:?}", suspended.to_bytes());
+        }
         for at in tenants {
             match client(at).resume::<PendingBind>(suspended.clone()) {
                 Ok(stage) => {

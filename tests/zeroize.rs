@@ -687,7 +687,7 @@ mod over_http {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let password = x5!("qPassoQz").repeat(1 << 18);
-        let transport = UreqTransport::builder().call_timeout(Duration::from_millis(300)).build().unwrap();
+        let transport = UreqTransport::builder().call_timeout(Duration::from_secs(1)).build().unwrap();
         let first = Mutex::new(Some(response(200, MARKED.social_bind)));
         let transport = move |request: Request| match apart(|| first.lock().unwrap().take()) {
             Some(response) => {

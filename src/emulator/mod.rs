@@ -243,7 +243,7 @@ impl User {
     }
 
     /// Denied whatever is proved: `ACCESS_DENIED` to each step that would log in, bind, or accept a second factor. Sessions that
-    /// there are go on.
+    /// exist stay good.
     #[must_use]
     pub fn denied(mut self) -> Self {
         self.denied = true;
@@ -383,7 +383,7 @@ impl Emulator {
     /// Lets time pass, for the tenant alone.
     ///
     /// To an `IdTokenVerifier`, which goes by the system's time unless said, the identity token of a later login is then from the
-    /// future. [`with_clock`](Self::with_clock) makes one clock of both.
+    /// future, if it is by more than the leeway. [`with_clock`](Self::with_clock) makes one clock of both.
     pub fn advance(&self, time: Duration) {
         let mut tenant = self.tenant();
         tenant.passed = tenant.passed.saturating_add(time);

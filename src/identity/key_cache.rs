@@ -185,7 +185,7 @@ impl Inner {
             // Another thread's fetch has just failed, or takes longer than anybody waits.
             (None, None) => {
                 let cause = match &self.lock().failure {
-                    Some(failure) => format!("too soon for another fetch, the last one failed: {failure}"),
+                    Some(failure) => format!("too soon after a fetch that failed [{failure}]"),
                     None => "another thread's fetch is still under way".to_owned(),
                 };
                 Err(IdTokenError::Keys(Box::new(TransportError::not_sent(cause).into())))

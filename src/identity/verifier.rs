@@ -55,8 +55,8 @@ impl IdTokenVerifier {
     /// client id, keys from the tenant through the client's transport, kept in a [`KeyCache`] with its defaults.
     ///
     /// With [`Edition::OneAccessIsv`](crate::Edition::OneAccessIsv) tenants share domain and client id: only the keys, which are
-    /// asked for by tenant id, tell their tokens apart. Find out whether your tenants have keys of their own, and set the
-    /// [`issuer`](Self::issuer) if their tokens name one.
+    /// asked for by tenant id, tell their tokens apart. Find out whether each tenant has keys of its own, and set the
+    /// [`issuer`](Self::issuer) if its tokens name one of their own.
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the client id is not text.

@@ -72,8 +72,8 @@ impl Authenticated {
     /// Asks for a new identity token.
     ///
     /// If the tenant refreshes sessions, the session token is a new one afterwards: store the one of the
-    /// [`Authenticated`] that comes back. It has no identity token if the tenant answered a new session token alone. The header
-    /// that carries the session token follows from the client's edition.
+    /// [`Authenticated`] that comes back. It has no identity token if the tenant answered a new session token, and no identity
+    /// token that can be read. The header that carries the session token follows from the client's edition.
     ///
     /// Page: [Refresh the `id_token` by `session_token`](https://open.bccastle.com/en/development/ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html).
     ///

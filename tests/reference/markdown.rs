@@ -341,8 +341,8 @@ fn requests(flow: &Flow) -> String {
     write!(
         text,
         "\nA captcha's `point_json` is the text `{{\"x\":237.0,\"y\":5.0}}`: `x` in pixels of the picture's own width, `y` fixed. The keys\n\
-         that sign identity tokens are at `GET {KEYS_PATH}`, without any header; the tokens name `https://{{domain}}{ISSUER_PATH}`\n\
-         as their issuer.\n"
+         that sign identity tokens are at `GET {KEYS_PATH}`, without any header but, with `OneAccessIsv`, `X-tenant-id`; the\n\
+         tokens name `https://{{domain}}{ISSUER_PATH}` as their issuer.\n"
     )
     .unwrap();
     text
