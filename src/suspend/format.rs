@@ -1,7 +1,8 @@
 //! The bytes of a suspended stage.
 //!
-//! A mark, a version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice; at the end a zero, so
-//! that a value that was cut short is not a whole one without its last fields. A reader of a newer version reads every older one; `tests/corpus` keeps values of each.
+//! A mark, a version, a kind, then fields, each a tag, a length and its bytes; tags rise, and none comes twice; at the end a
+//! zero, so that a value that was cut short is not a whole one without its last fields. A reader of a newer version reads every
+//! older one; `tests/corpus` keeps values of each.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -148,7 +148,7 @@ impl Transport for UreqTransport {
         let (parts, mut body) = outcome.map_err(|error| self.no_answer(error))?.into_parts();
         let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
         let lost = |error: io::Error| TransportError::maybe_sent(cause(error.into())).during(Phase::Answer);
-        let body = read(body.as_reader(), announced, self.max_answer_size).map_err(lost)?;
+        let mut body = Zeroizing::new(read(body.as_reader(), announced, self.max_answer_size).map_err(lost)?);
         // ureq takes whatever ends the connection for the end of an answer that does not say where it ends. But then anybody on
         // the way could end it earlier.
         let says_its_end =
@@ -156,7 +156,7 @@ impl Transport for UreqTransport {
         if CUT_OFF.get() && !says_its_end {
             return Err(lost(UnexpectedEof.into()));
         }
-        Ok(Response::from_parts(parts, body))
+        Ok(Response::from_parts(parts, std::mem::take(&mut *body)))
     }
 }
 
