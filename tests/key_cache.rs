@@ -296,7 +296,7 @@ fn a_thread_that_is_late_does_not_fetch_within_the_pause() {
         // Dropped however this ends, so that nobody waits for ever.
         let go_on = go_on;
         let late = scope.spawn(|| cache.verify(&token, RS256).unwrap_err().to_string());
-        has_looked.recv().unwrap();
+        has_looked.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(cache.verify(&token, RS256).is_err());
         go_on.send(()).unwrap();
         let error = late.join().unwrap();
@@ -400,7 +400,7 @@ fn a_fetch_under_way_stops_nobody_who_has_a_key() {
     let token = setting.token();
     go_on.send(()).unwrap();
     cache.verify(&token, RS256).unwrap();
-    at_the_keys.recv().unwrap();
+    at_the_keys.recv_timeout(Duration::from_secs(10)).unwrap();
     for make_it_fetch in [10, 3600] {
         setting.pass(make_it_fetch);
         let forged = setting.forged(make_it_fetch.try_into().unwrap());
