@@ -9,26 +9,10 @@ use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind};
 use idaas_login::{Client, Edition, Error, Outcome, Recovery, Request, WechatCodeField};
 use support::{CLIENT_ID, STATE_TOKEN, SUCCESS, client, device, response};
 
-/// The request of a row's step.
-fn request_of(row: &'static Endpoint, edition: Edition) -> Request {
-    let seen = Arc::new(Mutex::new(None));
-    let slot = Arc::clone(&seen);
-    support::take(
-        row,
-        edition,
-        Arc::new(move |request| {
-            *slot.lock().unwrap() = Some(request);
-            Ok(response(200, SUCCESS))
-        }),
-    );
-    let request = seen.lock().unwrap().take();
-    request.unwrap_or_else(|| panic!("{} sent nothing", support::name(row)))
-}
-
 #[test]
 fn every_step_sends_what_its_page_documents() {
     for row in endpoints::ALL {
-        snapshot!("requests", support::name(row), support::text(&request_of(row, Edition::Ciam)));
+        snapshot!("requests", support::name(row), support::text(&support::request_of(row, Edition::Ciam)));
     }
 }
 
@@ -36,13 +20,13 @@ fn every_step_sends_what_its_page_documents() {
 fn editions_differ_in_headers_only() {
     let row = &endpoints::BIND_USERNAME_PASSWORD;
     let isv = || Edition::OneAccessIsv { tenant_id: "8f1c2a".to_owned() };
-    snapshot!("requests", "edition_eiam", support::text(&request_of(row, Edition::Eiam)));
-    snapshot!("requests", "edition_oneaccess", support::text(&request_of(row, Edition::OneAccess)));
-    snapshot!("requests", "edition_oneaccess_isv", support::text(&request_of(row, isv())));
+    snapshot!("requests", "edition_eiam", support::text(&support::request_of(row, Edition::Eiam)));
+    snapshot!("requests", "edition_oneaccess", support::text(&support::request_of(row, Edition::OneAccess)));
+    snapshot!("requests", "edition_oneaccess_isv", support::text(&support::request_of(row, isv())));
     for row in endpoints::ALL {
-        let plain = request_of(row, Edition::Ciam);
+        let plain = support::request_of(row, Edition::Ciam);
         for edition in [Edition::Eiam, Edition::OneAccess, isv()] {
-            let other = request_of(row, edition);
+            let other = support::request_of(row, edition);
             assert_eq!(plain.body(), other.body(), "{}", support::name(row));
             assert_eq!(plain.uri(), other.uri(), "{}", support::name(row));
         }
@@ -52,7 +36,7 @@ fn editions_differ_in_headers_only() {
 #[test]
 fn every_request_agrees_with_its_row() {
     for row in endpoints::ALL {
-        let request = request_of(row, Edition::Ciam);
+        let request = support::request_of(row, Edition::Ciam);
         let name = support::name(row);
         assert_eq!(request.method(), http::Method::from(row.verb), "{name}");
         assert_eq!(request.uri().path(), row.path, "{name}");
@@ -85,7 +69,7 @@ fn every_request_agrees_with_its_row() {
 #[test]
 fn headers_that_hold_a_token_are_marked_sensitive() {
     for row in endpoints::ALL {
-        let request = request_of(row, Edition::Ciam);
+        let request = support::request_of(row, Edition::Ciam);
         let printed = format!("{:?}", request.headers());
         for secret in [STATE_TOKEN, "156aysdna213sc50", "192.168.1.2"] {
             assert!(!printed.contains(secret), "{}: {printed}", support::name(row));

@@ -1,13 +1,12 @@
 //! The flow as data.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 
+use idaas_login::Edition;
 use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind, Narrowing, StageKind};
-use idaas_login::{Edition, Request};
 
 use super::answers::{self, ANSWERS, Code, Meaning};
-use crate::support::{self, response};
+use crate::support;
 
 pub struct Flow {
     pub stages: Vec<Stage>,
@@ -354,22 +353,6 @@ fn reached_by(name: &str) -> Vec<String> {
     ways
 }
 
-/// The request that the step of `row` sends.
-fn request(row: &'static Endpoint, edition: Edition) -> Request {
-    let seen = Arc::new(Mutex::new(None));
-    let slot = Arc::clone(&seen);
-    support::take(
-        row,
-        edition,
-        Arc::new(move |request| {
-            *slot.lock().unwrap() = Some(request);
-            Ok(response(500, ""))
-        }),
-    );
-    let request = seen.lock().unwrap().take();
-    request.unwrap_or_else(|| panic!("{} sends nothing", support::name(row)))
-}
-
 /// The header in which the request carries the stage's token.
 fn token_header(row: &'static Endpoint, edition: Edition) -> Option<String> {
     let token = match row.credential {
@@ -378,14 +361,14 @@ fn token_header(row: &'static Endpoint, edition: Edition) -> Option<String> {
         Credential::SessionToken => support::SESSION_TOKEN,
         other => panic!("tests/reference/flow.rs: which token is {other:?}? add it to token_header()"),
     };
-    let request = request(row, edition);
+    let request = support::request_of(row, edition);
     let (name, _) = request.headers().iter().find(|(_, value)| *value == token).unwrap();
     Some(as_documented(name.as_str()))
 }
 
 /// The headers that every request carries, whatever its step.
 fn headers() -> Vec<Header> {
-    let requests = editions().map(|edition| request(&endpoints::CAPTCHA, edition));
+    let requests = editions().map(|edition| support::request_of(&endpoints::CAPTCHA, edition));
     let names: BTreeSet<_> =
         requests.iter().flat_map(|request| request.headers().keys().map(http::HeaderName::as_str)).collect();
     let header = |name: &str| {

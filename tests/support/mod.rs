@@ -230,6 +230,22 @@ pub trait Watch {
 /// Nobody watches.
 impl Watch for () {}
 
+/// The request that the step of `row` sends.
+pub fn request_of(row: &'static Endpoint, edition: Edition) -> Request {
+    let seen = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&seen);
+    take(
+        row,
+        edition,
+        Arc::new(move |request| {
+            *slot.lock().unwrap() = Some(request);
+            Ok(response(200, SUCCESS))
+        }),
+    );
+    let request = seen.lock().unwrap().take();
+    request.unwrap_or_else(|| panic!("{} sent nothing", name(row)))
+}
+
 /// Takes the step of `row`, with the documented example inputs, over a transport that gives `answers` to it.
 ///
 /// A row that this does not know fails the tests that walk the table: a new step has to be added here.

@@ -41,29 +41,23 @@ pub trait Narrow: AcceptsCode<Outcome = Outcome> {
     fn to_email(self, address: String) -> Result<VerifyEmail<Self>, Self>;
 }
 
-impl Narrow for PendingBind {
-    fn token(&self) -> StateToken {
-        self.state_token().clone()
-    }
-    fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self> {
-        self.phone(mobile).map_err(NotAllowed::into_stage)
-    }
-    fn to_email(self, address: String) -> Result<VerifyEmail<Self>, Self> {
-        self.email(address).map_err(NotAllowed::into_stage)
-    }
+/// Where the tenant's list decides.
+macro_rules! narrow_if_allowed {
+    ($($stage:ty),+) => {$(
+        impl Narrow for $stage {
+            fn token(&self) -> StateToken {
+                self.state_token().clone()
+            }
+            fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self> {
+                self.phone(mobile).map_err(NotAllowed::into_stage)
+            }
+            fn to_email(self, address: String) -> Result<VerifyEmail<Self>, Self> {
+                self.email(address).map_err(NotAllowed::into_stage)
+            }
+        }
+    )+};
 }
-
-impl Narrow for PendingRegister {
-    fn token(&self) -> StateToken {
-        self.state_token().clone()
-    }
-    fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self> {
-        self.phone(mobile).map_err(NotAllowed::into_stage)
-    }
-    fn to_email(self, address: String) -> Result<VerifyEmail<Self>, Self> {
-        self.email(address).map_err(NotAllowed::into_stage)
-    }
-}
+narrow_if_allowed!(PendingBind, PendingRegister);
 
 impl Narrow for MfaRequired {
     fn token(&self) -> StateToken {
