@@ -4,15 +4,15 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::call::{Call, Reply};
 use crate::client::Client;
+use crate::context::{Context, Draft};
 use crate::device::Device;
 use crate::error::InvalidInput;
+use crate::sealed::Sealed;
 use crate::secret::{CaptchaToken, Redacted};
-use crate::stage::Context;
-use crate::step::{Call, SealedReply};
 use crate::transport::Response;
 use crate::wire::endpoints::{CAPTCHA, CAPTCHA_VERIFY};
-use crate::wire::requests::body;
 use crate::wire::responses::{CaptchaParts, Failure, captcha, captcha_token};
 
 impl Client {
@@ -24,8 +24,8 @@ impl Client {
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s.
     pub fn captcha(&self, device: &Device) -> Call<Captcha> {
         let context = Context { client: self.clone(), device: device.clone() };
-        let body = body(&CAPTCHA, self, &[]);
-        Call::new(context, None, &CAPTCHA, body, ())
+        let draft = context.draft(&CAPTCHA, &[]);
+        Call::new(context, None, draft, ())
     }
 }
 
@@ -108,10 +108,11 @@ impl Captcha {
     /// [`WrongInput`](crate::ErrorClass::WrongInput).
     pub fn solve(&self, x: f64, sender: impl Into<String>) -> Call<CaptchaPass> {
         let sender = Zeroizing::new(sender.into());
-        let body = self.point(x).and_then(|point| {
-            body(&CAPTCHA_VERIFY, &self.context.client, &[&point, self.token.expose(), &sender])
-        });
-        Call::new(self.context.clone(), None, &CAPTCHA_VERIFY, body, sender)
+        let draft = match self.point(x) {
+            Ok(point) => self.context.draft(&CAPTCHA_VERIFY, &[&point, self.token.expose(), &sender]),
+            Err(invalid) => Draft { endpoint: &CAPTCHA_VERIFY, body: Err(invalid) },
+        };
+        Call::new(self.context.clone(), None, draft, sender)
     }
 
     /// The solution as the page prints it: `{"x":237.0,"y":5.0}`, where y is fixed.
@@ -124,7 +125,9 @@ impl Captcha {
     }
 }
 
-impl SealedReply for Captcha {
+impl Sealed for Captcha {}
+
+impl Reply for Captcha {
     type Kept = ();
 
     fn read((): (), context: Context, response: Response) -> Result<Self, Failure> {
@@ -223,7 +226,9 @@ impl CaptchaPass {
     }
 }
 
-impl SealedReply for CaptchaPass {
+impl Sealed for CaptchaPass {}
+
+impl Reply for CaptchaPass {
     type Kept = Zeroizing<String>;
 
     fn read(sender: Zeroizing<String>, _: Context, response: Response) -> Result<Self, Failure> {

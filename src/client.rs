@@ -7,14 +7,12 @@ use std::sync::Arc;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use crate::device::Device;
 use crate::error::{Error, InvalidInput};
-use crate::stage::{Context, Unauthenticated};
 use crate::transport::{Request, Response, Transport, TransportError, is_loopback};
 #[cfg(feature = "verify")]
 use crate::wire::endpoints::ISSUER_PATH;
 use crate::wire::endpoints::WECHAT_CODE;
-use crate::wire::requests::{
+use crate::wire::headers::{
     SESSION_TOKEN, X_CLIENT_ID, X_SESSION_TOKEN, X_TENANT_ID, header_value, write_content_type,
 };
 
@@ -98,12 +96,6 @@ impl Client {
             wechat_code_field: WechatCodeField::default(),
             loopback_http: false,
         }
-    }
-
-    /// Begins a login from `device`.
-    #[must_use]
-    pub fn login(&self, device: Device) -> Unauthenticated {
-        Unauthenticated::new(Context { client: self.clone(), device })
     }
 
     /// The edition that the client speaks to.

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::error::Error;
 use crate::secret::Redacted;
-use crate::wire::requests::{
+use crate::wire::headers::{
     X_AGENT, X_DEVICE_FINGERPRINT, X_DEVICE_IP, X_L, X_OPERATING_SYS_VERSION, header_value,
 };
 

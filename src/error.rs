@@ -1,15 +1,14 @@
-//! What went wrong, and what the caller holds now.
+//! What went wrong.
 
 use std::fmt;
 
 use http::StatusCode;
 use zeroize::Zeroizing;
 
-use crate::stage::{NotAllowed, Stage, Unauthenticated};
+use crate::secret::printable;
 #[cfg(feature = "tracing")]
 use crate::transport::Sent;
 use crate::transport::TransportError;
-use crate::wire::endpoints::Endpoint;
 use crate::wire::flows::VerifyMethod;
 
 /// What went wrong.
@@ -34,7 +33,7 @@ pub enum Error {
     /// An answer that is not one of the API's.
     #[error(transparent)]
     Unexpected(#[from] UnexpectedAnswer),
-    /// A way that the tenant does not allow; from [`NotAllowed`], which also gives the stage back.
+    /// A way that the tenant does not allow; from [`NotAllowed`](crate::NotAllowed), which also gives the stage back.
     #[error("the tenant does not allow {0} here; nothing was sent")]
     NotAllowed(VerifyMethod),
 }
@@ -76,12 +75,6 @@ impl Error {
             Self::Unexpected(_) => "unexpected answer",
             Self::NotAllowed(_) => "not allowed",
         }
-    }
-}
-
-impl<S> From<NotAllowed<S>> for Error {
-    fn from(refused: NotAllowed<S>) -> Self {
-        Self::NotAllowed(refused.method().clone())
     }
 }
 
@@ -249,18 +242,6 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// A name from the server, if it looks like the name of a status (`PASSWORD_WARN`) or like a code (`SDK.COMMON.1001`, or the
-/// five digits of WeChat's), and not like a mobile number, a verification code or a token.
-pub(crate) fn printable(name: &str) -> &str {
-    let plain =
-        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
-    let starts_as_name = name.starts_with(|first: char| first.is_ascii_uppercase());
-    let composed = name.contains(['.', '_']) || name.bytes().all(|byte| byte.is_ascii_uppercase());
-    let is_name = name.len() <= 64 && name.bytes().all(plain) && starts_as_name && composed;
-    let is_number = name.len() == 5 && name.bytes().all(|byte| byte.is_ascii_digit());
-    if is_name || is_number { name } else { "(a name that is not printed)" }
-}
-
 /// Whether a message names the state token: as the field, or as the header, in whatever case.
 fn names_state_token(message: &str) -> bool {
     const NAME: &[u8] = b"state_token";
@@ -380,188 +361,5 @@ impl fmt::Display for UnexpectedReason {
 impl fmt::Debug for UnexpectedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
-    }
-}
-
-/// A step that did not lead on: what happened, and what the caller holds now.
-///
-/// It is one pointer wide. `?` turns it into an [`Error`] for callers that do not care about the stage.
-///
-/// ```
-/// use idaas_login::{Error, Outcome, PendingBind, Recovery};
-///
-/// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, Error> {
-///     match stage.username_password(user_name, password).send() {
-///         Ok(outcome) => Ok(outcome),
-///         Err(failed) => {
-///             eprintln!("{failed}");
-///             let (error, recovery) = failed.into_parts();
-///             match recovery {
-///                 Recovery::Retry(stage) if error.is_about_input() => println!("ask for the password again, for {stage:?}"),
-///                 // Nothing was sent, or too many tried, or a gateway said no: the password may be right.
-///                 Recovery::Retry(stage) => println!("try again later, with {stage:?}"),
-///                 Recovery::Unresolved(unknown) => println!("it may have been carried out: {unknown:?}"),
-///                 Recovery::StartOver(login) => println!("ask wx.login for a new code, and go on with {login:?}"),
-///             }
-///             Err(error)
-///         }
-///     }
-/// }
-/// ```
-pub struct StepError<S>(Box<Inner<S>>);
-
-struct Inner<S> {
-    endpoint: &'static Endpoint,
-    error: Error,
-    recovery: Recovery<S>,
-}
-
-/// What the caller holds after a step that did not lead on.
-#[derive(Debug)]
-#[must_use = "the login goes on only with what is in here"]
-pub enum Recovery<S> {
-    /// Nothing was carried out and the state token lives: here is the stage again.
-    ///
-    /// It does not say that the user was wrong: a request that was not sent, a lock and a gateway that says no come to it, too.
-    /// The error beside it tells them apart ([`StepError::into_parts`]).
-    Retry(S),
-    /// No usable answer: the step may have been carried out, or not.
-    Unresolved(Unresolved<S>),
-    /// The state token is dead, or access was denied: same client, same device, from the beginning.
-    ///
-    /// For a mini program the beginning needs a fresh code from `wx.login`: a code works once.
-    StartOver(Unauthenticated),
-}
-
-/// A step of which nobody knows whether it was carried out.
-///
-/// The request may have reached the server: an account may be bound, a one-time code may be used up.
-#[must_use = "the login goes on only with what is in here"]
-pub struct Unresolved<S>(S);
-
-impl<S: Stage> Unresolved<S> {
-    /// Begins again: the way that is always safe.
-    ///
-    /// For a mini program it needs a fresh code from `wx.login`: a code works once, and the old one may be used up. If the
-    /// step was carried out after all, the new login finds the account bound, and ends or asks for the second factor. After a
-    /// renewal it gives the session up: there [`retry_anyway`](Self::retry_anyway) comes first.
-    #[must_use]
-    pub fn start_over(self) -> Unauthenticated {
-        Unauthenticated::new(self.0.into_context())
-    }
-
-    /// Takes the stage back, to try again at one's own risk.
-    ///
-    /// If the step was carried out, its state token is used up and the next step says so; a verification code that was
-    /// used up is refused, and the refusal may count as a failed attempt.
-    #[must_use]
-    pub fn retry_anyway(self) -> S {
-        self.0
-    }
-}
-
-impl<S> Unresolved<S> {
-    pub(crate) fn new(stage: S) -> Self {
-        Self(stage)
-    }
-
-    pub(crate) fn stage(&self) -> &S {
-        &self.0
-    }
-}
-
-impl<S: fmt::Debug> fmt::Debug for Unresolved<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Unresolved").field(&self.0).finish()
-    }
-}
-
-impl<S> StepError<S> {
-    pub(crate) fn retry(endpoint: &'static Endpoint, error: impl Into<Error>, stage: S) -> Self {
-        Self(Box::new(Inner { endpoint, error: error.into(), recovery: Recovery::Retry(stage) }))
-    }
-
-    pub(crate) fn unresolved(endpoint: &'static Endpoint, error: impl Into<Error>, stage: S) -> Self {
-        Self(Box::new(Inner {
-            endpoint,
-            error: error.into(),
-            recovery: Recovery::Unresolved(Unresolved(stage)),
-        }))
-    }
-
-    /// The step that failed, as a row of the endpoint table.
-    #[must_use]
-    pub fn endpoint(&self) -> &'static Endpoint {
-        self.0.endpoint
-    }
-
-    /// What happened.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.0.error
-    }
-
-    /// What the caller holds now.
-    pub fn into_recovery(self) -> Recovery<S> {
-        self.0.recovery
-    }
-
-    /// Both: what happened, and what the caller holds now.
-    pub fn into_parts(self) -> (Error, Recovery<S>) {
-        (self.0.error, self.0.recovery)
-    }
-
-    pub(crate) fn recovery_name(&self) -> &'static str {
-        match self.0.recovery {
-            Recovery::Retry(_) => "Retry",
-            Recovery::Unresolved(_) => "Unresolved",
-            Recovery::StartOver(_) => "StartOver",
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self.0.recovery {
-            Recovery::Retry(_) => "the stage is handed back",
-            Recovery::Unresolved(_) => "it may have been carried out, or not",
-            Recovery::StartOver(_) => "the login has to start over",
-        }
-    }
-}
-
-impl<S: Stage> StepError<S> {
-    pub(crate) fn start_over(endpoint: &'static Endpoint, error: impl Into<Error>, stage: S) -> Self {
-        Self(Box::new(Inner {
-            endpoint,
-            error: error.into(),
-            recovery: Recovery::StartOver(Unauthenticated::new(stage.into_context())),
-        }))
-    }
-}
-
-impl<S> fmt::Display for StepError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}; {}", self.0.endpoint.step, self.0.error, self.advice())
-    }
-}
-
-impl<S> fmt::Debug for StepError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StepError")
-            .field("step", &self.0.endpoint.step)
-            .field("error", &self.0.error)
-            .field("recovery", &self.advice())
-            .finish()
-    }
-}
-
-impl<S> std::error::Error for StepError<S> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.error.source()
-    }
-}
-
-impl<S> From<StepError<S>> for Error {
-    fn from(failed: StepError<S>) -> Self {
-        failed.0.error
     }
 }

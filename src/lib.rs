@@ -54,8 +54,10 @@
     clippy::todo
 )]
 
+mod call;
 mod captcha;
 mod client;
+mod context;
 mod device;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
@@ -64,9 +66,9 @@ mod error;
 mod identity;
 #[cfg(any(doc, doctest))]
 pub mod manual;
+mod sealed;
 mod secret;
 mod stage;
-mod step;
 mod suspend;
 mod trace;
 mod transport;
@@ -74,12 +76,12 @@ mod wire;
 
 pub use http;
 
+pub use self::call::{Call, CallInFlight, Reply};
 pub use self::captcha::{Captcha, CaptchaImage, CaptchaPass};
 pub use self::client::{Client, ClientBuilder, Edition, WechatCodeField};
 pub use self::device::Device;
 pub use self::error::{
-    Error, ErrorClass, ErrorCode, InvalidInput, Recovery, Refusal, StepError, UnexpectedAnswer,
-    UnexpectedReason, Unresolved,
+    Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedAnswer, UnexpectedReason,
 };
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
@@ -87,10 +89,10 @@ pub use self::identity::{Algorithm, IdTokenVerifier, KeyCache, KeyCacheBuilder, 
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{
-    AcceptsCode, Alipay, Authenticated, MfaRequired, MiniProgram, Next, NotAllowed, Outcome, PendingBind,
-    PendingRegister, RegisteredMobile, Stage, Unauthenticated, VerifyEmail, VerifyPhone, WeChat,
+    AcceptsCode, Alipay, Authenticated, InFlight, MfaRequired, MiniProgram, Next, NotAllowed, Outcome,
+    PendingBind, PendingRegister, Recovery, RegisteredMobile, Stage, Step, StepError, Unauthenticated,
+    Unresolved, VerifyEmail, VerifyPhone, WeChat,
 };
-pub use self::step::{Call, CallInFlight, InFlight, Reply, Step};
 pub use self::suspend::{Found, Resumable, ResumeError, ResumeReason, Resumed, Suspended, UnresolvedAny};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]

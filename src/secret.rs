@@ -19,6 +19,18 @@ impl fmt::Debug for Redacted {
     }
 }
 
+/// A name from the server, if it looks like the name of a status (`PASSWORD_WARN`) or like a code (`SDK.COMMON.1001`, or the
+/// five digits of WeChat's), and not like a mobile number, a verification code or a token.
+pub(crate) fn printable(name: &str) -> &str {
+    let plain =
+        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
+    let starts_as_name = name.starts_with(|first: char| first.is_ascii_uppercase());
+    let composed = name.contains(['.', '_']) || name.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_name = name.len() <= 64 && name.bytes().all(plain) && starts_as_name && composed;
+    let is_number = name.len() == 5 && name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_name || is_number { name } else { "(a name that is not printed)" }
+}
+
 /// A secret text in one place in memory: a clone is a reference, never a copy.
 #[derive(Clone)]
 struct Secret(Arc<Zeroizing<String>>);

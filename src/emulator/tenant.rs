@@ -20,7 +20,7 @@ use crate::client::{Edition, WechatCodeField};
 use crate::endpoints::{self, Credential, Endpoint, FieldKind, Platform, Scenario, SendType, StageKind};
 use crate::transport::{Request, Response};
 use crate::wire::endpoints::WECHAT_CODE;
-use crate::wire::requests::{
+use crate::wire::headers::{
     X_AGENT, X_CLIENT_ID, X_DEVICE_FINGERPRINT, X_OPERATING_SYS_VERSION, X_STATE_TOKEN, X_TENANT_ID,
 };
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::algorithm::Algorithm;
 use super::error::{IdTokenError, MalformedToken};
-use super::key_set::Algorithm;
 use super::{NotText, decode, object, split, take_text};
 
 /// A signed token that was taken apart and whose header is acceptable. Nothing has verified it.

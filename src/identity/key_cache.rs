@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwapOption;
 use http::StatusCode;
 
+use super::Clock;
+use super::algorithm::Algorithm;
 use super::error::IdTokenError;
 use super::jws::Jws;
-use super::key_set::{Algorithm, KeySet};
-use super::verifier::Clock;
+use super::key_set::KeySet;
 use crate::client::Client;
 use crate::error::{Error, UnexpectedAnswer, UnexpectedReason};
 use crate::transport::{Request, TransportError};

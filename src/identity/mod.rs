@@ -1,5 +1,7 @@
 //! Who the user is: the identity token, verified against the tenant's keys.
 
+#[cfg(feature = "verify")]
+mod algorithm;
 mod claims;
 mod error;
 #[cfg(feature = "verify")]
@@ -17,15 +19,21 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "verify")]
+pub use self::algorithm::Algorithm;
 pub use self::claims::Claims;
 pub use self::error::{IdTokenError, MalformedToken};
 #[cfg(feature = "verify")]
 pub use self::key_cache::{KeyCache, KeyCacheBuilder};
 #[cfg(feature = "verify")]
-pub use self::key_set::{Algorithm, KeySet, KeySetError};
+pub use self::key_set::{KeySet, KeySetError};
 #[cfg(feature = "verify")]
 pub use self::verifier::IdTokenVerifier;
 use crate::secret::{IdToken, base64_url};
+
+/// Tells the time.
+#[cfg(feature = "verify")]
+type Clock = std::sync::Arc<dyn Fn() -> std::time::SystemTime + Send + Sync>;
 
 /// Part of a compact token: Base64 for URLs in its one canonical form, without padding and without white space.
 fn decode(part: &str, malformed: MalformedToken) -> Result<Zeroizing<Vec<u8>>, IdTokenError> {

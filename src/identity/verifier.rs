@@ -6,16 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
+use super::Clock;
+use super::algorithm::Algorithm;
 use super::claims::Claims;
 use super::error::IdTokenError;
 use super::jws::Jws;
 use super::key_cache::KeyCache;
-use super::key_set::{Algorithm, KeySet};
+use super::key_set::KeySet;
 use crate::client::Client;
 use crate::secret::IdToken;
-
-/// Tells the time.
-pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Verifies identity tokens: the signature by the tenant's keys, then issuer, audience and times.
 ///

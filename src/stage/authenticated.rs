@@ -2,13 +2,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::sealed::Held;
-use super::{Context, SealedNext, Stage, common};
+use super::{Next, Stage, Step, common};
+use crate::context::{Context, Tokens};
 use crate::error::UnexpectedReason;
+use crate::sealed::Sealed;
 use crate::secret::{IdToken, SessionToken, StateToken};
-use crate::step::Step;
 use crate::transport::Response;
 use crate::wire::endpoints::{RENEW_ID_TOKEN, StageKind};
-use crate::wire::requests::{Tokens, body};
 use crate::wire::responses::{Failure, Renewed, renewed};
 
 /// The login is finished: the user has a session.
@@ -83,12 +83,13 @@ impl Authenticated {
     /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the session token may have been replaced by one that was
     /// lost with the answer.
     pub fn renew_id_token(self) -> Step<Self, Self> {
-        let body = body(&RENEW_ID_TOKEN, &self.context.client, &[]);
-        Step::new(self, &RENEW_ID_TOKEN, body)
+        Step::new(self, &RENEW_ID_TOKEN, &[])
     }
 }
 
-impl SealedNext<Self> for Authenticated {
+impl Sealed for Authenticated {}
+
+impl Next<Self> for Authenticated {
     type Answer = Renewed;
 
     fn read(response: Response) -> Result<Renewed, Failure> {

@@ -3,14 +3,14 @@ use std::marker::PhantomData;
 
 use zeroize::Zeroizing;
 
-use super::{Context, MiniProgram, Waiting, WeChat, waiting_stage};
+use super::waiting::{Waiting, waiting_stage};
+use super::{MiniProgram, VerifyEmail, VerifyPhone, WeChat};
+use crate::call::{Call, Reply};
+use crate::context::Context;
 use crate::secret::Redacted;
-use crate::step::{Call, SealedReply};
 use crate::transport::Response;
 use crate::wire::endpoints::REGISTERED_MOBILE;
-use crate::wire::requests::body;
 use crate::wire::responses::{Failure, mobile};
-use crate::{VerifyEmail, VerifyPhone};
 
 /// The first factor was right, and the tenant asks for a second: a code by SMS or e-mail.
 ///
@@ -44,8 +44,8 @@ impl<P: MiniProgram> MfaRequired<P> {
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s.
     pub fn registered_mobile(&self) -> Call<RegisteredMobile> {
         let context = self.waiting.context.clone();
-        let body = body(&REGISTERED_MOBILE, &context.client, &[]);
-        Call::new(context, Some(self.waiting.state_token.clone()), &REGISTERED_MOBILE, body, ())
+        let draft = context.draft(&REGISTERED_MOBILE, &[]);
+        Call::new(context, Some(self.waiting.state_token.clone()), draft, ())
     }
 
     /// Goes by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
@@ -82,7 +82,9 @@ impl From<RegisteredMobile> for String {
     }
 }
 
-impl SealedReply for RegisteredMobile {
+impl crate::sealed::Sealed for RegisteredMobile {}
+
+impl Reply for RegisteredMobile {
     type Kept = ();
 
     fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {

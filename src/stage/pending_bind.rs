@@ -1,9 +1,8 @@
 use std::marker::PhantomData;
 
-use super::{Alipay, MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
-use crate::step::Step;
+use super::waiting::{Waiting, gated_narrowings, waiting_stage};
+use super::{Alipay, MiniProgram, Outcome, Step, WeChat};
 use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE};
-use crate::wire::requests::body;
 
 /// The identity is known to the mini program, but to no account of the tenant: an **existing** account must be bound.
 ///
@@ -35,9 +34,8 @@ impl<P: MiniProgram> PendingBind<P> {
         user_name: impl AsRef<str>,
         password: impl AsRef<str>,
     ) -> Step<Self, Outcome<P>> {
-        let client = &self.waiting.context.client;
-        let body = body(&BIND_USERNAME_PASSWORD, client, &[user_name.as_ref(), password.as_ref()]);
-        Step::new(self, &BIND_USERNAME_PASSWORD, body)
+        let values = [user_name.as_ref(), password.as_ref()];
+        Step::new(self, &BIND_USERNAME_PASSWORD, &values)
     }
 }
 
@@ -51,8 +49,7 @@ impl PendingBind<WeChat> {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&BIND_WECHAT_MOBILE, &self.waiting.context.client, &[wechat_code.as_ref()]);
-        Step::new(self, &BIND_WECHAT_MOBILE, body)
+        Step::new(self, &BIND_WECHAT_MOBILE, &[wechat_code.as_ref()])
     }
 }
 
@@ -66,7 +63,6 @@ impl PendingBind<Alipay> {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
     pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
-        let body = body(&BIND_ALIPAY_MOBILE, &self.waiting.context.client, &[alipay_encrypt.as_ref()]);
-        Step::new(self, &BIND_ALIPAY_MOBILE, body)
+        Step::new(self, &BIND_ALIPAY_MOBILE, &[alipay_encrypt.as_ref()])
     }
 }

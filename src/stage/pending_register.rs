@@ -1,9 +1,8 @@
 use std::marker::PhantomData;
 
-use super::{Alipay, MiniProgram, Outcome, Waiting, WeChat, gated_narrowings, waiting_stage};
-use crate::step::Step;
+use super::waiting::{Waiting, gated_narrowings, waiting_stage};
+use super::{Alipay, MiniProgram, Outcome, Step, WeChat};
 use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE};
-use crate::wire::requests::body;
 
 /// The identity is known to the mini program, but to no account of the tenant: an account must be bound, and is
 /// **registered** if there is none.
@@ -29,8 +28,7 @@ impl PendingRegister<WeChat> {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&REGISTER_WECHAT_MOBILE, &self.waiting.context.client, &[wechat_code.as_ref()]);
-        Step::new(self, &REGISTER_WECHAT_MOBILE, body)
+        Step::new(self, &REGISTER_WECHAT_MOBILE, &[wechat_code.as_ref()])
     }
 }
 
@@ -44,7 +42,6 @@ impl PendingRegister<Alipay> {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
     pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
-        let body = body(&REGISTER_ALIPAY_MOBILE, &self.waiting.context.client, &[alipay_encrypt.as_ref()]);
-        Step::new(self, &REGISTER_ALIPAY_MOBILE, body)
+        Step::new(self, &REGISTER_ALIPAY_MOBILE, &[alipay_encrypt.as_ref()])
     }
 }

@@ -1,13 +1,14 @@
 use std::fmt;
 
 use super::sealed::Held;
-use super::{Alipay, Context, Outcome, Stage, WeChat, common};
+use super::{Alipay, Outcome, Stage, Step, WeChat, common};
+use crate::client::Client;
+use crate::context::Context;
+use crate::device::Device;
 use crate::secret::StateToken;
-use crate::step::Step;
 use crate::wire::endpoints::{
     LOGIN_ALIPAY_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM_MOBILE, StageKind,
 };
-use crate::wire::requests::body;
 
 /// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
 ///
@@ -19,8 +20,16 @@ pub struct Unauthenticated {
     context: Context,
 }
 
+impl Client {
+    /// Begins a login from `device`.
+    #[must_use]
+    pub fn login(&self, device: Device) -> Unauthenticated {
+        Unauthenticated::new(Context { client: self.clone(), device })
+    }
+}
+
 impl Unauthenticated {
-    pub(crate) fn new(context: Context) -> Self {
+    pub(super) fn new(context: Context) -> Self {
         Self { context }
     }
 
@@ -33,8 +42,7 @@ impl Unauthenticated {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&LOGIN_WECHAT_MINI_PROGRAM, &self.context.client, &[code.as_ref()]);
-        Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM, body)
+        Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM, &[code.as_ref()])
     }
 
     /// Logs in with the phone number that the user authorised in WeChat.
@@ -47,8 +55,7 @@ impl Unauthenticated {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn wechat_mini_program_mobile(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
-        let body = body(&LOGIN_WECHAT_MINI_PROGRAM_MOBILE, &self.context.client, &[code.as_ref()]);
-        Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM_MOBILE, body)
+        Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM_MOBILE, &[code.as_ref()])
     }
 
     /// Logs in with the code that `my.getAuthCode` gave the Alipay mini program.
@@ -58,8 +65,7 @@ impl Unauthenticated {
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
     pub fn alipay_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
-        let body = body(&LOGIN_ALIPAY_MINI_PROGRAM, &self.context.client, &[code.as_ref()]);
-        Step::new(self, &LOGIN_ALIPAY_MINI_PROGRAM, body)
+        Step::new(self, &LOGIN_ALIPAY_MINI_PROGRAM, &[code.as_ref()])
     }
 }
 

@@ -5,15 +5,15 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::sealed::Held;
-use super::{Context, MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage, common};
+use super::{MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage, Step, common};
+use crate::call::Call;
 use crate::captcha::CaptchaPass;
+use crate::context::{Context, Draft};
 use crate::secret::{Redacted, StateToken};
-use crate::step::{Call, Step};
 use crate::wire::endpoints::{
     BIND_EMAIL, BIND_PHONE, Endpoint, MFA_EMAIL, MFA_PHONE, REGISTER_EMAIL, REGISTER_PHONE, SEND_BIND_EMAIL,
     SEND_BIND_SMS, SEND_MFA_EMAIL, SEND_MFA_SMS, SEND_REGISTER_EMAIL, SEND_REGISTER_SMS, Scenario, StageKind,
 };
-use crate::wire::requests::body;
 
 /// A stage that a verification code can move on.
 ///
@@ -23,25 +23,23 @@ use crate::wire::requests::body;
     message = "no verification code moves `{Self}` on",
     label = "only PendingBind, PendingRegister and MfaRequired accept a code"
 )]
-pub trait AcceptsCode: Stage + Codes {
+pub trait AcceptsCode: Stage {
     /// What a right code leads to.
     type Outcome: Next<VerifyPhone<Self>> + Next<VerifyEmail<Self>>;
-}
-
-/// The rows of the endpoint table that belong to a stage's codes.
-pub trait Codes {
+    /// What the code is for.
     const SCENARIO: Scenario;
+    #[doc(hidden)]
     const SUBMIT_PHONE: &'static Endpoint;
+    #[doc(hidden)]
     const SUBMIT_EMAIL: &'static Endpoint;
+    #[doc(hidden)]
     const SEND_SMS: &'static Endpoint;
+    #[doc(hidden)]
     const SEND_EMAIL: &'static Endpoint;
 }
 
 impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
     type Outcome = Outcome<P>;
-}
-
-impl<P: MiniProgram> Codes for PendingBind<P> {
     const SCENARIO: Scenario = Scenario::Bind;
     const SUBMIT_PHONE: &'static Endpoint = &BIND_PHONE;
     const SUBMIT_EMAIL: &'static Endpoint = &BIND_EMAIL;
@@ -51,9 +49,6 @@ impl<P: MiniProgram> Codes for PendingBind<P> {
 
 impl<P: MiniProgram> AcceptsCode for PendingRegister<P> {
     type Outcome = Outcome<P>;
-}
-
-impl<P: MiniProgram> Codes for PendingRegister<P> {
     const SCENARIO: Scenario = Scenario::Register;
     const SUBMIT_PHONE: &'static Endpoint = &REGISTER_PHONE;
     const SUBMIT_EMAIL: &'static Endpoint = &REGISTER_EMAIL;
@@ -63,9 +58,6 @@ impl<P: MiniProgram> Codes for PendingRegister<P> {
 
 impl<P: MiniProgram> AcceptsCode for MfaRequired<P> {
     type Outcome = Outcome<P>;
-}
-
-impl<P: MiniProgram> Codes for MfaRequired<P> {
     const SCENARIO: Scenario = Scenario::SecondFactor;
     const SUBMIT_PHONE: &'static Endpoint = &MFA_PHONE;
     const SUBMIT_EMAIL: &'static Endpoint = &MFA_EMAIL;
@@ -106,10 +98,11 @@ macro_rules! verify_stage {
             /// destination is refused before anything is sent.
             pub fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
                 let context = self.stage.context();
-                let body = pass
-                    .token_for(&self.destination)
-                    .and_then(|token| body(S::$send, &context.client, &[&self.destination, token]));
-                Call::new(context.clone(), None, S::$send, body, ())
+                let draft = match pass.token_for(&self.destination) {
+                    Ok(token) => context.draft(S::$send, &[&self.destination, token]),
+                    Err(invalid) => Draft { endpoint: S::$send, body: Err(invalid) },
+                };
+                Call::new(context.clone(), None, draft, ())
             }
 
             /// Submits the code that the user received.
@@ -120,9 +113,9 @@ macro_rules! verify_stage {
             /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code or destination is refused before
             /// anything is sent.
             pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, S::Outcome> {
-                let client = &self.stage.context().client;
-                let body = body(S::$submit, client, &[&self.destination, verify_code.as_ref()]);
-                Step::new(self, S::$submit, body)
+                let values = [self.destination.as_str(), verify_code.as_ref()];
+                let draft = self.stage.context().draft(S::$submit, &values);
+                Step::of(self, draft)
             }
 
             common!();

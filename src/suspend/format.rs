@@ -11,9 +11,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::Found;
+use crate::context::Context;
 use crate::device::Device;
 use crate::secret::{IdToken, SessionToken, StateToken};
-use crate::stage::Context;
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
 use crate::wire::flows::AllowedFlows;
 

@@ -16,12 +16,13 @@ use self::format::{Frozen, Unreadable};
 #[cfg(feature = "seal")]
 pub use self::sealer::{SealError, SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
 use crate::client::Client;
-use crate::error::Unresolved;
+use crate::context::Context;
+use crate::sealed::Sealed;
 use crate::secret::base64_url;
 use crate::stage::sealed::Held;
 use crate::stage::{
-    AcceptsCode, Authenticated, Context, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister,
-    Unauthenticated, VerifyEmail, VerifyPhone, Waiting, WeChat,
+    AcceptsCode, Authenticated, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister,
+    Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChat, waiting::Waiting,
 };
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
 
@@ -153,12 +154,7 @@ impl std::error::Error for ResumeError {}
 /// either.
 ///
 /// This trait is sealed.
-pub trait Resumable: Thaw {}
-
-impl<T: Thaw> Resumable for T {}
-
-/// How a stage is taken apart and put together.
-pub trait Thaw: Sized {
+pub trait Resumable: Sealed + Sized {
     #[doc(hidden)]
     const FOUND: Found;
     #[doc(hidden)]
@@ -318,7 +314,7 @@ impl Client {
         macro_rules! resumed {
             ($($variant:ident: $stage:ty),+) => {
                 match found {
-                    $(found if found == <$stage as Thaw>::FOUND => {
+                    $(found if found == <$stage as Resumable>::FOUND => {
                         self.resume::<$stage>(suspended).map(Resumed::$variant)
                     })+
                     other => Err(ResumeError { suspended, reason: ResumeReason::OtherStage(other) }),
@@ -339,7 +335,7 @@ impl Client {
         )
     }
 
-    fn thaw<S: Thaw>(&self, suspended: &Suspended) -> Result<S, ResumeReason> {
+    fn thaw<S: Resumable>(&self, suspended: &Suspended) -> Result<S, ResumeReason> {
         let frozen = Frozen::read(&suspended.0)?;
         if frozen.found != S::FOUND {
             return Err(ResumeReason::OtherStage(frozen.found));
@@ -373,7 +369,7 @@ macro_rules! suspend {
             /// The value holds a live token, in the clear: seal it before it leaves the service.
             #[must_use]
             pub fn suspend(self) -> Suspended {
-                Suspended(Thaw::freeze(&self).write())
+                Suspended(Resumable::freeze(&self).write())
             }
         }
     };
@@ -382,14 +378,16 @@ macro_rules! suspend {
 suspend!(impl[P: MiniProgram] PendingBind<P>);
 suspend!(impl[P: MiniProgram] PendingRegister<P>);
 suspend!(impl[P: MiniProgram] MfaRequired<P>);
-suspend!(impl[S: AcceptsCode + Thaw] VerifyPhone<S>);
-suspend!(impl[S: AcceptsCode + Thaw] VerifyEmail<S>);
+suspend!(impl[S: AcceptsCode + Resumable] VerifyPhone<S>);
+suspend!(impl[S: AcceptsCode + Resumable] VerifyEmail<S>);
 suspend!(impl[] Authenticated);
-suspend!(impl[S: Thaw] Unresolved<S>);
+suspend!(impl[S: Resumable] Unresolved<S>);
 
 macro_rules! thaw_waiting {
     ($stage:ident) => {
-        impl<P: MiniProgram> Thaw for $stage<P> {
+        impl<P: MiniProgram> Sealed for $stage<P> {}
+
+        impl<P: MiniProgram> Resumable for $stage<P> {
             const FOUND: Found =
                 Found { stage: StageKind::$stage, platform: Some(P::PLATFORM), unresolved: false };
 
@@ -417,7 +415,9 @@ thaw_waiting!(MfaRequired);
 /// A narrowed stage is its stage, and a destination.
 macro_rules! thaw_verify {
     ($stage:ident) => {
-        impl<S: AcceptsCode + Thaw> Thaw for $stage<S> {
+        impl<S: AcceptsCode> Sealed for $stage<S> {}
+
+        impl<S: AcceptsCode + Resumable> Resumable for $stage<S> {
             const FOUND: Found = Found { stage: StageKind::$stage(scenario(S::FOUND.stage)), ..S::FOUND };
 
             fn freeze(&self) -> Frozen<'_> {
@@ -445,7 +445,7 @@ const fn scenario(stage: StageKind) -> Scenario {
     }
 }
 
-impl Thaw for Authenticated {
+impl Resumable for Authenticated {
     const FOUND: Found = Found { stage: StageKind::Authenticated, platform: None, unresolved: false };
 
     fn freeze(&self) -> Frozen<'_> {
@@ -462,7 +462,9 @@ impl Thaw for Authenticated {
     }
 }
 
-impl<S: Thaw> Thaw for Unresolved<S> {
+impl<S: Resumable> Sealed for Unresolved<S> {}
+
+impl<S: Resumable> Resumable for Unresolved<S> {
     const FOUND: Found = Found { unresolved: true, ..S::FOUND };
 
     fn freeze(&self) -> Frozen<'_> {

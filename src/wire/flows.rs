@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::text::Text;
-use crate::error::printable;
+use crate::secret::printable;
 
 /// A way to prove that a destination is the user's, as `socialBindOrRegisterFlow` names it.
 #[derive(Clone, PartialEq, Eq, Hash)]

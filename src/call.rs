@@ -1,0 +1,136 @@
+//! A side call: a request that has not been sent, and does not move the flow.
+
+use std::fmt;
+
+use crate::context::{Context, Draft, Tokens};
+use crate::error::Error;
+use crate::sealed::Sealed;
+use crate::secret::StateToken;
+use crate::trace::Trace;
+use crate::transport::{Request, Response, TransportError};
+use crate::wire::endpoints::Endpoint;
+use crate::wire::responses::{Failure, nothing};
+
+/// A side call that has not been sent: it does not move the flow, so it does not take the stage.
+///
+/// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`CallInFlight::receive`].
+#[must_use = "a call does nothing until it is sent: call send(), or into_request() to send it yourself"]
+pub struct Call<T: Reply> {
+    context: Context,
+    state_token: Option<StateToken>,
+    draft: Draft,
+    kept: T::Kept,
+}
+
+/// A side call whose request is on its way. Give it the answer.
+#[must_use = "the answer means something only to receive()"]
+pub struct CallInFlight<T: Reply> {
+    context: Context,
+    endpoint: &'static Endpoint,
+    trace: Trace,
+    kept: T::Kept,
+}
+
+/// What a side call gives: a [`Captcha`](crate::Captcha), a [`CaptchaPass`](crate::CaptchaPass), a
+/// [`RegisteredMobile`](crate::RegisteredMobile), or nothing.
+///
+/// This trait is sealed: it is for bounds, in code that drives any [`Call`].
+pub trait Reply: Sealed + Sized {
+    /// What the caller's side keeps until the answer is there.
+    #[doc(hidden)]
+    type Kept: Send + Sync;
+
+    /// Reads the answer.
+    #[doc(hidden)]
+    fn read(kept: Self::Kept, context: Context, response: Response) -> Result<Self, Failure>;
+}
+
+impl Sealed for () {}
+
+impl Reply for () {
+    type Kept = ();
+
+    fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {
+        nothing(response)
+    }
+}
+
+impl<T: Reply> Call<T> {
+    pub(crate) fn new(
+        context: Context,
+        state_token: Option<StateToken>,
+        draft: Draft,
+        kept: T::Kept,
+    ) -> Self {
+        Self { context, state_token, draft, kept }
+    }
+
+    /// Sends the request over the client's transport, once, and reads the answer.
+    ///
+    /// # Errors
+    /// [`Error`]: what happened. The stage is not touched by it, but a refusal of the class
+    /// [`DeadToken`](crate::ErrorClass::DeadToken) says that it is over.
+    pub fn send(self) -> Result<T, Error> {
+        let (request, in_flight) = self.into_request()?;
+        let client = &in_flight.context.client;
+        let answer = in_flight.trace.within(|| client.exchange(request));
+        in_flight.receive(answer)
+    }
+
+    /// The request, to be sent by the caller, and what reads the answer.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if an input cannot be right.
+    pub fn into_request(self) -> Result<(Request, CallInFlight<T>), Error> {
+        let Self { context, state_token, draft, kept } = self;
+        let endpoint = draft.endpoint;
+        let trace = Trace::begin(endpoint);
+        let tokens = Tokens { state: state_token.as_ref(), session: None };
+        match context.request(draft, tokens) {
+            Ok(request) => Ok((request, CallInFlight { context, endpoint, trace, kept })),
+            Err(invalid) => {
+                let error = Error::from(invalid);
+                trace.failed(&error, None);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<T: Reply> CallInFlight<T> {
+    /// Reads the answer, or takes note that there is none.
+    ///
+    /// # Errors
+    /// [`Error`]: what happened.
+    pub fn receive(self, answer: Result<Response, TransportError>) -> Result<T, Error> {
+        let Self { context, trace, kept, .. } = self;
+        let result = answer.map_err(Error::from).and_then(|response| {
+            trace.answered(response.status());
+            T::read(kept, context, response).map_err(|failure| failure.error)
+        });
+        match &result {
+            Ok(_) => trace.done(),
+            Err(error) => trace.failed(error, None),
+        }
+        result
+    }
+}
+
+impl<T: Reply> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("step", &self.draft.endpoint.step)
+            .field("path", &self.draft.endpoint.path)
+            .field("invalid", &self.draft.body.as_ref().err())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Reply> fmt::Debug for CallInFlight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallInFlight")
+            .field("step", &self.endpoint.step)
+            .field("path", &self.endpoint.path)
+            .finish_non_exhaustive()
+    }
+}

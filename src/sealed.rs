@@ -1,0 +1,3 @@
+//! What seals the traits that users can name and cannot implement.
+
+pub trait Sealed {}

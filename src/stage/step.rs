@@ -1,0 +1,167 @@
+//! A step: a request that has not been sent. One code path sends them all.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{Outcome, Stage, StepError};
+use crate::context::Draft;
+use crate::error::{UnexpectedAnswer, UnexpectedReason};
+use crate::sealed::Sealed;
+use crate::trace::Trace;
+use crate::transport::{Request, Response, Sent, TransportError};
+use crate::wire::endpoints::{Endpoint, StageKind};
+use crate::wire::responses::{Failure, Fate};
+
+/// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `N`.
+///
+/// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`InFlight::receive`], and
+/// nothing else. Use those two with any HTTP client, an asynchronous one too.
+///
+/// The request is written when the step is made, and zeroized if it is never sent. The password or code that went in is the
+/// caller's: hand over a `&str`, or a `Zeroizing<String>`, which is zeroized here; a `String` would be freed as it is.
+#[must_use = "a step does nothing until it is sent: call send(), or into_request() to send it yourself"]
+pub struct Step<S, N = Outcome> {
+    stage: S,
+    draft: Draft,
+    next: PhantomData<fn() -> N>,
+}
+
+/// A step whose request is on its way. Give it the answer.
+///
+/// If it is dropped, so is the stage. To give up waiting, hand [`receive`](Self::receive) a
+/// [`TransportError::maybe_sent`]: then the login can start over from the [`StepError`].
+#[must_use = "the login goes on only with what receive() returns"]
+pub struct InFlight<S, N = Outcome> {
+    stage: S,
+    endpoint: &'static Endpoint,
+    trace: Trace,
+    next: PhantomData<fn() -> N>,
+}
+
+impl<S: Stage, N: Next<S>> Step<S, N> {
+    /// The step of a row, with the values of its fields in the table's order.
+    pub(super) fn new(stage: S, row: &'static Endpoint, values: &[&str]) -> Self {
+        let draft = stage.context().draft(row, values);
+        Self { stage, draft, next: PhantomData }
+    }
+
+    /// The same with a draft that is written already, for values that are the stage's own.
+    pub(super) fn of(stage: S, draft: Draft) -> Self {
+        Self { stage, draft, next: PhantomData }
+    }
+
+    /// Sends the request over the client's transport, once, and reads the answer.
+    ///
+    /// # Errors
+    /// [`StepError`]: what happened, and what the caller holds now.
+    pub fn send(self) -> Result<N, StepError<S>> {
+        let (request, in_flight) = self.into_request()?;
+        let client = &in_flight.stage.context().client;
+        let answer = in_flight.trace.within(|| client.exchange(request));
+        in_flight.receive(answer)
+    }
+
+    /// The request, to be sent by the caller, and what reads the answer.
+    ///
+    /// What the transport must hold is written at [`Transport`](crate::Transport).
+    ///
+    /// # Errors
+    /// [`StepError`] with the stage in [`Recovery::Retry`](crate::Recovery::Retry) if an input cannot be right.
+    pub fn into_request(self) -> Result<(Request, InFlight<S, N>), StepError<S>> {
+        let Self { stage, draft, .. } = self;
+        let endpoint = draft.endpoint;
+        let trace = Trace::begin(endpoint);
+        match stage.context().request(draft, stage.tokens()) {
+            Ok(request) => Ok((request, InFlight { stage, endpoint, trace, next: PhantomData })),
+            Err(invalid) => {
+                let failed = StepError::retry(endpoint, invalid, stage);
+                trace.failed(failed.error(), Some(failed.recovery_name()));
+                Err(failed)
+            }
+        }
+    }
+}
+
+impl<S: Stage, N: Next<S>> InFlight<S, N> {
+    /// Reads the answer, or takes note that there is none.
+    ///
+    /// # Errors
+    /// [`StepError`]: what happened, and what the caller holds now.
+    pub fn receive(self, answer: Result<Response, TransportError>) -> Result<N, StepError<S>> {
+        let Self { stage, endpoint, trace, .. } = self;
+        let result = read(stage, endpoint, &trace, answer);
+        match &result {
+            Ok(next) => trace.led_to(N::stage(next)),
+            Err(failed) => trace.failed(failed.error(), Some(failed.recovery_name())),
+        }
+        result
+    }
+}
+
+/// What a step can lead to: an [`Outcome`], or an [`Authenticated`](crate::Authenticated).
+///
+/// This trait is sealed: it is for bounds, in code that drives any [`Step`](crate::Step).
+pub trait Next<S>: Sealed + Sized {
+    /// What is read from the answer.
+    #[doc(hidden)]
+    type Answer;
+
+    /// Reads the answer.
+    #[doc(hidden)]
+    fn read(response: Response) -> Result<Self::Answer, Failure>;
+
+    /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
+    #[doc(hidden)]
+    fn reached(stage: S, answer: Self::Answer) -> Result<Self, (S, UnexpectedReason)>;
+
+    /// The stage that was reached.
+    #[doc(hidden)]
+    fn stage(&self) -> StageKind;
+}
+
+/// What the answer, or that there is none, makes of the step.
+fn read<S: Stage, N: Next<S>>(
+    stage: S,
+    endpoint: &'static Endpoint,
+    trace: &Trace,
+    answer: Result<Response, TransportError>,
+) -> Result<N, StepError<S>> {
+    let response = match answer {
+        Ok(response) => response,
+        Err(error) if error.sent() == Sent::No => return Err(StepError::retry(endpoint, error, stage)),
+        Err(error) => return Err(StepError::unresolved(endpoint, error, stage)),
+    };
+    let http_status = response.status();
+    trace.answered(http_status);
+    match N::read(response) {
+        Ok(answer) => N::reached(stage, answer).map_err(|(stage, reason)| {
+            StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
+        }),
+        Err(failure) => Err(match failure.fate {
+            Fate::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
+            Fate::Unknown => StepError::unresolved(endpoint, failure.error, stage),
+            Fate::Over => StepError::start_over(endpoint, failure.error, stage),
+        }),
+    }
+}
+
+impl<S: fmt::Debug, N> fmt::Debug for Step<S, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("stage", &self.stage)
+            .field("step", &self.draft.endpoint.step)
+            .field("path", &self.draft.endpoint.path)
+            .field("invalid", &self.draft.body.as_ref().err())
+            .finish()
+    }
+}
+
+impl<S: fmt::Debug, N> fmt::Debug for InFlight<S, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight")
+            .field("stage", &self.stage)
+            .field("step", &self.endpoint.step)
+            .field("path", &self.endpoint.path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! The body of a request.
+
+use serde::Serializer;
+use zeroize::Zeroizing;
+
+use super::endpoints::{Endpoint, FieldKind, WECHAT_CODE};
+use crate::error::InvalidInput;
+
+/// A JSON body that is zeroized if it is dropped before it is sent.
+pub(crate) type Body = Zeroizing<Vec<u8>>;
+
+/// The most fields that a body has.
+const FIELDS: usize = 3;
+
+/// The body of a request: the table names the fields, the caller gives the values in the table's order.
+pub(crate) fn body(
+    endpoint: &'static Endpoint,
+    wechat_code: &'static str,
+    values: &[&str],
+) -> Result<Body, InvalidInput> {
+    debug_assert!(endpoint.fields.len() <= FIELDS, "{}", endpoint.path);
+    let mut values = values.iter();
+    let mut fields = [("", ""); FIELDS];
+    let mut size = "{}".len();
+    for (slot, field) in fields.iter_mut().zip(endpoint.fields) {
+        let value = match (field.kind, endpoint.send_type) {
+            (FieldKind::SendType, Some(send_type)) => send_type.as_str(),
+            // A value that the caller did not give counts as empty, and is refused.
+            _ => checked(field.name, field.kind, values.next().copied().unwrap_or_default())?,
+        };
+        let name = if *field == WECHAT_CODE { wechat_code } else { field.name };
+        size += name.len() + json_len(value) + r#""":"","#.len();
+        *slot = (name, value);
+    }
+    if endpoint.fields.is_empty() {
+        return Ok(Body::default());
+    }
+    // Exactly as large as it gets: a buffer that grows leaves copies of the secrets behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(size));
+    let mut json = serde_json::Serializer::new(&mut *body);
+    let entries = fields.iter().take(endpoint.fields.len()).map(|(name, value)| (name, value));
+    json.collect_map(entries).map_err(|_| InvalidInput::new("body", "cannot be written as JSON"))?;
+    debug_assert_eq!(body.capacity(), size, "{}: the buffer grew", endpoint.path);
+    Ok(body)
+}
+
+fn checked<'a>(name: &'static str, kind: FieldKind, value: &'a str) -> Result<&'a str, InvalidInput> {
+    let value = if kind == FieldKind::Code { value.trim_ascii() } else { value };
+    if value.is_empty() {
+        return Err(InvalidInput::new(name, "is empty"));
+    }
+    if kind != FieldKind::Opaque && value.chars().any(char::is_control) {
+        return Err(InvalidInput::new(name, "contains a control character"));
+    }
+    Ok(value)
+}
+
+/// The length of `text` once it is escaped for JSON, an upper bound.
+fn json_len(text: &str) -> usize {
+    text.bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' => 2,
+            0..=0x1f => r"\u0000".len(),
+            _ => 1,
+        })
+        .sum()
+}

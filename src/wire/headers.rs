@@ -1,0 +1,31 @@
+//! The headers: their names, and what they can carry.
+
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue};
+
+use crate::error::InvalidInput;
+
+pub(crate) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
+pub(crate) const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+pub(crate) const X_STATE_TOKEN: HeaderName = HeaderName::from_static("x-state-token");
+pub(crate) const SESSION_TOKEN: HeaderName = HeaderName::from_static("session-token");
+pub(crate) const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
+pub(crate) const X_OPERATING_SYS_VERSION: HeaderName = HeaderName::from_static("x-operating-sys-version");
+pub(crate) const X_DEVICE_FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
+pub(crate) const X_DEVICE_IP: HeaderName = HeaderName::from_static("x-device-ip");
+pub(crate) const X_AGENT: HeaderName = HeaderName::from_static("x-agent");
+pub(crate) const X_L: HeaderName = HeaderName::from_static("x-l");
+
+/// A header value that a caller gave: refused here if a header cannot carry it, before anything is sent.
+pub(crate) fn header_value(field: &'static str, text: &str) -> Result<HeaderValue, InvalidInput> {
+    if text.is_empty() {
+        return Err(InvalidInput::new(field, "is empty"));
+    }
+    HeaderValue::from_bytes(text.as_bytes())
+        .map_err(|_| InvalidInput::new(field, "contains a character that a header cannot carry"))
+}
+
+/// The content type that the client's edition asks for.
+pub(crate) fn write_content_type(headers: &mut HeaderMap, value: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+}
