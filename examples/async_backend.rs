@@ -27,10 +27,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::endpoints::Platform;
 use idaas_login::{
-    AcceptsCode, Authenticated, Call, CaptchaImage, Client, ClientBuilder, Device, Error, ErrorClass,
-    IdTokenError, IdTokenVerifier, Next, Outcome, PendingBind, Phase, Recovery, Reply, Request, Response,
-    Resumable, Resumed, SealKey, Sealer, Sent, Stage, Step, StepError, Suspended, TransportError,
-    VerifyPhone,
+    AnyStage, Authenticated, AwaitingCode, Call, CaptchaImage, Client, ClientBuilder, Device, Error,
+    ErrorClass, IdTokenError, IdTokenVerifier, Next, Outcome, PendingBind, Phase, Recovery, Reply, Request,
+    Response, Resumable, SealKey, Sealer, Sent, Stage, Step, StepError, Suspended, TransportError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -165,17 +164,14 @@ impl Backend {
         self.client.resume(self.open(handle, session)?).map_err(|error| Problem::bad_request(&error))
     }
 
-    fn resume_any(&self, handle: &str, session: &Session) -> Result<Resumed, Problem> {
-        self.client.resume_any(self.open(handle, session)?).map_err(|error| Problem::bad_request(&error))
-    }
-
     fn reached(&self, outcome: Outcome, session: &Session) -> Answer {
-        match outcome {
-            Outcome::Authenticated(stage) => self.put_down("authenticated", &stage.suspend(), session),
-            Outcome::PendingBind(stage) => self.put_down("pending_bind", &stage.suspend(), session),
-            Outcome::PendingRegister(stage) => self.put_down("pending_register", &stage.suspend(), session),
-            Outcome::MfaRequired(stage) => self.put_down("mfa_required", &stage.suspend(), session),
-        }
+        let stage = match &outcome {
+            Outcome::Authenticated(_) => "authenticated",
+            Outcome::PendingBind(_) => "pending_bind",
+            Outcome::PendingRegister(_) => "pending_register",
+            Outcome::MfaRequired(_) => "mfa_required",
+        };
+        self.put_down(stage, &outcome.suspend(), session)
     }
 
     /// The answer of every handler that moves the flow: the stage's name, and the stage itself, sealed.
@@ -244,9 +240,12 @@ struct Mobile {
 }
 
 async fn mobile(backend: Shared, session: Session, Json(body): Json<Mobile>) -> Answer {
-    let outcome = match backend.resume_any(&body.handle, &session)? {
-        Resumed::PendingBind(stage) => step(&backend.http, stage.wechat_mobile(body.wechat_code)).await?,
-        Resumed::PendingRegister(stage) => step(&backend.http, stage.wechat_mobile(body.wechat_code)).await?,
+    let stage: AnyStage = backend.resume(&body.handle, &session)?;
+    let outcome = match stage {
+        AnyStage::PendingBind(stage) => step(&backend.http, stage.wechat_mobile(body.wechat_code)).await?,
+        AnyStage::PendingRegister(stage) => {
+            step(&backend.http, stage.wechat_mobile(body.wechat_code)).await?
+        }
         _ => return Err(Problem::bad_request("no account is to be bound here")),
     };
     backend.reached(outcome, &session)
@@ -261,11 +260,12 @@ struct Phone {
 /// Chooses the way by SMS. A second factor goes to the number that the account has, unless the user gives one.
 async fn phone(backend: Shared, session: Session, Json(body): Json<Phone>) -> Answer {
     let given = || body.mobile.clone().ok_or_else(|| Problem::bad_request("there is no mobile"));
-    let suspended = match backend.resume_any(&body.handle, &session)? {
-        Resumed::PendingBind(stage) => stage.phone(given()?).map_err(Error::from)?.suspend(),
-        Resumed::PendingRegister(stage) => stage.phone(given()?).map_err(Error::from)?.suspend(),
-        Resumed::MfaRequired(stage) if body.mobile.is_some() => stage.phone(given()?).suspend(),
-        Resumed::MfaRequired(stage) => {
+    let stage: AnyStage = backend.resume(&body.handle, &session)?;
+    let suspended = match stage {
+        AnyStage::PendingBind(stage) => stage.phone(given()?).map_err(Error::from)?.suspend(),
+        AnyStage::PendingRegister(stage) => stage.phone(given()?).map_err(Error::from)?.suspend(),
+        AnyStage::MfaRequired(stage) if body.mobile.is_some() => stage.phone(given()?).suspend(),
+        AnyStage::MfaRequired(stage) => {
             let registered = call(&backend.http, stage.registered_mobile()).await?;
             stage.phone(registered).suspend()
         }
@@ -280,13 +280,8 @@ struct OnlyHandle {
 }
 
 async fn captcha(backend: Shared, session: Session, Json(body): Json<OnlyHandle>) -> Answer {
-    let device = match backend.resume_any(&body.handle, &session)? {
-        Resumed::BindByPhone(stage) => stage.device().clone(),
-        Resumed::RegisterByPhone(stage) => stage.device().clone(),
-        Resumed::SecondFactorByPhone(stage) => stage.device().clone(),
-        _ => return Err(Problem::bad_request("no code is due here")),
-    };
-    let captcha = call(&backend.http, backend.client.captcha(&device)).await?;
+    let stage: AwaitingCode = backend.resume(&body.handle, &session)?;
+    let captcha = call(&backend.http, backend.client.captcha(stage.device())).await?;
     let image = |image: &CaptchaImage| {
         format!("data:{};base64,{}", image.media_type(), BASE64_STANDARD.encode(image.bytes()))
     };
@@ -305,24 +300,12 @@ struct SendCode {
 }
 
 async fn send_code(backend: Shared, session: Session, Json(body): Json<SendCode>) -> Answer {
-    match backend.resume_any(&body.handle, &session)? {
-        Resumed::BindByPhone(stage) => solve_and_send(&backend, &stage, &body).await?,
-        Resumed::RegisterByPhone(stage) => solve_and_send(&backend, &stage, &body).await?,
-        Resumed::SecondFactorByPhone(stage) => solve_and_send(&backend, &stage, &body).await?,
-        _ => return Err(Problem::bad_request("no code is due here")),
-    }
-    // The stage is where it was, so the handle stays good.
-    Ok(Json(json!({ "stage": "verify_phone" })))
-}
-
-async fn solve_and_send<S: AcceptsCode>(
-    backend: &Backend,
-    stage: &VerifyPhone<S>,
-    body: &SendCode,
-) -> Result<(), Error> {
+    let stage: AwaitingCode = backend.resume(&body.handle, &session)?;
     let captcha = backend.client.captcha_from_token(stage.device(), &body.captcha);
     let pass = call(&backend.http, captcha.solve(body.x, stage.destination())).await?;
-    call(&backend.http, stage.send_code(&pass)).await
+    call(&backend.http, stage.send_code(&pass)).await?;
+    // The stage is where it was, so the handle stays good.
+    Ok(Json(json!({ "stage": "verify_phone" })))
 }
 
 #[derive(Deserialize)]
@@ -332,12 +315,8 @@ struct Submit {
 }
 
 async fn submit(backend: Shared, session: Session, Json(body): Json<Submit>) -> Answer {
-    let outcome = match backend.resume_any(&body.handle, &session)? {
-        Resumed::BindByPhone(stage) => step(&backend.http, stage.submit(body.code)).await?,
-        Resumed::RegisterByPhone(stage) => step(&backend.http, stage.submit(body.code)).await?,
-        Resumed::SecondFactorByPhone(stage) => step(&backend.http, stage.submit(body.code)).await?,
-        _ => return Err(Problem::bad_request("no code is due here")),
-    };
+    let stage: AwaitingCode = backend.resume(&body.handle, &session)?;
+    let outcome = step(&backend.http, stage.submit(body.code)).await?;
     backend.reached(outcome, &session)
 }
 

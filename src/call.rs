@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::context::{Context, Draft, Tokens};
 use crate::error::Error;
-use crate::sealed::Sealed;
+use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::secret::StateToken;
 use crate::trace::Trace;
 use crate::transport::{Request, Response, TransportError};
 use crate::wire::endpoints::Endpoint;
-use crate::wire::responses::{Failure, nothing};
+use crate::wire::responses::{Failure, read_empty};
 
 /// A side call that has not been sent: it does not move the flow, so it does not take the stage.
 ///
@@ -42,7 +42,7 @@ pub trait Reply: Sealed + Sized {
 
     /// Reads the answer.
     #[doc(hidden)]
-    fn read(kept: Self::Kept, context: Context, response: Response) -> Result<Self, Failure>;
+    fn read(kept: Self::Kept, context: Context, response: Response, _: Inside) -> Result<Self, Failure>;
 }
 
 impl Sealed for () {}
@@ -50,8 +50,8 @@ impl Sealed for () {}
 impl Reply for () {
     type Kept = ();
 
-    fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {
-        nothing(response)
+    fn read((): (), _: Context, response: Response, _: Inside) -> Result<Self, Failure> {
+        read_empty(response)
     }
 }
 
@@ -63,6 +63,12 @@ impl<T: Reply> Call<T> {
         kept: T::Kept,
     ) -> Self {
         Self { context, state_token, draft, kept }
+    }
+
+    /// The row of the endpoint table that it sends.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static Endpoint {
+        self.draft.endpoint
     }
 
     /// Sends the request over the client's transport, once, and reads the answer.
@@ -98,7 +104,7 @@ impl<T: Reply> Call<T> {
 }
 
 impl<T: Reply> CallInFlight<T> {
-    /// Reads the answer, or takes note that there is none.
+    /// Reads the response, or the transport error that came in its place.
     ///
     /// # Errors
     /// [`Error`]: what happened.
@@ -106,7 +112,7 @@ impl<T: Reply> CallInFlight<T> {
         let Self { context, trace, kept, .. } = self;
         let result = answer.map_err(Error::from).and_then(|response| {
             trace.answered(response.status());
-            T::read(kept, context, response).map_err(|failure| failure.error)
+            T::read(kept, context, response, INSIDE).map_err(|failure| failure.error)
         });
         match &result {
             Ok(_) => trace.done(),

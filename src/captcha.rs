@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::context::{Context, Draft};
 use crate::device::Device;
 use crate::error::InvalidInput;
-use crate::sealed::Sealed;
+use crate::sealed::{Inside, Sealed};
 use crate::secret::{CaptchaToken, Redacted};
 use crate::transport::Response;
 use crate::wire::endpoints::{CAPTCHA, CAPTCHA_VERIFY};
@@ -130,7 +130,7 @@ impl Sealed for Captcha {}
 impl Reply for Captcha {
     type Kept = ();
 
-    fn read((): (), context: Context, response: Response) -> Result<Self, Failure> {
+    fn read((): (), context: Context, response: Response, _: Inside) -> Result<Self, Failure> {
         let CaptchaParts { token, picture, piece, secret_key, words } = captcha(response)?;
         Ok(Self {
             context,
@@ -231,7 +231,7 @@ impl Sealed for CaptchaPass {}
 impl Reply for CaptchaPass {
     type Kept = Zeroizing<String>;
 
-    fn read(sender: Zeroizing<String>, _: Context, response: Response) -> Result<Self, Failure> {
+    fn read(sender: Zeroizing<String>, _: Context, response: Response, _: Inside) -> Result<Self, Failure> {
         Ok(Self { sender, token: captcha_token(response)? })
     }
 }

@@ -89,11 +89,11 @@ pub use self::identity::{Algorithm, IdTokenVerifier, KeyCache, KeyCacheBuilder, 
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{
-    AcceptsCode, Alipay, Authenticated, InFlight, MfaRequired, MiniProgram, Next, NotAllowed, Outcome,
-    PendingBind, PendingRegister, Recovery, RegisteredMobile, Stage, Step, StepError, Unauthenticated,
-    Unresolved, VerifyEmail, VerifyPhone, WeChat,
+    AcceptsCode, Alipay, AnyStage, Authenticated, AwaitingCode, Channel, Email, InFlight, MfaRequired,
+    MiniProgram, Next, NotAllowed, Outcome, PendingBind, PendingRegister, Phone, Recovery, RegisteredMobile,
+    Stage, Step, StepError, Unauthenticated, Unresolved, Verify, VerifyEmail, VerifyPhone, WeChat,
 };
-pub use self::suspend::{Found, Resumable, ResumeError, ResumeReason, Resumed, Suspended, UnresolvedAny};
+pub use self::suspend::{Resumable, ResumeError, ResumeReason, Resumed, Suspended, SuspendedKind};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
 pub use self::suspend::{SealError, SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};

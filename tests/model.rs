@@ -18,10 +18,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use idaas_login::emulator::{self, DataForm, Effect, Emulator, Entry, Unbound, User};
 use idaas_login::endpoints::{self, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
-    AcceptsCode, Alipay, Authenticated, CaptchaPass, Client, Error, ErrorClass, MfaRequired, MiniProgram,
-    Next, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery, Request, Response, ResumeReason,
-    Resumed, Stage, StateToken, Step, Suspended, Transport, TransportError, Unauthenticated, Unresolved,
-    UnresolvedAny, VerifyEmail, VerifyPhone, WeChat,
+    AcceptsCode, Alipay, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Client, Error, ErrorClass,
+    MfaRequired, MiniProgram, Next, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery, Request,
+    Response, Resumed, Stage, StateToken, Step, Suspended, Transport, TransportError, Unauthenticated,
+    Unresolved, VerifyEmail, VerifyPhone, WeChat,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -320,7 +320,7 @@ enum Held<P: MiniProgram> {
 /// An unresolved step, of whichever stage.
 enum Unknown<P: MiniProgram> {
     Step(StageKind, Box<dyn FnOnce(Decision) -> Decided<P>>),
-    Resumed(StageKind, UnresolvedAny<P>),
+    Resumed(StageKind, Unresolved<AnyStage<P>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -361,17 +361,18 @@ trait Stand<P: MiniProgram>: Stage + Sized {
     fn put_down(unresolved: Unresolved<Self>) -> Suspended;
 
     fn unknown(unresolved: Unresolved<Self>) -> Held<P> {
+        let kind = unresolved.kind();
         let decide = move |decision| match decision {
             Decision::StartOver => Decided::Held(Held::Start(unresolved.start_over())),
             Decision::RetryAnyway => Decided::Held(unresolved.retry_anyway().held()),
             Decision::Suspend => Decided::Suspended(Self::put_down(unresolved)),
         };
-        Held::Unknown(Unknown::Step(Self::KIND, Box::new(decide)))
+        Held::Unknown(Unknown::Step(kind, Box::new(decide)))
     }
 }
 
 macro_rules! stands {
-    ($($variant:ident: $stage:ty = $resumed:ident),+) => {
+    ($($variant:ident: $stage:ty = $($any:ident)|+),+) => {
         $(impl<P: MiniProgram> Stand<P> for $stage {
             fn held(self) -> Held<P> {
                 Held::$variant(self)
@@ -382,10 +383,9 @@ macro_rules! stands {
         })+
 
         impl<P: MiniProgram> Held<P> {
-            fn of(resumed: Resumed<P>) -> Self {
-                match resumed {
-                    $(Resumed::$resumed(stage) => Self::$variant(stage),)+
-                    Resumed::Unresolved(_) => panic!("it was not put down unresolved"),
+            fn of(stage: AnyStage<P>) -> Self {
+                match stage {
+                    $(stands!(@arm stage, $($any)|+) => Self::$variant(stage),)+
                 }
             }
 
@@ -393,7 +393,7 @@ macro_rules! stands {
                 match self {
                     Self::Start(_) => StageKind::Unauthenticated,
                     Self::Unknown(unknown) => unknown.kind(),
-                    $(Self::$variant(_) => <$stage as Stage>::KIND,)+
+                    $(Self::$variant(stage) => stage.kind(),)+
                 }
             }
 
@@ -424,18 +424,24 @@ macro_rules! stands {
             }
         }
     };
+    (@arm $stage:ident, $plain:ident) => {
+        AnyStage::$plain($stage)
+    };
+    (@arm $stage:ident, AwaitingCode | $narrowed:ident) => {
+        AnyStage::AwaitingCode(AwaitingCode::$narrowed($stage))
+    };
 }
 
 stands!(
     Bind: PendingBind<P> = PendingBind,
     Register: PendingRegister<P> = PendingRegister,
     Mfa: MfaRequired<P> = MfaRequired,
-    BindPhone: VerifyPhone<PendingBind<P>> = BindByPhone,
-    BindEmail: VerifyEmail<PendingBind<P>> = BindByEmail,
-    RegisterPhone: VerifyPhone<PendingRegister<P>> = RegisterByPhone,
-    RegisterEmail: VerifyEmail<PendingRegister<P>> = RegisterByEmail,
-    MfaPhone: VerifyPhone<MfaRequired<P>> = SecondFactorByPhone,
-    MfaEmail: VerifyEmail<MfaRequired<P>> = SecondFactorByEmail,
+    BindPhone: VerifyPhone<PendingBind<P>> = AwaitingCode | BindByPhone,
+    BindEmail: VerifyEmail<PendingBind<P>> = AwaitingCode | BindByEmail,
+    RegisterPhone: VerifyPhone<PendingRegister<P>> = AwaitingCode | RegisterByPhone,
+    RegisterEmail: VerifyEmail<PendingRegister<P>> = AwaitingCode | RegisterByEmail,
+    MfaPhone: VerifyPhone<MfaRequired<P>> = AwaitingCode | SecondFactorByPhone,
+    MfaEmail: VerifyEmail<MfaRequired<P>> = AwaitingCode | SecondFactorByEmail,
     Done: Authenticated = Authenticated
 );
 
@@ -592,8 +598,8 @@ enum Came {
 }
 
 impl Came {
-    fn to<S: Stage>(_: &S, token: &StateToken) -> Self {
-        Self::To(S::KIND, token.expose().to_owned())
+    fn to<S: Stage>(stage: &S, token: &StateToken) -> Self {
+        Self::To(stage.kind(), token.expose().to_owned())
     }
 
     fn name(&self) -> String {
@@ -634,7 +640,7 @@ macro_rules! verify {
     ($stage:ident) => {
         impl<S: AcceptsCode> Verify for $stage<S> {
             fn kind(&self) -> StageKind {
-                Self::KIND
+                Self::kind(self)
             }
             fn destination(&self) -> &str {
                 Self::destination(self)
@@ -913,11 +919,11 @@ impl<'a> World<'a> {
                     let taken = Taken { step: P::BY_NUMBER, sort: Sort::Bind, claim, contact, fault };
                     self.send(facts, P::bind(stage, &code), taken, |outcome| outcome)
                 }
-                2 => match self.narrowed(facts, "VERIFY_PHONE", stage.phone(mobile(who))) {
+                2 => match self.narrowed(facts, stage.kind(), "VERIFY_PHONE", stage.phone(mobile(who))) {
                     Ok(stage) => Held::BindPhone(stage),
                     Err(stage) => Held::Bind(stage),
                 },
-                _ => match self.narrowed(facts, "VERIFY_EMAIL", stage.email(email(who))) {
+                _ => match self.narrowed(facts, stage.kind(), "VERIFY_EMAIL", stage.email(email(who))) {
                     Ok(stage) => Held::BindEmail(stage),
                     Err(stage) => Held::Bind(stage),
                 },
@@ -928,11 +934,11 @@ impl<'a> World<'a> {
                     let taken = Taken { step: P::BY_NUMBER, sort: Sort::Bind, claim, contact, fault };
                     self.send(facts, P::register(stage, &code), taken, |outcome| outcome)
                 }
-                1 => match self.narrowed(facts, "VERIFY_PHONE", stage.phone(mobile(who))) {
+                1 => match self.narrowed(facts, stage.kind(), "VERIFY_PHONE", stage.phone(mobile(who))) {
                     Ok(stage) => Held::RegisterPhone(stage),
                     Err(stage) => Held::Register(stage),
                 },
-                _ => match self.narrowed(facts, "VERIFY_EMAIL", stage.email(email(who))) {
+                _ => match self.narrowed(facts, stage.kind(), "VERIFY_EMAIL", stage.email(email(who))) {
                     Ok(stage) => Held::RegisterEmail(stage),
                     Err(stage) => Held::Register(stage),
                 },
@@ -1020,6 +1026,7 @@ impl<'a> World<'a> {
     fn narrowed<V, S: Stage>(
         &self,
         facts: &Facts,
+        from: StageKind,
         way: &str,
         narrowed: Result<V, NotAllowed<S>>,
     ) -> Result<V, S> {
@@ -1027,7 +1034,7 @@ impl<'a> World<'a> {
         assert_eq!(narrowed.is_ok(), data.allows(way), "{way} with {data:?}");
         let step = if way == "VERIFY_PHONE" { "phone" } else { "email" };
         let came = if narrowed.is_ok() { "ok" } else { "NotAllowed" };
-        self.count(|seen| count(&mut seen.narrowings, (at(S::KIND, step), came.to_owned())));
+        self.count(|seen| count(&mut seen.narrowings, (at(from, step), came.to_owned())));
         narrowed.map_err(NotAllowed::into_stage)
     }
 
@@ -1056,7 +1063,8 @@ impl<'a> World<'a> {
         N: Next<S>,
         P: MiniProgram,
     {
-        let stood = self.stands(S::KIND, facts);
+        let from = step.endpoint().from;
+        let stood = self.stands(from, facts);
         let (result, sent, fault) = self.line.with(taken.fault, || step.send());
         let (came, held) = match result.map(outcome) {
             Ok(Outcome::Authenticated(user)) => (
@@ -1069,7 +1077,7 @@ impl<'a> World<'a> {
             }
             Ok(Outcome::MfaRequired(stage)) => (Came::to(&stage, stage.state_token()), Held::Mfa(stage)),
             Err(failed) => {
-                assert_eq!((failed.endpoint().from, failed.endpoint().step), (S::KIND, taken.step));
+                assert_eq!((failed.endpoint().from, failed.endpoint().step), (from, taken.step));
                 match failed.into_parts() {
                     (error, Recovery::Retry(stage)) => (Came::Retry(error), stage.held()),
                     (_, Recovery::Unresolved(unresolved)) => (Came::Unresolved, S::unknown(unresolved)),
@@ -1080,12 +1088,12 @@ impl<'a> World<'a> {
         let entries = self.tenant.take_ledger();
         self.count(|seen| {
             seen.requests += sent;
-            count(&mut seen.steps, (at(S::KIND, taken.step), came.name()));
+            count(&mut seen.steps, (at(from, taken.step), came.name()));
             if let Some(fault) = fault {
                 count(&mut seen.faults, format!("{} -> {}", fault.name(), came.name()));
             }
         });
-        self.judge(S::KIND, facts, &Taken { fault, ..taken }, stood, &came, sent, &entries);
+        self.judge(from, facts, &Taken { fault, ..taken }, stood, &came, sent, &entries);
         held
     }
 
@@ -1397,16 +1405,9 @@ impl<'a> World<'a> {
     }
 
     fn resume<P: Program>(&self, suspended: Suspended) -> Held<P> {
-        let kind = match self.client.resume::<PendingBind<P>>(suspended.clone()) {
-            Ok(_) => StageKind::PendingBind,
-            Err(error) => match error.reason() {
-                ResumeReason::OtherStage(found) => found.stage,
-                other => panic!("{other}"),
-            },
-        };
         match self.client.resume_any::<P>(suspended).expect("it was put down here") {
-            Resumed::Unresolved(unresolved) => Held::Unknown(Unknown::Resumed(kind, unresolved)),
-            resumed => Held::of(resumed),
+            Resumed::Unresolved(unresolved) => Held::Unknown(Unknown::Resumed(unresolved.kind(), unresolved)),
+            Resumed::Stage(stage) => Held::of(stage),
         }
     }
 

@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use idaas_login::emulator::{Effect, Emulator, Fault, Unbound, User};
 use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, StageKind};
 use idaas_login::{
-    AcceptsCode, Alipay, Client, Device, MfaRequired, MiniProgram, Next, Outcome, PendingBind,
-    PendingRegister, Recovery, Request, Response, Resumed, Stage, Step, StepError, Transport, TransportError,
+    AcceptsCode, Alipay, AnyStage, Client, Device, MfaRequired, MiniProgram, Next, Outcome, PendingBind,
+    PendingRegister, Recovery, Request, Response, Stage, Step, StepError, Transport, TransportError,
     Unauthenticated, UreqTransport, WeChat,
 };
 use serde_json::{Value, json};
@@ -492,10 +492,11 @@ impl Walk<'_> {
         name: &'static str,
         outcome: impl FnOnce(N) -> Outcome<P>,
     ) -> Went<P, S> {
-        self.steps[&(S::KIND, name)].fetch_add(1, Ordering::Relaxed);
+        let from = step.endpoint().from;
+        self.steps[&(from, name)].fetch_add(1, Ordering::Relaxed);
         match step.send().map(outcome) {
             Ok(outcome) => {
-                let is_new = S::KIND != StageKind::Authenticated;
+                let is_new = from != StageKind::Authenticated;
                 self.saw.sessions += usize::from(is_new && matches!(outcome, Outcome::Authenticated(_)));
                 Went::On(Now::At(outcome))
             }
@@ -573,7 +574,8 @@ impl Walk<'_> {
                     .or(|stage| Outcome::PendingBind(stage.back()))
             }
             Way::PutDown => {
-                let Ok(Resumed::PendingBind(stage)) = self.client.resume_any::<P>(stage.suspend()) else {
+                let Ok(AnyStage::PendingBind(stage)) = self.client.resume::<AnyStage<P>>(stage.suspend())
+                else {
                     panic!("it was put down here")
                 };
                 self.by_password(stage)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use idaas_login::endpoints::{Platform, StageKind};
 use idaas_login::{
-    Alipay, Authenticated, Client, Device, Edition, MfaRequired, MiniProgram, Outcome, PendingBind,
+    Alipay, AnyStage, Authenticated, Client, Device, Edition, MfaRequired, MiniProgram, Outcome, PendingBind,
     PendingRegister, Recovery, Request, Resumable, ResumeReason, Resumed, Suspended, Unresolved, VerifyEmail,
     VerifyPhone, WeChat,
 };
@@ -127,7 +127,7 @@ fn every_stage_resumes_equal() {
     let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChat>(unresolved().suspend()) else {
         panic!("any")
     };
-    let Resumed::PendingBind(stage) = any.retry_anyway() else { panic!("of a bind") };
+    let AnyStage::PendingBind(stage) = any.retry_anyway() else { panic!("of a bind") };
     assert_eq!(stage.state_token().expose(), support::STATE_TOKEN);
     let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChat>(unresolved().suspend()) else {
         panic!("any")
@@ -378,7 +378,7 @@ fn a_login_outlives_its_process() {
     let login = process().login(device()).wechat_mini_program(tenant.wechat_login_code("o")).send().unwrap();
     let Outcome::PendingBind(stage) = login else { panic!("{login:?}") };
     let put_down = bytes(stage.suspend());
-    let Resumed::PendingBind(stage) =
+    let Resumed::Stage(AnyStage::PendingBind(stage)) =
         process().resume_any::<WeChat>(Suspended::from_bytes(&put_down)).unwrap()
     else {
         panic!("it was put down as a bind")

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use idaas_login::endpoints::{Scenario, StageKind};
 use idaas_login::http::StatusCode;
 use idaas_login::{
-    AllowedFlows, Error, ErrorClass, IdTokenError, Outcome, Recovery, Resumed, Sent, StepError, Suspended,
-    Unresolved, VerifyMethod,
+    AllowedFlows, AnyStage, Error, ErrorClass, IdTokenError, Recovery, Resumable, Sent, StepError, Suspended,
+    VerifyMethod,
 };
 use serde_json::{Value, json};
 
@@ -33,55 +34,45 @@ impl Now {
     }
 
     /// The stage, put down.
-    pub fn at(held: Resumed) -> Self {
-        let purpose = match &held {
-            Resumed::BindByPhone(_) | Resumed::BindByEmail(_) => Some("bind"),
-            Resumed::RegisterByPhone(_) | Resumed::RegisterByEmail(_) => Some("register"),
-            Resumed::SecondFactorByPhone(_) | Resumed::SecondFactorByEmail(_) => Some("second_factor"),
-            _ => None,
-        };
-        // One arm a stage, because each is a type of its own.
-        macro_rules! code_due {
-            ($stage:literal, $held:ident) => {{
-                let destination = Some(masked($held.destination()));
-                let ways = vec!["captcha", "send_code", "submit", "back"];
-                Self { purpose, destination, ways, ..Self::new($stage, $held.suspend()) }
-            }};
-        }
+    pub fn at(held: AnyStage) -> Self {
         match held {
-            Resumed::PendingBind(stage) => {
+            AnyStage::PendingBind(stage) => {
                 let ways = ways(&["authorised_number", "password"], stage.allowed_flows());
                 Self { ways, ..Self::new("pending_bind", stage.suspend()) }
             }
-            Resumed::PendingRegister(stage) => {
+            AnyStage::PendingRegister(stage) => {
                 let ways = ways(&["authorised_number"], stage.allowed_flows());
                 Self { ways, ..Self::new("pending_register", stage.suspend()) }
             }
-            Resumed::MfaRequired(stage) => {
+            AnyStage::MfaRequired(stage) => {
                 Self { ways: vec!["phone", "email"], ..Self::new("mfa_required", stage.suspend()) }
             }
-            Resumed::BindByPhone(stage) => code_due!("verify_phone", stage),
-            Resumed::RegisterByPhone(stage) => code_due!("verify_phone", stage),
-            Resumed::SecondFactorByPhone(stage) => code_due!("verify_phone", stage),
-            Resumed::BindByEmail(stage) => code_due!("verify_email", stage),
-            Resumed::RegisterByEmail(stage) => code_due!("verify_email", stage),
-            Resumed::SecondFactorByEmail(stage) => code_due!("verify_email", stage),
-            Resumed::Authenticated(user) => Self {
+            AnyStage::AwaitingCode(stage) => {
+                let (name, scenario) = match stage.kind() {
+                    StageKind::VerifyEmail(scenario) => ("verify_email", Some(scenario)),
+                    StageKind::VerifyPhone(scenario) => ("verify_phone", Some(scenario)),
+                    _ => ("verify_phone", None),
+                };
+                let purpose = scenario.map(|scenario| match scenario {
+                    Scenario::Bind => "bind",
+                    Scenario::Register => "register",
+                    Scenario::SecondFactor => "second_factor",
+                });
+                let destination = Some(masked(stage.destination()));
+                let ways = vec!["captcha", "send_code", "submit", "back"];
+                Self { purpose, destination, ways, ..Self::new(name, stage.suspend()) }
+            }
+            AnyStage::Authenticated(user) => Self {
                 lifetime: user.expires_in().unwrap_or(SESSION_LIFETIME),
                 ways: vec!["me", "renew"],
                 ..Self::new("authenticated", user.suspend())
             },
-            Resumed::Unresolved(unresolved) => Self::unresolved(unresolved.suspend()),
         }
     }
 
-    /// A step of which nobody knows whether it was carried out.
+    /// A step whose outcome is unknown.
     pub fn unresolved(suspended: Suspended) -> Self {
         Self { ways: vec!["start_over", "retry_anyway"], ..Self::new("unresolved", suspended) }
-    }
-
-    pub fn of(outcome: Outcome) -> Self {
-        Self::at(outcome.into())
     }
 }
 
@@ -135,7 +126,7 @@ impl Refused {
         Self::new(StatusCode::UNAUTHORIZED, "start_over", "This login is over. Please begin again.")
     }
 
-    pub fn wrong_stage(held: Resumed) -> Self {
+    pub fn wrong_stage(held: AnyStage) -> Self {
         let message = "This call does not fit the stage.";
         Self::new(StatusCode::CONFLICT, "wrong_stage", message).at(Now::at(held))
     }
@@ -174,19 +165,15 @@ impl Refused {
     }
 
     /// A step that failed: the recovery says what there is to go on with.
-    pub fn step<S>(
-        failed: StepError<S>,
-        held: impl FnOnce(S) -> Resumed,
-        suspend: impl FnOnce(Unresolved<S>) -> Suspended,
-    ) -> Self {
+    pub fn step<S: Resumable + Into<AnyStage>>(failed: StepError<S>) -> Self {
         let (error, recovery) = failed.into_parts();
         match recovery {
-            Recovery::Retry(stage) => Self::of(&error, same_stage(&error)).at(Now::at(held(stage))),
+            Recovery::Retry(stage) => Self::of(&error, same_stage(&error)).at(Now::at(stage.into())),
             Recovery::StartOver(_) => Self::of(&error, "start_over"),
             Recovery::Unresolved(unresolved) => {
                 let mut refused = Self::of(&error, "unknown_outcome");
                 refused.status = StatusCode::BAD_GATEWAY;
-                refused.at(Now::unresolved(suspend(unresolved)))
+                refused.at(Now::unresolved(unresolved.suspend()))
             }
         }
     }

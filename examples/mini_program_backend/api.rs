@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use idaas_login::http::StatusCode;
 use idaas_login::{
-    CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier, NotAllowed, Outcome, Resumed, SealKey,
-    Sealer, StepError, Suspended, Unresolved,
+    AnyStage, AwaitingCode, CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier, NotAllowed,
+    Outcome, Resumable, Resumed, SealKey, Sealer, StepError, Suspended,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -44,25 +44,6 @@ pub struct Input {
     token: String,
     x: f64,
     captcha_token: String,
-}
-
-/// One arm for each of the six stages in which a code is due: they are types of their own with the same methods.
-macro_rules! code_due {
-    ($held:expr, |$stage:ident, $variant:ident| $then:expr) => {
-        match $held {
-            Resumed::BindByPhone($stage) => code_due!(@arm BindByPhone, $variant, $then),
-            Resumed::BindByEmail($stage) => code_due!(@arm BindByEmail, $variant, $then),
-            Resumed::RegisterByPhone($stage) => code_due!(@arm RegisterByPhone, $variant, $then),
-            Resumed::RegisterByEmail($stage) => code_due!(@arm RegisterByEmail, $variant, $then),
-            Resumed::SecondFactorByPhone($stage) => code_due!(@arm SecondFactorByPhone, $variant, $then),
-            Resumed::SecondFactorByEmail($stage) => code_due!(@arm SecondFactorByEmail, $variant, $then),
-            other => Err(Refused::wrong_stage(other)),
-        }
-    };
-    (@arm $name:ident, $variant:ident, $then:expr) => {{
-        let $variant = Resumed::$name;
-        $then
-    }};
 }
 
 impl Backend {
@@ -134,14 +115,14 @@ impl Backend {
         })
     }
 
-    fn open(&self, handle: &str, caller: &Caller) -> Result<Resumed, Refused> {
+    fn open(&self, handle: &str, caller: &Caller) -> Result<AnyStage, Refused> {
         match self.resume(handle, caller)? {
+            Resumed::Stage(stage) => Ok(stage),
             Resumed::Unresolved(unresolved) => {
                 let message = "What became of the last step is not known: begin again, or retry anyway.";
                 let now = Now::unresolved(unresolved.suspend());
                 Err(Refused::new(StatusCode::CONFLICT, "unknown_outcome", message).at(now))
             }
-            held => Ok(held),
         }
     }
 
@@ -154,47 +135,45 @@ impl Backend {
 
     fn login(&self, caller: &Caller, input: &Input) -> Reply {
         let step = self.client.login(caller.device.clone()).wechat_mini_program(&input.code);
-        step.send().map(done).map_err(|failed| Refused::login(failed.error()))
+        step.send().map(here).map_err(|failed| Refused::login(failed.error()))
     }
 
     /// A captcha belongs to no stage, but only a stage in which a code is due needs one.
-    fn captcha(&self, held: Resumed) -> Reply {
-        code_due!(held, |stage, back_to| {
-            let captcha = self.client.captcha(stage.device()).send();
-            let now = Now::at(back_to(stage));
-            let captcha = match captcha {
-                Ok(captcha) => captcha,
-                Err(error) => return Err(Refused::side_call(&error, now)),
-            };
-            let size = captcha.picture().and_then(CaptchaImage::size);
-            let given = json!({
-                "token": captcha.token().expose(),
-                "picture": captcha.picture().map(data_uri),
-                "piece": captcha.piece().map(data_uri),
-                "width": size.map(|(width, _)| width),
-                "height": size.map(|(_, height)| height),
-            });
-            Ok(Done { now, given: Some(("captcha", given)) })
-        })
+    fn captcha(&self, held: AnyStage) -> Reply {
+        let stage = code_due(held)?;
+        let captcha = self.client.captcha(stage.device()).send();
+        let now = Now::at(stage.into());
+        let captcha = match captcha {
+            Ok(captcha) => captcha,
+            Err(error) => return Err(Refused::side_call(&error, now)),
+        };
+        let size = captcha.picture().and_then(CaptchaImage::size);
+        let given = json!({
+            "token": captcha.token().expose(),
+            "picture": captcha.picture().map(data_uri),
+            "piece": captcha.piece().map(data_uri),
+            "width": size.map(|(width, _)| width),
+            "height": size.map(|(_, height)| height),
+        });
+        Ok(Done { now, given: Some(("captcha", given)) })
     }
 
     /// The captcha may have been fetched by another process: its token is all that is needed.
-    fn solve(&self, held: Resumed, input: &Input) -> Reply {
-        code_due!(held, |stage, back_to| {
-            let captcha = self.client.captcha_from_token(stage.device(), &input.token);
-            let solved = captcha.solve(input.x, stage.destination()).send();
-            let now = Now::at(back_to(stage));
-            match solved {
-                Ok(pass) => Ok(Done { now, given: Some(("captcha_token", pass.expose().into())) }),
-                Err(error) => Err(Refused::side_call(&error, now)),
-            }
-        })
+    fn solve(&self, held: AnyStage, input: &Input) -> Reply {
+        let stage = code_due(held)?;
+        let captcha = self.client.captcha_from_token(stage.device(), &input.token);
+        let solved = captcha.solve(input.x, stage.destination()).send();
+        let now = Now::at(stage.into());
+        match solved {
+            Ok(pass) => Ok(Done { now, given: Some(("captcha_token", pass.expose().into())) }),
+            Err(error) => Err(Refused::side_call(&error, now)),
+        }
     }
 
-    fn me(&self, held: Resumed) -> Reply {
-        let Resumed::Authenticated(user) = held else { return Err(Refused::wrong_stage(held)) };
+    fn me(&self, held: AnyStage) -> Reply {
+        let AnyStage::Authenticated(user) = held else { return Err(Refused::wrong_stage(held)) };
         let identified = user.identify(&self.verifier);
-        let now = Now::at(Resumed::Authenticated(user));
+        let now = Now::at(user.into());
         match identified {
             Ok(claims) => {
                 let given = json!({
@@ -217,112 +196,82 @@ impl Backend {
     fn retry_anyway(&self, caller: &Caller, input: &Input) -> Reply {
         match self.resume(&input.handle, caller)? {
             Resumed::Unresolved(unresolved) => Ok(here(unresolved.retry_anyway())),
-            held => Err(Refused::wrong_stage(held)),
+            Resumed::Stage(held) => Err(Refused::wrong_stage(held)),
         }
     }
 }
 
-fn here(held: Resumed) -> Done {
-    Done { now: Now::at(held), given: None }
+/// The stage in which a code is due, whatever the code is for.
+fn code_due(held: AnyStage) -> Result<AwaitingCode, Refused> {
+    match held {
+        AnyStage::AwaitingCode(stage) => Ok(stage),
+        other => Err(Refused::wrong_stage(other)),
+    }
 }
 
-fn done(outcome: Outcome) -> Done {
-    Done { now: Now::of(outcome), given: None }
+fn here(held: impl Into<AnyStage>) -> Done {
+    Done { now: Now::at(held.into()), given: None }
 }
 
 /// The end of a step that leads to any stage.
-fn stepped<S>(
-    sent: Result<Outcome, StepError<S>>,
-    held: impl FnOnce(S) -> Resumed,
-    suspend: impl FnOnce(Unresolved<S>) -> Suspended,
-) -> Reply {
-    sent.map(done).map_err(|failed| Refused::step(failed, held, suspend))
+fn stepped<S: Resumable + Into<AnyStage>>(sent: Result<Outcome, StepError<S>>) -> Reply {
+    sent.map(here).map_err(Refused::step)
 }
 
 /// The end of a narrowing that the tenant may not allow.
-fn narrowed<S, V>(
-    to: Result<V, NotAllowed<S>>,
-    held: impl FnOnce(V) -> Resumed,
-    back_to: impl FnOnce(S) -> Resumed,
-) -> Reply {
-    to.map(|to| here(held(to))).map_err(|refused| {
+fn narrowed<S: Into<AnyStage>>(to: Result<impl Into<AnyStage>, NotAllowed<S>>) -> Reply {
+    to.map(here).map_err(|refused| {
         let error = Error::NotAllowed(refused.method().clone());
-        Refused::side_call(&error, Now::at(back_to(refused.into_stage())))
+        Refused::side_call(&error, Now::at(refused.into_stage().into()))
     })
 }
 
-fn choose(held: Resumed, input: &Input) -> Reply {
+fn choose(held: AnyStage, input: &Input) -> Reply {
     let Input { way, code, user_name, password, phone, email, .. } = input;
     match (held, way.as_str()) {
-        (Resumed::PendingBind(stage), "authorised_number") => {
-            stepped(stage.wechat_mobile(code).send(), Resumed::PendingBind, Unresolved::suspend)
+        (AnyStage::PendingBind(stage), "authorised_number") => stepped(stage.wechat_mobile(code).send()),
+        (AnyStage::PendingBind(stage), "password") => {
+            stepped(stage.username_password(user_name, password).send())
         }
-        (Resumed::PendingBind(stage), "password") => {
-            let sent = stage.username_password(user_name, password).send();
-            stepped(sent, Resumed::PendingBind, Unresolved::suspend)
-        }
-        (Resumed::PendingBind(stage), "phone") => {
-            narrowed(stage.phone(phone), Resumed::BindByPhone, Resumed::PendingBind)
-        }
-        (Resumed::PendingBind(stage), "email") => {
-            narrowed(stage.email(email), Resumed::BindByEmail, Resumed::PendingBind)
-        }
-        (Resumed::PendingRegister(stage), "authorised_number") => {
-            stepped(stage.wechat_mobile(code).send(), Resumed::PendingRegister, Unresolved::suspend)
-        }
-        (Resumed::PendingRegister(stage), "phone") => {
-            narrowed(stage.phone(phone), Resumed::RegisterByPhone, Resumed::PendingRegister)
-        }
-        (Resumed::PendingRegister(stage), "email") => {
-            narrowed(stage.email(email), Resumed::RegisterByEmail, Resumed::PendingRegister)
-        }
-        (Resumed::MfaRequired(stage), "phone") if phone.is_empty() => {
-            match stage.registered_mobile().send() {
-                Ok(mobile) => Ok(here(Resumed::SecondFactorByPhone(stage.phone(mobile)))),
-                Err(error) => Err(Refused::side_call(&error, Now::at(Resumed::MfaRequired(stage)))),
-            }
-        }
-        (Resumed::MfaRequired(stage), "phone") => Ok(here(Resumed::SecondFactorByPhone(stage.phone(phone)))),
-        (Resumed::MfaRequired(stage), "email") => Ok(here(Resumed::SecondFactorByEmail(stage.email(email)))),
+        (AnyStage::PendingBind(stage), "phone") => narrowed(stage.phone(phone)),
+        (AnyStage::PendingBind(stage), "email") => narrowed(stage.email(email)),
+        (AnyStage::PendingRegister(stage), "authorised_number") => stepped(stage.wechat_mobile(code).send()),
+        (AnyStage::PendingRegister(stage), "phone") => narrowed(stage.phone(phone)),
+        (AnyStage::PendingRegister(stage), "email") => narrowed(stage.email(email)),
+        (AnyStage::MfaRequired(stage), "phone") if phone.is_empty() => match stage.registered_mobile().send()
+        {
+            Ok(mobile) => Ok(here(stage.phone(mobile))),
+            Err(error) => Err(Refused::side_call(&error, Now::at(stage.into()))),
+        },
+        (AnyStage::MfaRequired(stage), "phone") => Ok(here(stage.phone(phone))),
+        (AnyStage::MfaRequired(stage), "email") => Ok(here(stage.email(email))),
         (held, _) => Err(Refused::wrong_stage(held)),
     }
 }
 
-fn send_code(held: Resumed, input: &Input) -> Reply {
-    code_due!(held, |stage, back_to| {
-        // The destination is the stage's: a pass that was made for another one is refused by the tenant.
-        let pass = CaptchaPass::from_token(stage.destination(), &input.captcha_token);
-        let sent = stage.send_code(&pass).send();
-        let now = Now::at(back_to(stage));
-        match sent {
-            Ok(()) => Ok(Done { now, given: Some(("sent", true.into())) }),
-            Err(error) => Err(Refused::side_call(&error, now)),
-        }
-    })
-}
-
-fn submit(held: Resumed, input: &Input) -> Reply {
-    code_due!(held, |stage, back_to| stepped(stage.submit(&input.code).send(), back_to, Unresolved::suspend))
-}
-
-fn back(held: Resumed) -> Reply {
-    Ok(here(match held {
-        Resumed::BindByPhone(stage) => Resumed::PendingBind(stage.back()),
-        Resumed::BindByEmail(stage) => Resumed::PendingBind(stage.back()),
-        Resumed::RegisterByPhone(stage) => Resumed::PendingRegister(stage.back()),
-        Resumed::RegisterByEmail(stage) => Resumed::PendingRegister(stage.back()),
-        Resumed::SecondFactorByPhone(stage) => Resumed::MfaRequired(stage.back()),
-        Resumed::SecondFactorByEmail(stage) => Resumed::MfaRequired(stage.back()),
-        other => return Err(Refused::wrong_stage(other)),
-    }))
-}
-
-fn renew(held: Resumed) -> Reply {
-    let Resumed::Authenticated(user) = held else { return Err(Refused::wrong_stage(held)) };
-    match user.renew_id_token().send() {
-        Ok(user) => Ok(here(Resumed::Authenticated(user))),
-        Err(failed) => Err(Refused::step(failed, Resumed::Authenticated, Unresolved::suspend)),
+fn send_code(held: AnyStage, input: &Input) -> Reply {
+    let stage = code_due(held)?;
+    // The destination is the stage's: a pass that was made for another one is refused by the tenant.
+    let pass = CaptchaPass::from_token(stage.destination(), &input.captcha_token);
+    let sent = stage.send_code(&pass).send();
+    let now = Now::at(stage.into());
+    match sent {
+        Ok(()) => Ok(Done { now, given: Some(("sent", true.into())) }),
+        Err(error) => Err(Refused::side_call(&error, now)),
     }
+}
+
+fn submit(held: AnyStage, input: &Input) -> Reply {
+    stepped(code_due(held)?.submit(&input.code).send())
+}
+
+fn back(held: AnyStage) -> Reply {
+    Ok(here(code_due(held)?.back()))
+}
+
+fn renew(held: AnyStage) -> Reply {
+    let AnyStage::Authenticated(user) = held else { return Err(Refused::wrong_stage(held)) };
+    user.renew_id_token().send().map(here).map_err(Refused::step)
 }
 
 fn data_uri(image: &CaptchaImage) -> String {

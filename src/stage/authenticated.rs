@@ -1,11 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::sealed::Held;
-use super::{Next, Stage, Step, common};
+use super::{Next, Stage, Step, accessors};
 use crate::context::{Context, Tokens};
 use crate::error::UnexpectedReason;
-use crate::sealed::Sealed;
+use crate::sealed::{Inside, Sealed};
 use crate::secret::{IdToken, SessionToken, StateToken};
 use crate::transport::Response;
 use crate::wire::endpoints::{RENEW_ID_TOKEN, StageKind};
@@ -26,7 +25,7 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    common!();
+    accessors!();
 
     pub(crate) fn new(
         context: Context,
@@ -92,11 +91,11 @@ impl Sealed for Authenticated {}
 impl Next<Self> for Authenticated {
     type Answer = Renewed;
 
-    fn read(response: Response) -> Result<Renewed, Failure> {
+    fn read(response: Response, _: Inside) -> Result<Renewed, Failure> {
         renewed(response)
     }
 
-    fn reached(stage: Self, answer: Renewed) -> Result<Self, (Self, UnexpectedReason)> {
+    fn reached(stage: Self, answer: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {
         Ok(Self {
             session_token: answer.session_token.unwrap_or(stage.session_token),
             expires_in: answer.expires_in,
@@ -105,29 +104,31 @@ impl Next<Self> for Authenticated {
         })
     }
 
-    fn stage(&self) -> StageKind {
+    fn reached_kind(&self, _: Inside) -> StageKind {
         StageKind::Authenticated
     }
 }
 
-impl Held for Authenticated {
-    fn tokens(&self) -> Tokens<'_> {
-        Tokens { state: None, session: Some(&self.session_token) }
+impl Stage for Authenticated {
+    fn kind(&self) -> StageKind {
+        StageKind::Authenticated
     }
 
-    fn context(&self) -> &Context {
-        &self.context
-    }
     fn state_token(&self) -> Option<&StateToken> {
         None
     }
-    fn into_context(self) -> Context {
+
+    fn context(&self, _: Inside) -> &Context {
+        &self.context
+    }
+
+    fn into_context(self, _: Inside) -> Context {
         self.context
     }
-}
 
-impl Stage for Authenticated {
-    const KIND: StageKind = StageKind::Authenticated;
+    fn tokens(&self, _: Inside) -> Tokens<'_> {
+        Tokens { state: None, session: Some(&self.session_token) }
+    }
 }
 
 impl fmt::Debug for Authenticated {

@@ -3,10 +3,11 @@ use std::marker::PhantomData;
 
 use zeroize::Zeroizing;
 
-use super::waiting::{Waiting, waiting_stage};
+use super::pending::{PendingState, pending_stage};
 use super::{MiniProgram, VerifyEmail, VerifyPhone, WeChat};
 use crate::call::{Call, Reply};
 use crate::context::Context;
+use crate::sealed::{Inside, Sealed};
 use crate::secret::Redacted;
 use crate::transport::Response;
 use crate::wire::endpoints::REGISTERED_MOBILE;
@@ -21,17 +22,17 @@ use crate::wire::responses::{Failure, mobile};
 ///
 #[doc = include_str!("../../docs/stages/mfa_required.md")]
 pub struct MfaRequired<P: MiniProgram = WeChat> {
-    waiting: Waiting,
+    pending: PendingState,
     platform: PhantomData<fn() -> P>,
 }
 
-waiting_stage!(MfaRequired);
+pending_stage!(MfaRequired);
 
 impl<P: MiniProgram> MfaRequired<P> {
     /// The text of `data`, verbatim; `None` if it was null or absent. No page says what it holds here.
     #[must_use]
     pub fn data(&self) -> Option<&str> {
-        self.waiting.flows.raw()
+        self.pending.flows.raw()
     }
 
     /// The mobile number that the account has, to be shown to the user and to be handed to [`phone`](Self::phone).
@@ -43,9 +44,9 @@ impl<P: MiniProgram> MfaRequired<P> {
     /// # Errors
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s.
     pub fn registered_mobile(&self) -> Call<RegisteredMobile> {
-        let context = self.waiting.context.clone();
+        let context = self.pending.context.clone();
         let draft = context.draft(&REGISTERED_MOBILE, &[]);
-        Call::new(context, Some(self.waiting.state_token.clone()), draft, ())
+        Call::new(context, Some(self.pending.state_token.clone()), draft, ())
     }
 
     /// Goes by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
@@ -82,12 +83,12 @@ impl From<RegisteredMobile> for String {
     }
 }
 
-impl crate::sealed::Sealed for RegisteredMobile {}
+impl Sealed for RegisteredMobile {}
 
 impl Reply for RegisteredMobile {
     type Kept = ();
 
-    fn read((): (), _: Context, response: Response) -> Result<Self, Failure> {
+    fn read((): (), _: Context, response: Response, _: Inside) -> Result<Self, Failure> {
         mobile(response).map(Self)
     }
 }

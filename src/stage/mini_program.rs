@@ -7,6 +7,10 @@ use crate::wire::endpoints::Platform;
 /// The mini program that a login came through. It decides which bind by authorised phone number exists.
 ///
 /// This trait is sealed: [`WeChat`] and [`Alipay`] implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a mini program that a login can come through",
+    label = "`WeChat` or `Alipay` is expected here"
+)]
 pub trait MiniProgram: crate::sealed::Sealed + fmt::Debug + Send + Sync + 'static {
     /// Which one it is.
     const PLATFORM: Platform;

@@ -1,81 +1,121 @@
 //! The login machine: the stages, one file each; the step from one to the next; and what the caller holds if it fails.
 
+mod any;
 mod authenticated;
+mod awaiting_code;
 mod mfa_required;
 mod mini_program;
 mod outcome;
+mod pending;
 mod pending_bind;
 mod pending_register;
 mod recovery;
 mod step;
 mod unauthenticated;
 mod verify;
-pub(crate) mod waiting;
 
 use std::fmt;
 
+pub use self::any::AnyStage;
 pub use self::authenticated::Authenticated;
+pub use self::awaiting_code::AwaitingCode;
 pub use self::mfa_required::{MfaRequired, RegisteredMobile};
 pub use self::mini_program::{Alipay, MiniProgram, WeChat};
 pub use self::outcome::Outcome;
+pub use self::pending::NotAllowed;
+pub(crate) use self::pending::PendingState;
 pub use self::pending_bind::PendingBind;
 pub use self::pending_register::PendingRegister;
 pub use self::recovery::{Recovery, StepError, Unresolved};
 pub use self::step::{InFlight, Next, Step};
 pub use self::unauthenticated::Unauthenticated;
-pub use self::verify::{AcceptsCode, VerifyEmail, VerifyPhone};
-pub use self::waiting::NotAllowed;
+pub use self::verify::{AcceptsCode, Channel, Email, Phone, Verify, VerifyEmail, VerifyPhone};
+use crate::client::Client;
+use crate::context::{Context, Tokens};
+use crate::device::Device;
+use crate::sealed::{INSIDE, Inside, Sealed};
+use crate::secret::StateToken;
 use crate::wire::endpoints::StageKind;
 
-/// A stage of the login.
+/// A stage of the login: for code that works with any of them.
 ///
-/// This trait is sealed: the stages of this crate implement it.
-pub trait Stage: sealed::Held + fmt::Debug + Send + Sync + 'static {
-    /// Which one it is.
-    const KIND: StageKind;
-}
+/// Each stage also has these methods as its own, so they are found without importing the trait. The trait is sealed: it can
+/// be named in bounds, and only the stages of this crate implement it.
+///
+/// ```
+/// use idaas_login::Stage;
+///
+/// fn describe<S: Stage>(stage: &S) -> String {
+///     format!("{} at {:?}", stage.kind(), stage.client().edition())
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a stage of the login",
+    label = "a stage is expected here",
+    note = "the stages are `Unauthenticated`, `PendingBind`, `PendingRegister`, `MfaRequired`, `VerifyPhone<_>`, `VerifyEmail<_>` and `Authenticated`"
+)]
+pub trait Stage: Sealed + fmt::Debug + Send + Sync + Sized + 'static {
+    /// Which stage it is.
+    fn kind(&self) -> StageKind;
 
-pub(crate) mod sealed {
-    use crate::context::{Context, Tokens};
-    use crate::secret::StateToken;
+    /// The state token that holds an unfinished login together; `None` before the first step and after the last.
+    fn state_token(&self) -> Option<&StateToken>;
 
-    /// What the steps need of a stage.
-    pub trait Held: Sized {
-        #[doc(hidden)]
-        fn context(&self) -> &Context;
-        #[doc(hidden)]
-        fn state_token(&self) -> Option<&StateToken>;
-        #[doc(hidden)]
-        fn into_context(self) -> Context;
+    /// The client that the login began with.
+    fn client(&self) -> &Client {
+        &self.context(INSIDE).client
+    }
 
-        /// What a request from this stage may carry.
-        #[doc(hidden)]
-        fn tokens(&self) -> Tokens<'_> {
-            Tokens { state: self.state_token(), session: None }
-        }
+    /// The device that the login began with.
+    fn device(&self) -> &Device {
+        &self.context(INSIDE).device
+    }
+
+    /// Begins again with the same client and device. What was reached is given up.
+    #[must_use]
+    fn start_over(self) -> Unauthenticated {
+        Unauthenticated::new(self.into_context(INSIDE))
+    }
+
+    #[doc(hidden)]
+    fn context(&self, _: Inside) -> &Context;
+
+    #[doc(hidden)]
+    fn into_context(self, _: Inside) -> Context;
+
+    /// What a request from this stage may carry.
+    #[doc(hidden)]
+    fn tokens(&self, _: Inside) -> Tokens<'_> {
+        Tokens { state: self.state_token(), session: None }
     }
 }
 
-/// What every stage offers beside its steps.
-macro_rules! common {
+/// The methods of [`Stage`] as a stage's own.
+macro_rules! accessors {
     () => {
         /// The client that the login began with.
         #[must_use]
         pub fn client(&self) -> &$crate::Client {
-            &$crate::stage::sealed::Held::context(self).client
+            $crate::Stage::client(self)
         }
 
         /// The device that the login began with.
         #[must_use]
         pub fn device(&self) -> &$crate::Device {
-            &$crate::stage::sealed::Held::context(self).device
+            $crate::Stage::device(self)
         }
 
-        /// Begins again: same client, same device, and what was reached is given up.
+        /// Which stage it is.
+        #[must_use]
+        pub fn kind(&self) -> $crate::endpoints::StageKind {
+            $crate::Stage::kind(self)
+        }
+
+        /// Begins again with the same client and device. What was reached is given up.
         #[must_use]
         pub fn start_over(self) -> $crate::Unauthenticated {
-            $crate::Unauthenticated::new($crate::stage::sealed::Held::into_context(self))
+            $crate::Stage::start_over(self)
         }
     };
 }
-use common;
+use accessors;

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use super::waiting::{Waiting, gated_narrowings, waiting_stage};
+use super::pending::{PendingState, pending_stage, verify_methods};
 use super::{Alipay, MiniProgram, Outcome, Step, WeChat};
 use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE};
 
@@ -12,12 +12,12 @@ use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WE
 ///
 #[doc = include_str!("../../docs/stages/pending_bind.md")]
 pub struct PendingBind<P: MiniProgram = WeChat> {
-    waiting: Waiting,
+    pending: PendingState,
     platform: PhantomData<fn() -> P>,
 }
 
-waiting_stage!(PendingBind);
-gated_narrowings!(PendingBind);
+pending_stage!(PendingBind);
+verify_methods!(PendingBind);
 
 impl<P: MiniProgram> PendingBind<P> {
     /// Binds the account with this user name and password.

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use super::waiting::{Waiting, gated_narrowings, waiting_stage};
+use super::pending::{PendingState, pending_stage, verify_methods};
 use super::{Alipay, MiniProgram, Outcome, Step, WeChat};
 use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE};
 
@@ -11,12 +11,12 @@ use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE};
 ///
 #[doc = include_str!("../../docs/stages/pending_register.md")]
 pub struct PendingRegister<P: MiniProgram = WeChat> {
-    waiting: Waiting,
+    pending: PendingState,
     platform: PhantomData<fn() -> P>,
 }
 
-waiting_stage!(PendingRegister);
-gated_narrowings!(PendingRegister);
+pending_stage!(PendingRegister);
+verify_methods!(PendingRegister);
 
 impl PendingRegister<WeChat> {
     /// Binds the account that has the phone number which the user authorised in WeChat, or registers one with it.

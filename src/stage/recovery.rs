@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{Stage, Unauthenticated};
 use crate::error::Error;
-use crate::wire::endpoints::Endpoint;
+use crate::sealed::Sealed;
+use crate::wire::endpoints::{Endpoint, StageKind};
 
 /// A step that did not lead on: what happened, and what the caller holds now.
 ///
@@ -56,7 +57,7 @@ pub enum Recovery<S> {
     StartOver(Unauthenticated),
 }
 
-/// A step of which nobody knows whether it was carried out.
+/// A step whose outcome is unknown.
 ///
 /// The request may have reached the server: an account may be bound, a one-time code may be used up.
 #[must_use = "the login goes on only with what is in here"]
@@ -70,10 +71,16 @@ impl<S: Stage> Unresolved<S> {
     /// renewal it gives the session up: there [`retry_anyway`](Self::retry_anyway) comes first.
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
-        Unauthenticated::new(self.0.into_context())
+        self.0.start_over()
     }
 
-    /// Takes the stage back, to try again at one's own risk.
+    /// Which stage the step was taken from.
+    #[must_use]
+    pub fn kind(&self) -> StageKind {
+        self.0.kind()
+    }
+
+    /// Takes the stage back, to try again at your own risk.
     ///
     /// If the step was carried out, its state token is used up and the next step says so; a verification code that was
     /// used up is refused, and the refusal may count as a failed attempt.
@@ -82,6 +89,8 @@ impl<S: Stage> Unresolved<S> {
         self.0
     }
 }
+
+impl<S> Sealed for Unresolved<S> {}
 
 impl<S> Unresolved<S> {
     pub(crate) fn new(stage: S) -> Self {
@@ -156,7 +165,7 @@ impl<S: Stage> StepError<S> {
         Self(Box::new(Inner {
             endpoint,
             error: error.into(),
-            recovery: Recovery::StartOver(Unauthenticated::new(stage.into_context())),
+            recovery: Recovery::StartOver(stage.start_over()),
         }))
     }
 }

@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use super::{Outcome, Stage, StepError};
 use crate::context::Draft;
 use crate::error::{UnexpectedAnswer, UnexpectedReason};
-use crate::sealed::Sealed;
+use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::trace::Trace;
 use crate::transport::{Request, Response, Sent, TransportError};
 use crate::wire::endpoints::{Endpoint, StageKind};
-use crate::wire::responses::{Failure, Fate};
+use crate::wire::responses::{Disposition, Failure};
 
 /// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `N`.
 ///
@@ -41,7 +41,7 @@ pub struct InFlight<S, N = Outcome> {
 impl<S: Stage, N: Next<S>> Step<S, N> {
     /// The step of a row, with the values of its fields in the table's order.
     pub(super) fn new(stage: S, row: &'static Endpoint, values: &[&str]) -> Self {
-        let draft = stage.context().draft(row, values);
+        let draft = stage.context(INSIDE).draft(row, values);
         Self { stage, draft, next: PhantomData }
     }
 
@@ -50,13 +50,19 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         Self { stage, draft, next: PhantomData }
     }
 
+    /// The row of the endpoint table that it sends.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static Endpoint {
+        self.draft.endpoint
+    }
+
     /// Sends the request over the client's transport, once, and reads the answer.
     ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn send(self) -> Result<N, StepError<S>> {
         let (request, in_flight) = self.into_request()?;
-        let client = &in_flight.stage.context().client;
+        let client = in_flight.stage.client();
         let answer = in_flight.trace.within(|| client.exchange(request));
         in_flight.receive(answer)
     }
@@ -71,7 +77,7 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         let Self { stage, draft, .. } = self;
         let endpoint = draft.endpoint;
         let trace = Trace::begin(endpoint);
-        match stage.context().request(draft, stage.tokens()) {
+        match stage.context(INSIDE).request(draft, stage.tokens(INSIDE)) {
             Ok(request) => Ok((request, InFlight { stage, endpoint, trace, next: PhantomData })),
             Err(invalid) => {
                 let failed = StepError::retry(endpoint, invalid, stage);
@@ -83,15 +89,15 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
 }
 
 impl<S: Stage, N: Next<S>> InFlight<S, N> {
-    /// Reads the answer, or takes note that there is none.
+    /// Reads the response, or the transport error that came in its place.
     ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn receive(self, answer: Result<Response, TransportError>) -> Result<N, StepError<S>> {
         let Self { stage, endpoint, trace, .. } = self;
-        let result = read(stage, endpoint, &trace, answer);
+        let result = read::<S, N>(stage, endpoint, &trace, answer);
         match &result {
-            Ok(next) => trace.led_to(N::stage(next)),
+            Ok(next) => trace.led_to(next.reached_kind(INSIDE)),
             Err(failed) => trace.failed(failed.error(), Some(failed.recovery_name())),
         }
         result
@@ -108,18 +114,18 @@ pub trait Next<S>: Sealed + Sized {
 
     /// Reads the answer.
     #[doc(hidden)]
-    fn read(response: Response) -> Result<Self::Answer, Failure>;
+    fn read(response: Response, _: Inside) -> Result<Self::Answer, Failure>;
 
     /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
     #[doc(hidden)]
-    fn reached(stage: S, answer: Self::Answer) -> Result<Self, (S, UnexpectedReason)>;
+    fn reached(stage: S, answer: Self::Answer, _: Inside) -> Result<Self, (S, UnexpectedReason)>;
 
     /// The stage that was reached.
     #[doc(hidden)]
-    fn stage(&self) -> StageKind;
+    fn reached_kind(&self, _: Inside) -> StageKind;
 }
 
-/// What the answer, or that there is none, makes of the step.
+/// Interprets the response, or its absence.
 fn read<S: Stage, N: Next<S>>(
     stage: S,
     endpoint: &'static Endpoint,
@@ -133,14 +139,14 @@ fn read<S: Stage, N: Next<S>>(
     };
     let http_status = response.status();
     trace.answered(http_status);
-    match N::read(response) {
-        Ok(answer) => N::reached(stage, answer).map_err(|(stage, reason)| {
+    match N::read(response, INSIDE) {
+        Ok(answer) => N::reached(stage, answer, INSIDE).map_err(|(stage, reason)| {
             StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
         }),
-        Err(failure) => Err(match failure.fate {
-            Fate::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
-            Fate::Unknown => StepError::unresolved(endpoint, failure.error, stage),
-            Fate::Over => StepError::start_over(endpoint, failure.error, stage),
+        Err(failure) => Err(match failure.disposition {
+            Disposition::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
+            Disposition::Unknown => StepError::unresolved(endpoint, failure.error, stage),
+            Disposition::Over => StepError::start_over(endpoint, failure.error, stage),
         }),
     }
 }

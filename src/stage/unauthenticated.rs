@@ -1,10 +1,10 @@
 use std::fmt;
 
-use super::sealed::Held;
-use super::{Alipay, Outcome, Stage, Step, WeChat, common};
+use super::{Alipay, Outcome, Stage, Step, WeChat, accessors};
 use crate::client::Client;
 use crate::context::Context;
 use crate::device::Device;
+use crate::sealed::{Inside, Sealed};
 use crate::secret::StateToken;
 use crate::wire::endpoints::{
     LOGIN_ALIPAY_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM_MOBILE, StageKind,
@@ -33,7 +33,7 @@ impl Unauthenticated {
         Self { context }
     }
 
-    common!();
+    accessors!();
 
     /// Logs in with the code that `wx.login` gave the mini program.
     ///
@@ -69,20 +69,24 @@ impl Unauthenticated {
     }
 }
 
-impl Held for Unauthenticated {
-    fn context(&self) -> &Context {
-        &self.context
+impl Sealed for Unauthenticated {}
+
+impl Stage for Unauthenticated {
+    fn kind(&self) -> StageKind {
+        StageKind::Unauthenticated
     }
+
     fn state_token(&self) -> Option<&StateToken> {
         None
     }
-    fn into_context(self) -> Context {
+
+    fn context(&self, _: Inside) -> &Context {
+        &self.context
+    }
+
+    fn into_context(self, _: Inside) -> Context {
         self.context
     }
-}
-
-impl Stage for Unauthenticated {
-    const KIND: StageKind = StageKind::Unauthenticated;
 }
 
 impl fmt::Debug for Unauthenticated {

@@ -10,18 +10,16 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::Found;
+use super::kind::SuspendedKind;
 use crate::context::Context;
 use crate::device::Device;
 use crate::secret::{IdToken, SessionToken, StateToken};
 use crate::wire::endpoints::{Platform, Scenario, StageKind};
 use crate::wire::flows::AllowedFlows;
 
-/// The first byte: nonsense rarely has it, so that it is told apart from a newer version.
-const MARK: u8 = 0xb5;
+/// The first byte: other bytes rarely begin with it, so a newer version is told apart from them.
+const MAGIC: u8 = 0xb5;
 const VERSION: u8 = 1;
-/// Where the byte is that tells an unresolved step from its stage.
-const UNRESOLVED: usize = 4;
 /// Behind the last field.
 const END: u8 = 0;
 
@@ -43,8 +41,8 @@ mod tag {
 }
 
 /// A stage, taken apart, borrowing from it or from the bytes.
-pub struct Frozen<'a> {
-    pub(super) found: Found,
+pub struct SuspendedFields<'a> {
+    pub(super) kind: SuspendedKind,
     pub(super) base_address: Cow<'a, [u8]>,
     pub(super) client_id: &'a [u8],
     /// Of an application that many tenants on one domain share.
@@ -70,14 +68,14 @@ pub enum Unreadable {
     Malformed,
 }
 
-impl<'a> Frozen<'a> {
+impl<'a> SuspendedFields<'a> {
     /// What every stage has; its token and the rest are for the stage to add.
-    pub(super) fn of(found: Found, context: &'a Context) -> Self {
+    pub(super) fn of(kind: SuspendedKind, context: &'a Context) -> Self {
         let (base_address, client_id, tenant_id) = context.client.identity();
         let [operating_sys_version, fingerprint, agent] = context.device.required();
         let [ip, language] = context.device.optional();
         Self {
-            found,
+            kind,
             base_address: Cow::Owned(base_address.into_bytes()),
             client_id,
             tenant_id,
@@ -116,8 +114,10 @@ impl<'a> Frozen<'a> {
         // Exactly as large as it gets: a buffer that grows leaves copies of the token behind.
         let size = 6 + there().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
         let mut written = Zeroizing::new(Vec::with_capacity(size));
-        written.extend([MARK, VERSION, stage_byte(self.found.stage), platform_byte(self.found.platform)]);
-        written.push(u8::from(self.found.unresolved));
+        // What cannot be suspended has no fields, so there is always a byte.
+        let stage = stage_byte(self.kind.stage).unwrap_or_default();
+        written.extend([MAGIC, VERSION, stage, platform_byte(self.kind.platform)]);
+        written.push(u8::from(self.kind.unresolved));
         for (tag, bytes) in there() {
             written.push(tag);
             written.extend(length(bytes).to_be_bytes());
@@ -127,15 +127,8 @@ impl<'a> Frozen<'a> {
         written
     }
 
-    /// Turns the bytes of an unresolved step into those of its stage, or the other way round.
-    pub(super) fn set_unresolved(bytes: &mut [u8], unresolved: bool) {
-        if let Some(byte) = bytes.get_mut(UNRESOLVED) {
-            *byte = u8::from(unresolved);
-        }
-    }
-
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let Some((&[MARK, version], rest)) = bytes.split_first_chunk() else {
+        let Some((&[MAGIC, version], rest)) = bytes.split_first_chunk() else {
             return Err(Unreadable::Malformed);
         };
         match version {
@@ -147,13 +140,8 @@ impl<'a> Frozen<'a> {
 
     fn read_fields(bytes: &'a [u8]) -> Option<Self> {
         let (&[stage, platform, unresolved], mut rest) = bytes.split_first_chunk()?;
-        let platform = match platform {
-            0 => None,
-            1 => Some(Platform::WeChat),
-            2 => Some(Platform::Alipay),
-            _ => return None,
-        };
-        let found = Found { stage: stage_of(stage)?, platform, unresolved: flag(unresolved)? };
+        let platform = if platform == platform_byte(None) { None } else { Some(platform_of(platform)?) };
+        let kind = SuspendedKind { stage: stage_of(stage)?, platform, unresolved: flag(unresolved)? };
         let mut fields: [Option<&[u8]>; 14] = [None; 14];
         let mut last = 0;
         while let Some((&[tag, a, b, c, d], after)) = rest.split_first_chunk() {
@@ -170,8 +158,8 @@ impl<'a> Frozen<'a> {
         }
         let field = |tag: u8| fields.get(usize::from(tag)).copied().flatten();
         // A field that the stage does not have would be lost when it is suspended again.
-        let is_narrowed = matches!(found.stage, StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_));
-        let is_finished = found.stage == StageKind::Authenticated;
+        let is_narrowed = matches!(kind.stage, StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_));
+        let is_finished = kind.stage == StageKind::Authenticated;
         let has = |tag| field(tag).is_some();
         if has(tag::DESTINATION) && !is_narrowed
             || has(tag::DATA) && is_finished
@@ -184,7 +172,7 @@ impl<'a> Frozen<'a> {
             Some(bytes) => Some(Duration::from_secs(u64::from_be_bytes(bytes.try_into().ok()?))),
         };
         Some(Self {
-            found,
+            kind,
             base_address: Cow::Borrowed(field(tag::BASE_ADDRESS)?),
             client_id: field(tag::CLIENT_ID)?,
             tenant_id: field(tag::TENANT_ID),
@@ -251,32 +239,35 @@ fn flag(byte: u8) -> Option<bool> {
     }
 }
 
-/// The stages that can be suspended, and their bytes. A byte once given is never given to another.
-const STAGES: &[(StageKind, u8)] = &[
-    (StageKind::PendingBind, 1),
-    (StageKind::PendingRegister, 2),
-    (StageKind::MfaRequired, 3),
-    (StageKind::VerifyPhone(Scenario::Bind), 4),
-    (StageKind::VerifyEmail(Scenario::Bind), 5),
-    (StageKind::VerifyPhone(Scenario::Register), 6),
-    (StageKind::VerifyEmail(Scenario::Register), 7),
-    (StageKind::VerifyPhone(Scenario::SecondFactor), 8),
-    (StageKind::VerifyEmail(Scenario::SecondFactor), 9),
-    (StageKind::Authenticated, 10),
-];
-
-fn stage_byte(stage: StageKind) -> u8 {
-    STAGES.iter().find(|(known, _)| *known == stage).map_or(0, |(_, byte)| *byte)
+/// The byte of a stage. A byte once given is never given to another. `None`: the stage cannot be suspended.
+const fn stage_byte(stage: StageKind) -> Option<u8> {
+    match stage {
+        StageKind::Client | StageKind::Captcha | StageKind::Unauthenticated => None,
+        StageKind::PendingBind => Some(1),
+        StageKind::PendingRegister => Some(2),
+        StageKind::MfaRequired => Some(3),
+        StageKind::VerifyPhone(Scenario::Bind) => Some(4),
+        StageKind::VerifyEmail(Scenario::Bind) => Some(5),
+        StageKind::VerifyPhone(Scenario::Register) => Some(6),
+        StageKind::VerifyEmail(Scenario::Register) => Some(7),
+        StageKind::VerifyPhone(Scenario::SecondFactor) => Some(8),
+        StageKind::VerifyEmail(Scenario::SecondFactor) => Some(9),
+        StageKind::Authenticated => Some(10),
+    }
 }
 
 fn stage_of(byte: u8) -> Option<StageKind> {
-    STAGES.iter().find(|(_, known)| *known == byte).map(|(stage, _)| *stage)
+    StageKind::all().find(|stage| stage_byte(*stage) == Some(byte))
 }
 
-fn platform_byte(platform: Option<Platform>) -> u8 {
+const fn platform_byte(platform: Option<Platform>) -> u8 {
     match platform {
         None => 0,
         Some(Platform::WeChat) => 1,
         Some(Platform::Alipay) => 2,
     }
+}
+
+fn platform_of(byte: u8) -> Option<Platform> {
+    Platform::ALL.iter().copied().find(|platform| platform_byte(Some(*platform)) == byte)
 }

@@ -11,7 +11,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::Suspended;
+use super::suspended::Suspended;
 
 /// The version of the sealed form, its first byte.
 const VERSION: u8 = 1;

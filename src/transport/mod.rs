@@ -47,6 +47,12 @@ pub type Response = http::Response<Vec<u8>>;
 ///
 /// A panic is caught, and counts as [`Sent::Maybe`]: the stage is not lost with it. What the panic says is the
 /// implementation's own; the library does not repeat it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a transport",
+    label = "a transport is expected here",
+    note = "a closure from `Request` to `Result<Response, TransportError>` is a transport: call your HTTP client in one",
+    note = "a `ureq::Agent` becomes one by `UreqTransport::from_agent`"
+)]
 pub trait Transport: Send + Sync {
     /// Sends `request` and waits for the answer.
     ///

@@ -23,14 +23,18 @@ pub(crate) fn body(
     let mut fields = [("", ""); FIELDS];
     let mut size = "{}".len();
     for (slot, field) in fields.iter_mut().zip(endpoint.fields) {
-        let value = match (field.kind, endpoint.send_type) {
-            (FieldKind::SendType, Some(send_type)) => send_type.as_str(),
-            // A value that the caller did not give counts as empty, and is refused.
-            _ => checked(field.name, field.kind, values.next().copied().unwrap_or_default())?,
+        let value = if let (FieldKind::SendType, Some(send_type)) = (field.kind, endpoint.send_type) {
+            send_type.as_str()
+        } else {
+            let value = values.next().ok_or(InvalidInput::new(field.name, "is missing"))?;
+            checked(field.name, field.kind, value)?
         };
         let name = if *field == WECHAT_CODE { wechat_code } else { field.name };
         size += name.len() + json_len(value) + r#""":"","#.len();
         *slot = (name, value);
+    }
+    if values.next().is_some() {
+        return Err(InvalidInput::new("body", "has a value that belongs to no field"));
     }
     if endpoint.fields.is_empty() {
         return Ok(Body::default());

@@ -8,6 +8,9 @@
 
 use std::fmt;
 
+pub use super::kinds::{Platform, Scenario, SendType, StageKind};
+pub use super::status::Status;
+
 /// A page of the vendor's public documentation.
 macro_rules! page {
     ($path:literal) => {
@@ -15,107 +18,34 @@ macro_rules! page {
     };
 }
 
-/// A stage of the login, as data.
-///
-/// The types of the same names in the crate root are the stages themselves; this enum is how the table speaks of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The two rows of a verification code: the one that asks for it, and the one that it is submitted by.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum StageKind {
-    /// [`Client`](crate::Client): no stage, but some calls are its methods.
-    Client,
-    /// [`Captcha`](crate::Captcha): no stage, but solving it is a call.
-    Captcha,
-    /// [`Unauthenticated`](crate::Unauthenticated): nothing has happened yet.
-    Unauthenticated,
-    /// [`PendingBind`](crate::PendingBind): an existing account must be bound.
-    PendingBind,
-    /// [`PendingRegister`](crate::PendingRegister): an account must be bound or registered.
-    PendingRegister,
-    /// [`MfaRequired`](crate::MfaRequired): a second factor is asked for.
-    MfaRequired,
-    /// [`VerifyPhone`](crate::VerifyPhone) of the stage that the scenario names.
-    VerifyPhone(Scenario),
-    /// [`VerifyEmail`](crate::VerifyEmail) of the stage that the scenario names.
-    VerifyEmail(Scenario),
-    /// [`Authenticated`](crate::Authenticated): the end.
-    Authenticated,
-}
-
-/// The name of the type, as it is written in code: `VerifyPhone<PendingBind>`.
-impl fmt::Display for StageKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::VerifyPhone(scenario) => write!(f, "VerifyPhone<{}>", scenario.stage()),
-            Self::VerifyEmail(scenario) => write!(f, "VerifyEmail<{}>", scenario.stage()),
-            plain => write!(f, "{plain:?}"),
-        }
-    }
-}
-
-/// What a verification code is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scenario {
-    /// Bind an existing account.
-    Bind,
-    /// Bind an account, or register one.
-    Register,
-    /// Give a second factor.
-    SecondFactor,
+pub struct CodeRows {
+    /// Asks for the code.
+    pub send_code: &'static Endpoint,
+    /// Submits it.
+    pub submit: &'static Endpoint,
 }
 
 impl Scenario {
-    /// The stage that such a code moves on.
+    /// The rows of a code by SMS.
     #[must_use]
-    pub const fn stage(self) -> StageKind {
+    pub const fn sms(self) -> CodeRows {
         match self {
-            Self::Bind => StageKind::PendingBind,
-            Self::Register => StageKind::PendingRegister,
-            Self::SecondFactor => StageKind::MfaRequired,
+            Self::Bind => CodeRows { send_code: &SEND_BIND_SMS, submit: &BIND_PHONE },
+            Self::Register => CodeRows { send_code: &SEND_REGISTER_SMS, submit: &REGISTER_PHONE },
+            Self::SecondFactor => CodeRows { send_code: &SEND_MFA_SMS, submit: &MFA_PHONE },
         }
     }
-}
 
-/// The mini program that a step belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Platform {
-    /// A WeChat mini program.
-    WeChat,
-    /// An Alipay mini program.
-    Alipay,
-}
-
-/// The `type` that a verification code is requested with.
-///
-/// A code works only in the scenario that it was requested for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SendType {
-    /// `BIND_MOBILE_SMS`
-    BindMobileSms,
-    /// `BIND_EMAIL_EMS` (EMS, not EMAIL: that is how the API spells it)
-    BindEmailEms,
-    /// `REGISTER_SMS`
-    RegisterSms,
-    /// `REGISTER_EMS`
-    RegisterEms,
-    /// `MFA_AUTH_SMS`
-    MfaAuthSms,
-    /// `MFA_AUTH_EMS`
-    MfaAuthEms,
-}
-
-impl SendType {
-    /// The name on the wire.
+    /// The rows of a code by e-mail.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn email(self) -> CodeRows {
         match self {
-            Self::BindMobileSms => "BIND_MOBILE_SMS",
-            Self::BindEmailEms => "BIND_EMAIL_EMS",
-            Self::RegisterSms => "REGISTER_SMS",
-            Self::RegisterEms => "REGISTER_EMS",
-            Self::MfaAuthSms => "MFA_AUTH_SMS",
-            Self::MfaAuthEms => "MFA_AUTH_EMS",
+            Self::Bind => CodeRows { send_code: &SEND_BIND_EMAIL, submit: &BIND_EMAIL },
+            Self::Register => CodeRows { send_code: &SEND_REGISTER_EMAIL, submit: &REGISTER_EMAIL },
+            Self::SecondFactor => CodeRows { send_code: &SEND_MFA_EMAIL, submit: &MFA_EMAIL },
         }
     }
 }

@@ -1,8 +1,13 @@
-//! What goes over the wire: the endpoints, the requests, the answers.
+//! What goes over the wire, as data where it can be: endpoints, statuses, error codes, headers, bodies, responses.
 
 pub(crate) mod body;
+pub(crate) mod codes;
 pub mod endpoints;
+mod fields;
 pub(crate) mod flows;
 pub(crate) mod headers;
+mod kinds;
+mod listed;
 pub(crate) mod responses;
+mod status;
 mod text;

@@ -3,18 +3,18 @@
 //! A body is parsed once, borrowing from the bytes, and zeroized afterwards. Tokens and status are read strictly, so that
 //! nothing is guessed; `expire`, `id_token` and `data` are read leniently, because a login must not be lost over them.
 
-use std::fmt;
 use std::time::Duration;
 
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::StatusCode;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use super::codes::class;
+use super::fields::{Field, Fields, Unreadable};
 use super::flows::AllowedFlows;
+use super::status::Status;
 use super::text::Text;
 use crate::error::{Error, ErrorClass, Refusal, UnexpectedAnswer, UnexpectedReason};
 use crate::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
@@ -24,12 +24,12 @@ use crate::transport::Response;
 #[derive(Debug)]
 pub struct Failure {
     pub(crate) error: Error,
-    pub(crate) fate: Fate,
+    pub(crate) disposition: Disposition,
 }
 
 /// What became of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// Not carried out; the state token lives.
     NotCarriedOut,
     /// Nobody knows.
@@ -39,22 +39,22 @@ pub enum Fate {
 }
 
 impl Failure {
-    fn new(error: impl Into<Error>, fate: Fate) -> Self {
-        Self { error: error.into(), fate }
+    fn new(error: impl Into<Error>, disposition: Disposition) -> Self {
+        Self { error: error.into(), disposition }
     }
 
     /// The tenant's policy ended the login.
     fn denied() -> Self {
-        Self::new(Error::AccessDenied, Fate::Over)
+        Self::new(Error::AccessDenied, Disposition::Over)
     }
 
     /// A success that cannot be read: nobody knows what it said.
     fn unreadable(http_status: StatusCode) -> Self {
-        Self::unexpected(http_status, UnexpectedReason::Unreadable, Fate::Unknown)
+        Self::unexpected(http_status, UnexpectedReason::Unreadable, Disposition::Unknown)
     }
 
-    fn unexpected(http_status: StatusCode, reason: UnexpectedReason, fate: Fate) -> Self {
-        Self::new(UnexpectedAnswer::new(http_status, reason), fate)
+    fn unexpected(http_status: StatusCode, reason: UnexpectedReason, disposition: Disposition) -> Self {
+        Self::new(UnexpectedAnswer::new(http_status, reason), disposition)
     }
 }
 
@@ -75,8 +75,8 @@ pub enum Pending {
 
 /// Reads the answer to a step that moves the flow.
 pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
-    settle(response, |http_status, fields| {
-        let unexpected = |reason| Failure::unexpected(http_status, reason, Fate::Unknown);
+    classify(response, |http_status, fields| {
+        let unexpected = |reason| Failure::unexpected(http_status, reason, Disposition::Unknown);
         let unreadable = |Unreadable| unexpected(UnexpectedReason::Unreadable);
         let fields = fields.ok_or(Unreadable).map_err(unreadable)?;
         let status = fields.status.token().map_err(unreadable)?;
@@ -87,9 +87,9 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
                 flows: AllowedFlows::read(fields.data.value()),
             })
         };
-        match status.ok_or_else(|| unexpected(UnexpectedReason::NoStatus))? {
-            // One status table prints it without the last S.
-            "SUCCESS" | "SUCCES" => {
+        let status = status.ok_or_else(|| unexpected(UnexpectedReason::NoStatus))?;
+        match Status::read(status) {
+            Some(Status::Success) => {
                 let session_token = fields.session_token.token().map_err(unreadable)?;
                 Ok(Progress::Success {
                     session_token: session_token
@@ -99,42 +99,46 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
                     id_token: fields.id_token.token().ok().flatten().map(IdToken::new),
                 })
             }
-            "SOCIAL_BIND" => pending(Pending::SocialBind),
-            "USER_REGISTER" => pending(Pending::UserRegister),
-            "MFA_AUTH" => pending(Pending::MfaAuth),
-            other => Err(unexpected(UnexpectedReason::UnknownStatus(other.into()))),
+            Some(Status::SocialBind) => pending(Pending::SocialBind),
+            Some(Status::UserRegister) => pending(Pending::UserRegister),
+            Some(Status::MfaAuth) => pending(Pending::MfaAuth),
+            Some(Status::AccessDenied) => Err(Failure::denied()),
+            None => Err(unexpected(UnexpectedReason::UnknownStatus(status.into()))),
         }
     })
 }
 
 /// Reads the answer to a request for a code: a success says nothing. Its body is documented as empty; null and an object
 /// that is not the answer to another request say nothing, either.
-pub(crate) fn nothing(response: Response) -> Result<(), Failure> {
-    let says_nothing = matches!(response.body().trim_ascii(), b"" | b"null");
-    settle(response, |http_status, fields| match fields {
-        Some(fields) if fields.says_nothing() => Ok(()),
-        None if says_nothing => Ok(()),
+pub(crate) fn read_empty(response: Response) -> Result<(), Failure> {
+    let is_silent = matches!(response.body().trim_ascii(), b"" | b"null");
+    classify(response, |http_status, fields| match fields {
+        Some(fields) if fields.is_empty() => Ok(()),
+        None if is_silent => Ok(()),
         _ => Err(Failure::unreadable(http_status)),
     })
 }
 
 /// Reads the one text of an answer.
-fn one(response: Response, name: impl Fn(Fields<'_>) -> Slot<'_>) -> Result<Zeroizing<String>, Failure> {
-    settle(response, |http_status, fields| {
-        let slot = fields.map(name).unwrap_or_default();
-        let text = slot.token().ok().flatten();
+fn read_single_field(
+    response: Response,
+    name: impl Fn(Fields<'_>) -> Field<'_>,
+) -> Result<Zeroizing<String>, Failure> {
+    classify(response, |http_status, fields| {
+        let field = fields.map(name).unwrap_or_default();
+        let text = field.token().ok().flatten();
         text.map(|text| Zeroizing::new(text.to_owned())).ok_or_else(|| Failure::unreadable(http_status))
     })
 }
 
 /// Reads the answer to `mobile-by-token`.
 pub(crate) fn mobile(response: Response) -> Result<Zeroizing<String>, Failure> {
-    one(response, |fields| fields.mobile)
+    read_single_field(response, |fields| fields.mobile)
 }
 
 /// Reads the answer to a captcha's solution.
 pub(crate) fn captcha_token(response: Response) -> Result<Zeroizing<String>, Failure> {
-    one(response, |fields| fields.captcha_token)
+    read_single_field(response, |fields| fields.captcha_token)
 }
 
 /// What a captcha carries.
@@ -149,7 +153,7 @@ pub(crate) struct CaptchaParts {
 
 /// Reads a captcha: all but its token may be missing, for there are several kinds.
 pub(crate) fn captcha(response: Response) -> Result<CaptchaParts, Failure> {
-    settle(response, |http_status, fields| {
+    classify(response, |http_status, fields| {
         let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
         let token = fields.token.token().ok().flatten().ok_or_else(unreadable)?;
@@ -164,12 +168,12 @@ pub(crate) fn captcha(response: Response) -> Result<CaptchaParts, Failure> {
 }
 
 /// The bytes of an image in Base64, with or without padding, line breaks or the head of a `data:` URL.
-fn image(slot: &Slot) -> Result<Option<Vec<u8>>, Unreadable> {
+fn image(field: &Field) -> Result<Option<Vec<u8>>, Unreadable> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    let Some(text) = slot.token()? else { return Ok(None) };
+    let Some(text) = field.token()? else { return Ok(None) };
     let text = match text.split_once(";base64,") {
         Some((head, rest)) if head.starts_with("data:") => rest,
         _ => text,
@@ -196,7 +200,7 @@ pub struct Renewed {
 
 /// Reads the answer to the renewal of an identity token: it has no `status`.
 pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
-    settle(response, |http_status, fields| {
+    classify(response, |http_status, fields| {
         let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
         let session_token = fields.session_token.token().map_err(|Unreadable| unreadable())?;
@@ -217,7 +221,7 @@ pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
 /// Sorts the answer by HTTP status and error code; what is left, a success, is for `read`.
 ///
 /// `read` gets `None` for a body that is not a JSON object.
-fn settle<T>(
+fn classify<T>(
     response: Response,
     read: impl FnOnce(StatusCode, Option<Fields<'_>>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -226,28 +230,29 @@ fn settle<T>(
     // Messages come in many languages, and a message in another encoding must not hide the rest.
     let text = Text::of_bytes(&body);
     let fields = serde_json::from_str::<Fields>(text.as_str()).ok();
-    let unexpected = |reason, fate| Err(Failure::unexpected(http_status, reason, fate));
+    let unexpected = |reason, disposition| Err(Failure::unexpected(http_status, reason, disposition));
 
     if let Some(fields) = &fields
         && let Some(code) = fields.error_code.code()
     {
-        if fields.tells_of_progress() {
-            return unexpected(UnexpectedReason::Contradiction, Fate::Unknown);
+        if fields.indicates_progress() {
+            return unexpected(UnexpectedReason::Contradiction, Disposition::Unknown);
         }
-        let refusal = Refusal::new(http_status, code, fields.error_msg.verbatim());
-        let fate = match refusal.code().class() {
-            ErrorClass::DeadToken => Fate::Over,
-            ErrorClass::Server if http_status.is_server_error() => Fate::Unknown,
+        let message = fields.error_msg.verbatim();
+        let refusal = Refusal::new(http_status, code, class(code, message), message);
+        let disposition = match refusal.code().class() {
+            ErrorClass::DeadToken => Disposition::Over,
+            ErrorClass::Server if http_status.is_server_error() => Disposition::Unknown,
             // By these, a gateway says that it does not know, whatever code it gives that.
-            ErrorClass::Unknown if matches!(http_status.as_u16(), 502..=504) => Fate::Unknown,
-            _ => Fate::NotCarriedOut,
+            ErrorClass::Unknown if matches!(http_status.as_u16(), 502..=504) => Disposition::Unknown,
+            _ => Disposition::NotCarriedOut,
         };
-        return Err(Failure::new(refusal, fate));
+        return Err(Failure::new(refusal, disposition));
     }
     if http_status.is_success() {
         // An error code that cannot be read is no success.
-        if fields.as_ref().is_some_and(|fields| matches!(fields.error_code, Slot::Unreadable)) {
-            return unexpected(UnexpectedReason::Unreadable, Fate::Unknown);
+        if fields.as_ref().is_some_and(|fields| matches!(fields.error_code, Field::Unreadable)) {
+            return unexpected(UnexpectedReason::Unreadable, Disposition::Unknown);
         }
         if fields.as_ref().is_some_and(Fields::denies_access) {
             return Err(Failure::denied());
@@ -258,11 +263,13 @@ fn settle<T>(
         // An error by its HTTP status: what it says in the body can only make it less certain.
         return match fields {
             Some(fields) if fields.denies_access() => Err(Failure::denied()),
-            Some(fields) if fields.tells_of_progress() => {
-                unexpected(UnexpectedReason::Contradiction, Fate::Unknown)
+            Some(fields) if fields.indicates_progress() => {
+                unexpected(UnexpectedReason::Contradiction, Disposition::Unknown)
             }
-            _ if http_status.is_redirection() => unexpected(UnexpectedReason::Redirect, Fate::NotCarriedOut),
-            _ => unexpected(UnexpectedReason::NotFromTheApi, Fate::NotCarriedOut),
+            _ if http_status.is_redirection() => {
+                unexpected(UnexpectedReason::Redirect, Disposition::NotCarriedOut)
+            }
+            _ => unexpected(UnexpectedReason::NotFromTheApi, Disposition::NotCarriedOut),
         };
     }
     let reason = if http_status.is_server_error() {
@@ -270,7 +277,7 @@ fn settle<T>(
     } else {
         UnexpectedReason::Unreadable
     };
-    unexpected(reason, Fate::Unknown)
+    unexpected(reason, Disposition::Unknown)
 }
 
 /// `expire`: seconds, as an integer, a decimal or a string that holds either.
@@ -279,226 +286,5 @@ fn seconds(raw: &RawValue) -> Option<Duration> {
     match text.parse() {
         Ok(whole) => Some(Duration::from_secs(whole)),
         Err(_) => Duration::try_from_secs_f64(text.parse().ok()?).ok(),
-    }
-}
-
-/// A field that cannot be read: of another type, there twice, or in a broken encoding.
-#[derive(Debug, PartialEq, Eq)]
-struct Unreadable;
-
-/// A field of text.
-#[derive(Default)]
-enum Slot<'a> {
-    /// Absent or null.
-    #[default]
-    Absent,
-    Text(Text<'a>),
-    /// A number: no text, but a code all the same.
-    Number(&'a str),
-    Unreadable,
-}
-
-impl<'a> Slot<'a> {
-    /// A value as it stands in the body: `serde_json` would unescape it in a buffer of its own, and leave it there. One that
-    /// cannot be read, such as half a surrogate pair, must not hide the other fields.
-    fn read(value: &'a RawValue) -> Self {
-        let json = value.get();
-        match json.as_bytes() {
-            b"null" => Self::Absent,
-            [b'"', ..] => Text::of_json(json).map_or(Self::Unreadable, Self::Text),
-            _ if is_whole_number(json) => Self::Number(json),
-            _ => Self::Unreadable,
-        }
-    }
-
-    /// A field that is there twice says two things: it cannot be read. Null is as good as absent, before or after.
-    fn fill(&mut self, value: &'a RawValue) {
-        match Self::read(value) {
-            Self::Absent => {}
-            _ if self.is_present() => *self = Self::Unreadable,
-            value => *self = value,
-        }
-    }
-
-    fn is_present(&self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-
-    /// Whether nothing is there, or nothing in it; what cannot be read is something.
-    fn is_blank(&self) -> bool {
-        self.token() == Ok(None)
-    }
-
-    /// The text of a token or status: without white space around it, `None` if nothing is left.
-    fn token(&self) -> Result<Option<&str>, Unreadable> {
-        match self {
-            Self::Absent => Ok(None),
-            Self::Text(text) if !text.as_str().contains(char::REPLACEMENT_CHARACTER) => {
-                Ok(Some(text.as_str().trim_ascii()).filter(|text| !text.is_empty()))
-            }
-            _ => Err(Unreadable),
-        }
-    }
-
-    /// The text of an error code, verbatim.
-    fn code(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text.as_str()).filter(|text| !text.trim_ascii().is_empty()),
-            Self::Number(number) => Some(number),
-            Self::Absent | Self::Unreadable => None,
-        }
-    }
-
-    /// The text of a message, verbatim.
-    fn verbatim(&self) -> &str {
-        match self {
-            Self::Text(text) => text.as_str(),
-            _ => "",
-        }
-    }
-}
-
-/// Whether a JSON value is a number without fraction and exponent, and no larger than one has to be.
-fn is_whole_number(json: &str) -> bool {
-    json.parse::<u64>().is_ok() || json.parse::<i64>().is_ok_and(|number| number != 0)
-}
-
-/// A field whose value is kept as it stands in the body.
-#[derive(Default)]
-enum Raw<'a> {
-    #[default]
-    Absent,
-    Value(&'a RawValue),
-    Twice,
-}
-
-impl<'a> Raw<'a> {
-    fn fill(&mut self, value: &'a RawValue) {
-        *self = if matches!(self, Self::Absent) { Self::Value(value) } else { Self::Twice };
-    }
-
-    fn value(&self) -> Option<&'a RawValue> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Absent | Self::Twice => None,
-        }
-    }
-}
-
-/// The fields of the API's answers, of all of them: what an answer lacks is absent, what nobody documents is ignored.
-#[derive(Default)]
-struct Fields<'a> {
-    status: Slot<'a>,
-    session_token: Slot<'a>,
-    state_token: Slot<'a>,
-    id_token: Slot<'a>,
-    error_code: Slot<'a>,
-    error_msg: Slot<'a>,
-    mobile: Slot<'a>,
-    captcha_token: Slot<'a>,
-    token: Slot<'a>,
-    original_image: Slot<'a>,
-    jigsaw_image: Slot<'a>,
-    secret_key: Slot<'a>,
-    expire: Raw<'a>,
-    data: Raw<'a>,
-    word_list: Raw<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(clippy::enum_variant_names)] // They are named as on the wire.
-enum Key {
-    Status,
-    SessionToken,
-    StateToken,
-    IdToken,
-    ErrorCode,
-    ErrorMsg,
-    Mobile,
-    CaptchaToken,
-    Expire,
-    Data,
-    // The captcha's answer alone is in camel case.
-    Token,
-    #[serde(rename = "originalImageBase64")]
-    OriginalImage,
-    #[serde(rename = "jigsawImageBase64")]
-    JigsawImage,
-    #[serde(rename = "secretKey")]
-    SecretKey,
-    #[serde(rename = "wordList")]
-    WordList,
-    #[serde(other)]
-    Undocumented,
-}
-
-impl Fields<'_> {
-    /// Whether this is the status that ends a login, whichever request it answers.
-    fn denies_access(&self) -> bool {
-        self.status.token() == Ok(Some("ACCESS_DENIED"))
-    }
-
-    /// Whether there is nothing here that answers some request.
-    fn says_nothing(&self) -> bool {
-        let answers = [
-            &self.status,
-            &self.session_token,
-            &self.state_token,
-            &self.id_token,
-            &self.mobile,
-            &self.captcha_token,
-            &self.token,
-        ];
-        answers.iter().all(|slot| slot.is_blank())
-    }
-
-    /// Whether this says that the step was carried out, whatever else it says.
-    fn tells_of_progress(&self) -> bool {
-        let status = self.status.token();
-        !self.session_token.is_blank()
-            || !self.state_token.is_blank()
-            || matches!(status, Ok(Some("SUCCESS" | "SUCCES" | "SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH")))
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Fields::default();
-                while let Some(key) = map.next_key()? {
-                    match key {
-                        Key::Status => fields.status.fill(map.next_value()?),
-                        Key::SessionToken => fields.session_token.fill(map.next_value()?),
-                        Key::StateToken => fields.state_token.fill(map.next_value()?),
-                        Key::IdToken => fields.id_token.fill(map.next_value()?),
-                        Key::ErrorCode => fields.error_code.fill(map.next_value()?),
-                        Key::ErrorMsg => fields.error_msg.fill(map.next_value()?),
-                        Key::Mobile => fields.mobile.fill(map.next_value()?),
-                        Key::CaptchaToken => fields.captcha_token.fill(map.next_value()?),
-                        Key::Token => fields.token.fill(map.next_value()?),
-                        Key::OriginalImage => fields.original_image.fill(map.next_value()?),
-                        Key::JigsawImage => fields.jigsaw_image.fill(map.next_value()?),
-                        Key::SecretKey => fields.secret_key.fill(map.next_value()?),
-                        Key::WordList => fields.word_list.fill(map.next_value()?),
-                        Key::Expire => fields.expire.fill(map.next_value()?),
-                        Key::Data => fields.data.fill(map.next_value()?),
-                        Key::Undocumented => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(fields)
-            }
-        }
-
-        deserializer.deserialize_map(FieldsVisitor)
     }
 }

@@ -148,8 +148,8 @@ impl Came {
 pub fn came<S: Stage, P: MiniProgram>(result: Result<Outcome<P>, StepError<S>>) -> Came {
     match result.map_err(StepError::into_parts) {
         Ok(outcome) => Came::To(outcome.to()),
-        Err((error, Recovery::Retry(_))) => Came::Retry(error, S::KIND),
-        Err((error, Recovery::Unresolved(_))) => Came::Unresolved(error, S::KIND),
+        Err((error, Recovery::Retry(stage))) => Came::Retry(error, stage.kind()),
+        Err((error, Recovery::Unresolved(step))) => Came::Unresolved(error, step.kind()),
         Err((error, Recovery::StartOver(_))) => Came::StartOver(error),
     }
 }
@@ -356,10 +356,10 @@ impl Walk<'_> {
                 self.watch.failure(type_name::<Error>(), &error);
                 self.see(&recovery);
                 match recovery {
-                    Recovery::Retry(_) => Came::Retry(error, S::KIND),
+                    Recovery::Retry(stage) => Came::Retry(error, stage.kind()),
                     Recovery::Unresolved(unresolved) => {
                         self.see(&unresolved);
-                        Came::Unresolved(error, S::KIND)
+                        Came::Unresolved(error, unresolved.kind())
                     }
                     Recovery::StartOver(_) => Came::StartOver(error),
                 }

@@ -1,0 +1,138 @@
+//! Any stage in which a verification code is due, as one type.
+
+use super::{
+    AnyStage, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, Stage, Step, VerifyEmail,
+    VerifyPhone, WeChat, accessors,
+};
+use crate::call::Call;
+use crate::captcha::CaptchaPass;
+use crate::context::{Context, Tokens};
+use crate::sealed::{Inside, Sealed};
+use crate::secret::StateToken;
+use crate::wire::endpoints::StageKind;
+
+/// A stage in which a verification code is due, whichever it is.
+///
+/// A handler that is given a suspended stage does not know what the code is for, and need not: this has the steps that all
+/// of them have, and each of them sends what belongs to the stage inside. Match on it for the stage itself.
+///
+/// ```
+/// use idaas_login::{AwaitingCode, Client, Outcome, StepError, Suspended};
+///
+/// fn submit(client: &Client, suspended: Suspended, code: &str) -> Result<Outcome, Box<dyn std::error::Error>> {
+///     let stage = client.resume::<AwaitingCode>(suspended)?;
+///     Ok(stage.submit(code).send().map_err(StepError::into_error)?)
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "the login goes on only with what is in here"]
+pub enum AwaitingCode<P: MiniProgram = WeChat> {
+    /// A code by SMS, to bind.
+    BindByPhone(VerifyPhone<PendingBind<P>>),
+    /// A code by e-mail, to bind.
+    BindByEmail(VerifyEmail<PendingBind<P>>),
+    /// A code by SMS, to bind or register.
+    RegisterByPhone(VerifyPhone<PendingRegister<P>>),
+    /// A code by e-mail, to bind or register.
+    RegisterByEmail(VerifyEmail<PendingRegister<P>>),
+    /// A code by SMS, for the second factor.
+    SecondFactorByPhone(VerifyPhone<MfaRequired<P>>),
+    /// A code by e-mail, for the second factor.
+    SecondFactorByEmail(VerifyEmail<MfaRequired<P>>),
+}
+
+/// The same expression for the stage inside, whichever it is.
+macro_rules! each {
+    ($awaiting:expr, $stage:ident => $then:expr) => {
+        match $awaiting {
+            AwaitingCode::BindByPhone($stage) => $then,
+            AwaitingCode::BindByEmail($stage) => $then,
+            AwaitingCode::RegisterByPhone($stage) => $then,
+            AwaitingCode::RegisterByEmail($stage) => $then,
+            AwaitingCode::SecondFactorByPhone($stage) => $then,
+            AwaitingCode::SecondFactorByEmail($stage) => $then,
+        }
+    };
+}
+
+impl<P: MiniProgram> AwaitingCode<P> {
+    /// The destination, exactly as it was given.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        each!(self, stage => stage.destination())
+    }
+
+    /// Asks for a code to the destination: [`Verify::send_code`](crate::Verify::send_code).
+    pub fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
+        each!(self, stage => stage.send_code(pass))
+    }
+
+    /// Submits the code that the user received: [`Verify::submit`](crate::Verify::submit).
+    pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, Outcome<P>> {
+        let draft = each!(&self, stage => stage.submission(verify_code.as_ref()));
+        Step::of(self, draft)
+    }
+
+    /// Back to the stage, to choose another method. Nothing is sent.
+    pub fn back(self) -> AnyStage<P> {
+        match self {
+            Self::BindByPhone(stage) => AnyStage::PendingBind(stage.back()),
+            Self::BindByEmail(stage) => AnyStage::PendingBind(stage.back()),
+            Self::RegisterByPhone(stage) => AnyStage::PendingRegister(stage.back()),
+            Self::RegisterByEmail(stage) => AnyStage::PendingRegister(stage.back()),
+            Self::SecondFactorByPhone(stage) => AnyStage::MfaRequired(stage.back()),
+            Self::SecondFactorByEmail(stage) => AnyStage::MfaRequired(stage.back()),
+        }
+    }
+
+    accessors!();
+}
+
+impl<P: MiniProgram> Sealed for AwaitingCode<P> {}
+
+impl<P: MiniProgram> Stage for AwaitingCode<P> {
+    fn kind(&self) -> StageKind {
+        each!(self, stage => stage.kind())
+    }
+
+    fn state_token(&self) -> Option<&StateToken> {
+        each!(self, stage => Stage::state_token(stage))
+    }
+
+    fn context(&self, inside: Inside) -> &Context {
+        each!(self, stage => stage.context(inside))
+    }
+
+    fn into_context(self, inside: Inside) -> Context {
+        each!(self, stage => stage.into_context(inside))
+    }
+
+    fn tokens(&self, inside: Inside) -> Tokens<'_> {
+        each!(self, stage => stage.tokens(inside))
+    }
+}
+
+macro_rules! from {
+    ($($variant:ident: $stage:ty),+ $(,)?) => {$(
+        impl<P: MiniProgram> From<$stage> for AwaitingCode<P> {
+            fn from(stage: $stage) -> Self {
+                Self::$variant(stage)
+            }
+        }
+
+        impl<P: MiniProgram> From<$stage> for AnyStage<P> {
+            fn from(stage: $stage) -> Self {
+                Self::AwaitingCode(AwaitingCode::$variant(stage))
+            }
+        }
+    )+};
+}
+
+from! {
+    BindByPhone: VerifyPhone<PendingBind<P>>,
+    BindByEmail: VerifyEmail<PendingBind<P>>,
+    RegisterByPhone: VerifyPhone<PendingRegister<P>>,
+    RegisterByEmail: VerifyEmail<PendingRegister<P>>,
+    SecondFactorByPhone: VerifyPhone<MfaRequired<P>>,
+    SecondFactorByEmail: VerifyEmail<MfaRequired<P>>,
+}

@@ -1,0 +1,173 @@
+//! What the stages have in common that wait with a state token, and how they are narrowed to a destination.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Channel, Verify};
+use crate::context::Context;
+use crate::error::Error;
+use crate::secret::StateToken;
+use crate::wire::flows::{AllowedFlows, VerifyMethod};
+
+/// What a stage holds that waits for a person.
+pub(crate) struct PendingState {
+    pub(crate) context: Context,
+    pub(crate) state_token: StateToken,
+    pub(crate) flows: AllowedFlows,
+}
+
+/// The tenant does not allow this method here. It gives the stage back.
+///
+/// It is one pointer wide. `?` turns it into an [`Error`](crate::Error) for callers that do not care about the stage.
+pub struct NotAllowed<S>(Box<Refused<S>>);
+
+struct Refused<S> {
+    stage: S,
+    method: VerifyMethod,
+}
+
+impl<S> NotAllowed<S> {
+    /// The stage, to try another method.
+    #[must_use]
+    pub fn into_stage(self) -> S {
+        self.0.stage
+    }
+
+    /// The method that is not allowed.
+    #[must_use]
+    pub fn method(&self) -> &VerifyMethod {
+        &self.0.method
+    }
+}
+
+impl<S> fmt::Display for NotAllowed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the tenant does not allow {} here; nothing was sent", self.method())
+    }
+}
+
+impl<S> fmt::Debug for NotAllowed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotAllowed").field("method", self.method()).finish_non_exhaustive()
+    }
+}
+
+impl<S> std::error::Error for NotAllowed<S> {}
+
+impl<S> From<NotAllowed<S>> for Error {
+    fn from(refused: NotAllowed<S>) -> Self {
+        Self::NotAllowed(refused.0.method)
+    }
+}
+
+/// Narrows a stage to a destination, if the tenant's allowed methods let it.
+pub(super) fn narrow<C: Channel, S: super::AcceptsCode>(
+    stage: S,
+    destination: String,
+    flows: impl Fn(&S) -> &AllowedFlows,
+    method: VerifyMethod,
+) -> Result<Verify<C, S>, NotAllowed<S>> {
+    // Before the gate, so that it is zeroized on either side of it.
+    let destination = Zeroizing::new(destination);
+    if flows(&stage).allows(&method) {
+        Ok(Verify::new(stage, destination))
+    } else {
+        Err(NotAllowed(Box::new(Refused { stage, method })))
+    }
+}
+
+/// The stages that wait for a person differ in their steps, not in what they hold.
+macro_rules! pending_stage {
+    ($stage:ident) => {
+        impl<P: $crate::stage::MiniProgram> $stage<P> {
+            pub(crate) fn new(pending: $crate::stage::PendingState) -> Self {
+                Self { pending, platform: std::marker::PhantomData }
+            }
+
+            pub(crate) fn pending(&self) -> &$crate::stage::PendingState {
+                &self.pending
+            }
+
+            /// The state token that holds this login together. Do not log it.
+            #[must_use]
+            pub fn state_token(&self) -> &$crate::StateToken {
+                &self.pending.state_token
+            }
+
+            super::accessors!();
+        }
+
+        impl<P: $crate::stage::MiniProgram> $crate::sealed::Sealed for $stage<P> {}
+
+        impl<P: $crate::stage::MiniProgram> $crate::stage::Stage for $stage<P> {
+            fn kind(&self) -> $crate::endpoints::StageKind {
+                $crate::endpoints::StageKind::$stage
+            }
+
+            fn state_token(&self) -> Option<&$crate::StateToken> {
+                Some(&self.pending.state_token)
+            }
+
+            fn context(&self, _: $crate::sealed::Inside) -> &$crate::context::Context {
+                &self.pending.context
+            }
+
+            fn into_context(self, _: $crate::sealed::Inside) -> $crate::context::Context {
+                self.pending.context
+            }
+        }
+
+        impl<P: $crate::stage::MiniProgram> std::fmt::Debug for $stage<P> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($stage))
+                    .field("state_token", &self.pending.state_token)
+                    .field("allowed_flows", &self.pending.flows)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(super) use pending_stage;
+
+/// The two ways to narrow a stage to a destination, where the tenant's allowed methods decide.
+macro_rules! verify_methods {
+    ($stage:ident) => {
+        impl<P: $crate::stage::MiniProgram> $stage<P> {
+            /// The methods by which the tenant lets a destination be verified.
+            #[must_use]
+            pub fn allowed_flows(&self) -> &$crate::AllowedFlows {
+                &self.pending.flows
+            }
+
+            /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`](crate::VerifyPhone), nothing is
+            /// sent.
+            ///
+            /// The number is sent exactly as given (the pages print `15201657312` and `+86-15201657312`).
+            ///
+            /// # Errors
+            /// [`NotAllowed`](crate::NotAllowed) with the stage if the tenant lists its methods and `VERIFY_PHONE` is not
+            /// among them.
+            pub fn phone(
+                self,
+                mobile: impl Into<String>,
+            ) -> Result<$crate::VerifyPhone<Self>, $crate::NotAllowed<Self>> {
+                super::pending::narrow(self, mobile.into(), Self::allowed_flows, $crate::VerifyMethod::Phone)
+            }
+
+            /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`](crate::VerifyEmail), nothing
+            /// is sent.
+            ///
+            /// # Errors
+            /// [`NotAllowed`](crate::NotAllowed) with the stage if the tenant lists its methods and `VERIFY_EMAIL` is not
+            /// among them.
+            pub fn email(
+                self,
+                address: impl Into<String>,
+            ) -> Result<$crate::VerifyEmail<Self>, $crate::NotAllowed<Self>> {
+                super::pending::narrow(self, address.into(), Self::allowed_flows, $crate::VerifyMethod::Email)
+            }
+        }
+    };
+}
+pub(super) use verify_methods;

@@ -1,0 +1,159 @@
+//! What can be put down, and how a client picks it up.
+
+use super::format::{SuspendedFields, Unreadable};
+use super::kind::SuspendedKind;
+use super::suspended::{ResumeError, ResumeReason, Suspended};
+use crate::client::Client;
+use crate::context::Context;
+use crate::sealed::{INSIDE, Inside, Sealed};
+use crate::stage::{AnyStage, MiniProgram, Outcome, Unauthenticated, Unresolved, WeChat};
+use crate::wire::endpoints::StageKind;
+
+/// What can be suspended and resumed: the stages that wait for a person, a finished login, and an [`Unresolved`] step of
+/// either.
+///
+/// Each of them also has `suspend` as a method of its own. This trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be suspended",
+    label = "this is nothing that waits between two requests",
+    note = "what waits for a person can be suspended: a pending stage, a stage in which a code is due, a finished login, and an `Unresolved` step of any of them"
+)]
+pub trait Resumable: Sealed + Sized {
+    /// Puts it down, to be picked up by [`Client::resume`](crate::Client::resume) in another request or another process.
+    ///
+    /// The value holds a live token, in the clear: seal it before it leaves the service.
+    #[must_use]
+    fn suspend(self) -> Suspended {
+        Suspended(self.fields(INSIDE).write())
+    }
+
+    /// Whether a value of this kind can be resumed as this.
+    #[doc(hidden)]
+    fn holds(kind: SuspendedKind, _: Inside) -> bool;
+
+    #[doc(hidden)]
+    fn fields(&self, _: Inside) -> SuspendedFields<'_>;
+
+    /// Puts it together. The kind fits: it was compared.
+    #[doc(hidden)]
+    fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable>;
+}
+
+/// Whatever was found in a value: a stage of a login through the mini program `P`, or a step from one whose outcome is
+/// unknown.
+///
+/// `client.resume::<Resumed>(suspended)` gives it, and so does [`Client::resume_any`](crate::Client::resume_any).
+#[derive(Debug)]
+#[must_use = "the login goes on only with what is in here"]
+pub enum Resumed<P: MiniProgram = WeChat> {
+    /// A stage.
+    Stage(AnyStage<P>),
+    /// A step from one of the stages may have been carried out, or not.
+    Unresolved(Unresolved<AnyStage<P>>),
+}
+
+impl<P: MiniProgram> Resumed<P> {
+    /// Which stage it is, or which stage the unresolved step was taken from.
+    #[must_use]
+    pub fn kind(&self) -> StageKind {
+        match self {
+            Self::Stage(stage) => stage.kind(),
+            Self::Unresolved(unresolved) => unresolved.kind(),
+        }
+    }
+
+    /// Puts it down again, whatever it is.
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
+        Resumable::suspend(self)
+    }
+
+    /// Begins again with the same client and device. What was reached is given up.
+    #[must_use]
+    pub fn start_over(self) -> Unauthenticated {
+        match self {
+            Self::Stage(stage) => stage.start_over(),
+            Self::Unresolved(unresolved) => unresolved.start_over(),
+        }
+    }
+}
+
+impl<P: MiniProgram> From<AnyStage<P>> for Resumed<P> {
+    fn from(stage: AnyStage<P>) -> Self {
+        Self::Stage(stage)
+    }
+}
+
+impl<P: MiniProgram> From<Outcome<P>> for Resumed<P> {
+    fn from(outcome: Outcome<P>) -> Self {
+        Self::Stage(outcome.into())
+    }
+}
+
+impl<P: MiniProgram> Outcome<P> {
+    /// Puts down whatever stage it is, to be picked up by [`Client::resume`](crate::Client::resume) in another request or
+    /// another process.
+    ///
+    /// The value holds a live token, in the clear: seal it before it leaves the service.
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
+        AnyStage::from(self).suspend()
+    }
+}
+
+impl Client {
+    /// Picks up a stage that was put down, as the stage that it has to be.
+    ///
+    /// ```
+    /// # use idaas_login::{Client, Device, PendingBind, Suspended, Unauthenticated};
+    /// # fn f(client: &Client, stage: PendingBind) -> Result<(), Box<dyn std::error::Error>> {
+    /// let suspended: Suspended = stage.suspend();
+    /// // In another request, perhaps on another machine:
+    /// let stage = client.resume::<PendingBind>(suspended)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A handler that takes more than one stage asks for [`AwaitingCode`](crate::AwaitingCode), [`AnyStage`] or [`Resumed`].
+    ///
+    /// # Errors
+    /// [`ResumeError`] with the value if it holds another stage, is of another tenant or application, of a newer version, or
+    /// no suspended stage.
+    pub fn resume<S: Resumable>(&self, suspended: Suspended) -> Result<S, ResumeError> {
+        match self.restore::<S>(&suspended) {
+            Ok(stage) => Ok(stage),
+            Err(reason) => Err(ResumeError { suspended, reason }),
+        }
+    }
+
+    /// Picks up whatever was put down, of a login through the mini program `P`: [`resume`](Self::resume) of a [`Resumed`].
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn resume_any<P: MiniProgram>(&self, suspended: Suspended) -> Result<Resumed<P>, ResumeError> {
+        self.resume(suspended)
+    }
+
+    fn restore<S: Resumable>(&self, suspended: &Suspended) -> Result<S, ResumeReason> {
+        let fields = SuspendedFields::read(&suspended.0)?;
+        if !S::holds(fields.kind, INSIDE) {
+            return Err(ResumeReason::OtherStage(fields.kind));
+        }
+        let (base_address, client_id, tenant_id) = self.identity();
+        let theirs = (fields.base_address.as_ref(), fields.client_id, fields.tenant_id);
+        if theirs != (base_address.as_bytes(), client_id, tenant_id) {
+            return Err(ResumeReason::OtherTenant);
+        }
+        let device = fields.device().ok_or(ResumeReason::Malformed)?;
+        Ok(S::restore(Context { client: self.clone(), device }, &fields, INSIDE)?)
+    }
+}
+
+impl From<Unreadable> for ResumeReason {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Newer(version) => Self::NewerVersion(version),
+            Unreadable::Malformed => Self::Malformed,
+        }
+    }
+}
