@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-use super::{Emulator, Reply};
+use super::emulated::Emulator;
+use super::tenant::Reply;
 use crate::client::ClientBuilder;
 
 /// The largest request that is read. Those of the API are far smaller.
@@ -33,8 +34,18 @@ pub struct EmulatorServer {
     connections: Arc<AtomicUsize>,
 }
 
+impl Emulator {
+    /// Puts the tenant behind HTTP on this machine, at a free port.
+    ///
+    /// # Errors
+    /// If no port can be opened or no thread be started.
+    pub fn start(&self) -> std::io::Result<EmulatorServer> {
+        EmulatorServer::start(self.clone())
+    }
+}
+
 impl EmulatorServer {
-    pub(super) fn start(emulator: Emulator) -> io::Result<Self> {
+    fn start(emulator: Emulator) -> io::Result<Self> {
         // Nothing here blocks on a runtime: the caller may be inside one.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;

@@ -1,0 +1,77 @@
+//! What goes wrong with a request, and what the tenant really did with it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::endpoints::SendType;
+
+/// Something that goes wrong with one request; see [`Emulator::fail_next`](super::Emulator::fail_next).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection is lost before the tenant carries anything out.
+    LoseRequest,
+    /// The tenant carries it out, and the connection is lost before the answer.
+    LoseAnswer,
+    /// The tenant carries it out, and answers late.
+    Late(Duration),
+    /// This answer, and nothing is carried out.
+    Answer {
+        /// The HTTP status.
+        http_status: StatusCode,
+        /// The body.
+        body: String,
+    },
+    /// The tenant carries it out, and answers with this.
+    AnswerAfter {
+        /// The HTTP status.
+        http_status: StatusCode,
+        /// The body.
+        body: String,
+    },
+}
+
+/// What the tenant really did with a request; see [`Emulator::ledger`](super::Emulator::ledger).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The path of the request.
+    pub path: String,
+    /// The HTTP status that the tenant answered; `None` if a fault took the answer or the request.
+    pub http_status: Option<StatusCode>,
+    /// The error code, if the tenant refused.
+    pub error_code: Option<String>,
+    /// What changed.
+    pub effects: Vec<Effect>,
+}
+
+/// A change that the tenant made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// An account was registered.
+    Registered {
+        /// The new account's user name.
+        user_name: String,
+    },
+    /// An identity was bound to an account.
+    Bound {
+        /// The account's user name.
+        user_name: String,
+        /// The identity, as the mini program's platform names it.
+        identity: String,
+    },
+    /// A session was given out.
+    Session {
+        /// The account's user name.
+        user_name: String,
+    },
+    /// A verification code was sent.
+    CodeSent {
+        /// Where to.
+        destination: String,
+        /// What for.
+        send_type: SendType,
+    },
+}

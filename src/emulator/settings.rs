@@ -1,0 +1,113 @@
+//! How the tenant is set up.
+
+use std::time::Duration;
+
+use crate::client::{Edition, WechatCodeField};
+
+/// How the tenant is set up; see [`Emulator::configure`](super::Emulator::configure).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[allow(clippy::struct_excessive_bools)] // They are independent switches.
+pub struct Settings {
+    /// The application's id, which every request must carry; the pages' example unless said.
+    pub client_id: String,
+    /// The edition; [`Edition::Ciam`] unless said.
+    pub edition: Edition,
+    /// The name of the field for the phone-number code of WeChat; `wechat_code` unless said.
+    pub wechat_code_field: WechatCodeField,
+    /// What an identity gets that no account has bound; [`Unbound::Bind`] unless said.
+    pub unbound: Unbound,
+    /// What `data` says of the allowed ways; both documented ways unless said.
+    pub data: DataForm,
+    /// Whether a second factor, or another stage after a bind, comes with a state token of its own (`true`), or goes on
+    /// with the one in hand; the pages are silent, `true` unless said.
+    pub new_state_token: bool,
+    /// Whether successes carry an `id_token`; `true` unless said.
+    pub id_token: bool,
+    /// How long an `id_token` lives; 5 minutes unless said, as the pages do.
+    pub id_token_lifetime: Duration,
+    /// Where in an `id_token` the user's data are; [`ClaimsLayout::Flat`] unless said.
+    pub claims_layout: ClaimsLayout,
+    /// Whether `id_token`s are signed by the key before the one in use, as soon as there is one; `false` unless said.
+    pub sign_with_previous_key: bool,
+    /// How many of the keys before the one in use are published with it; none unless said.
+    pub published_previous_keys: usize,
+    /// What is answered instead of the key set; `None` unless said.
+    pub broken_key_set: Option<String>,
+    /// Whether the session token is replaced when an `id_token` is renewed; `false` unless said.
+    pub refresh_sessions: bool,
+    /// Whether answers have the leading spaces that the pages print; `false` unless said.
+    pub printed_spaces: bool,
+    /// How long a state token lives; 10 minutes unless said.
+    pub state_token_lifetime: Duration,
+    /// How long a code lives, of a mini program or by SMS or e-mail; 5 minutes unless said.
+    pub code_lifetime: Duration,
+    /// How many pixels a captcha's solution may be off; 5 unless said.
+    pub captcha_tolerance: u32,
+    /// Whether the pass of a captcha is good for one code only; `false` unless said: the pages are silent.
+    pub single_use_pass: bool,
+    /// How many wrong passwords or codes in a row lock an account or a destination; 5 unless said.
+    pub max_attempts: u32,
+    /// How long a lock holds; 10 minutes unless said.
+    pub lock_time: Duration,
+    /// How long a session lives; 432000 seconds unless said.
+    pub session_lifetime: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            client_id: "nTo1eRIub60vPb54WeE6aojPwYwImtl4".to_owned(),
+            edition: Edition::default(),
+            wechat_code_field: WechatCodeField::default(),
+            unbound: Unbound::Bind,
+            data: DataForm::Listed(vec!["VERIFY_PHONE".to_owned(), "VERIFY_EMAIL".to_owned()]),
+            new_state_token: true,
+            id_token: true,
+            id_token_lifetime: Duration::from_secs(5 * 60),
+            claims_layout: ClaimsLayout::Flat,
+            sign_with_previous_key: false,
+            published_previous_keys: 0,
+            broken_key_set: None,
+            refresh_sessions: false,
+            printed_spaces: false,
+            state_token_lifetime: Duration::from_secs(10 * 60),
+            code_lifetime: Duration::from_secs(5 * 60),
+            captcha_tolerance: 5,
+            single_use_pass: false,
+            max_attempts: 5,
+            lock_time: Duration::from_secs(10 * 60),
+            session_lifetime: Duration::from_secs(432_000),
+        }
+    }
+}
+
+/// What an identity gets that no account has bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbound {
+    /// `SOCIAL_BIND`: an existing account must be bound.
+    Bind,
+    /// `USER_REGISTER`: an account is bound, or registered if there is none.
+    Register,
+}
+
+/// The forms of `data` that the pages print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataForm {
+    /// JSON text in a string, with these values in `socialBindOrRegisterFlow`.
+    Listed(Vec<String>),
+    /// `null`
+    Null,
+    /// No such field.
+    Absent,
+}
+
+/// The two layouts of an `id_token` that the pages show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimsLayout {
+    /// The user's data are claims of their own.
+    Flat,
+    /// They are JSON text in the claim `api`.
+    Api,
+}

@@ -1,0 +1,12 @@
+//! The tenant: a function from a request and what it knows to a response.
+
+mod captcha;
+mod login;
+mod proof;
+mod refusal;
+mod requests;
+mod session;
+mod state;
+
+pub(super) use self::requests::Reply;
+pub(super) use self::state::Tenant;

@@ -1,0 +1,147 @@
+//! What proves whose account it is: passwords, codes, authorised numbers. Wrong ones are counted.
+
+use std::time::Duration;
+
+use super::super::ledger::Effect;
+use super::super::user::User;
+use super::refusal::{Fields, Refused, refuse};
+use super::state::{Flow, Tenant, WaitsFor, bare};
+use crate::endpoints::{Endpoint, StageKind};
+
+impl Tenant {
+    pub(super) fn prove(&mut self, row: &Endpoint, flow: &Flow, fields: &Fields) -> Result<String, Refused> {
+        match (row.from, row.step) {
+            (StageKind::PendingBind, "username_password") => {
+                self.prove_password(fields.get("user_name"), fields.get("password"))
+            }
+            (StageKind::PendingBind | StageKind::PendingRegister, _) => {
+                let platform = flow.platform;
+                let code =
+                    row.fields.first().map_or("", |field| fields.get(field.name)).trim_ascii().to_owned();
+                let Some(mobile) = self.take_fresh(|tenant| tenant.phone_codes.remove(&(platform, code)))
+                else {
+                    return refuse("SDK.LOGIN.1001", "Error calling interface getPhoneNumber");
+                };
+                self.account(flow, "mobile", &mobile)
+            }
+            _ => {
+                let channel = row.fields.first().map_or("mobile", |field| field.name);
+                let destination = fields.get(channel);
+                self.prove_code(row, destination, fields.get("verify_code").trim_ascii())?;
+                self.account(flow, channel, destination)
+            }
+        }
+    }
+
+    pub(super) fn prove_password(&mut self, user_name: &str, password: &str) -> Result<String, Refused> {
+        let who = format!("user name {user_name}");
+        self.check_lock(&who)?;
+        let user = self.users.get(user_name);
+        let known = user.and_then(|user| user.password.as_ref()).is_some_and(|known| known == password);
+        self.count(&who, known)?;
+        if known {
+            Ok(user_name.to_owned())
+        } else {
+            // The same for a user who does not exist: it does not tell which names do.
+            refuse("SDK.COMMON.1013", "The corresponding user is not found")
+        }
+    }
+
+    pub(super) fn prove_code(
+        &mut self,
+        row: &Endpoint,
+        destination: &str,
+        code: &str,
+    ) -> Result<(), Refused> {
+        let destination = bare(destination);
+        let who = format!("destination {destination}");
+        self.check_lock(&who)?;
+        let Some(send_type) = row.send_type else {
+            return refuse("SDK.COMMON.1009", "Unknown authentication configuration");
+        };
+        let key = (destination.to_owned(), send_type);
+        let lifetime = self.settings.code_lifetime;
+        let right = self
+            .verify_codes
+            .get(&key)
+            .is_some_and(|sent| sent.value == code && !self.is_expired(sent, lifetime));
+        self.count(&who, right)?;
+        if right {
+            self.verify_codes.remove(&key);
+            Ok(())
+        } else {
+            refuse("IDAAS.SDK.CAPTCHA.0007", "Incorrect verification code")
+        }
+    }
+
+    pub(super) fn account(
+        &mut self,
+        flow: &Flow,
+        channel: &'static str,
+        destination: &str,
+    ) -> Result<String, Refused> {
+        let found = self
+            .contacts
+            .get(&(channel, bare(destination).to_owned()))
+            .and_then(|names| names.first())
+            .cloned();
+        match (found, &flow.waits_for) {
+            (Some(user_name), WaitsFor::SecondFactor { user_name: expected, .. })
+                if user_name != *expected =>
+            {
+                refuse("SDK.COMMON.1013", "The corresponding user is not found")
+            }
+            (Some(user_name), _) => Ok(user_name),
+            (None, WaitsFor::Register) => {
+                let user_name = format!("user-{}", self.random(8));
+                let user = User::new(&user_name);
+                self.add_user(if channel == "email" {
+                    user.email(destination)
+                } else {
+                    user.mobile(destination)
+                });
+                self.effect(Effect::Registered { user_name: user_name.clone() });
+                Ok(user_name)
+            }
+            (None, _) => refuse("SDK.COMMON.1013", "The corresponding user is not found"),
+        }
+    }
+
+    pub(super) fn check_lock(&mut self, who: &str) -> Result<(), Refused> {
+        let Some(locked_at) = self.attempts.get(who).and_then(|attempts| attempts.locked_at) else {
+            return Ok(());
+        };
+        let passed = self.now().duration_since(locked_at).unwrap_or_default();
+        match self.settings.lock_time.checked_sub(passed) {
+            Some(left) if !left.is_zero() => locked(left),
+            _ => {
+                self.attempts.remove(who);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn count(&mut self, who: &str, right: bool) -> Result<(), Refused> {
+        if right {
+            self.attempts.remove(who);
+            return Ok(());
+        }
+        let now = self.now();
+        let (max, lock_time) = (self.settings.max_attempts, self.settings.lock_time);
+        let attempts = self.attempts.entry(who.to_owned()).or_default();
+        attempts.failed += 1;
+        if attempts.failed < max {
+            return Ok(());
+        }
+        attempts.locked_at = Some(now);
+        locked(lock_time)
+    }
+}
+
+fn locked<T>(left: Duration) -> Result<T, Refused> {
+    let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+    refuse(
+        "SDK.LOGIN.1003",
+        format!("user locked, too many attempts; unlocks in {minutes} minutes {seconds} seconds"),
+    )
+}

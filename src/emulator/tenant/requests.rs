@@ -1,0 +1,211 @@
+//! A request and its response: which row it is of, whether its headers will do, and who carries it out.
+
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::super::ledger::{Entry, Fault};
+use super::refusal::{Answer, Fields, Refused, refuse};
+use super::state::Tenant;
+use crate::client::{Edition, WechatCodeField};
+use crate::endpoints::{self, Credential, Endpoint, FieldKind, StageKind};
+use crate::transport::{Request, Response};
+use crate::wire::endpoints::WECHAT_CODE;
+use crate::wire::headers::{
+    X_AGENT, X_CLIENT_ID, X_DEVICE_FINGERPRINT, X_OPERATING_SYS_VERSION, X_TENANT_ID,
+};
+
+/// What becomes of a request.
+pub(in crate::emulator) enum Reply {
+    Answer(Response),
+    /// The answer, after a while.
+    Late(Duration, Response),
+    /// The connection is lost.
+    Lost,
+}
+
+impl Tenant {
+    pub(in crate::emulator) fn reply(&mut self, request: &Request) -> Reply {
+        self.evict_expired();
+        let path = request.uri().path().to_owned();
+        let fault = self.faults.get_mut(&path).and_then(std::collections::VecDeque::pop_front);
+        self.ledger.push(Entry { path, http_status: None, error_code: None, effects: Vec::new() });
+        match fault {
+            Some(Fault::LoseRequest) => Reply::Lost,
+            Some(Fault::Answer { http_status, body }) => self.answered(text(http_status, body)),
+            Some(Fault::LoseAnswer) => {
+                self.carry_out(request);
+                Reply::Lost
+            }
+            Some(Fault::AnswerAfter { http_status, body }) => {
+                self.carry_out(request);
+                self.answered(text(http_status, body))
+            }
+            Some(Fault::Late(time)) => {
+                let response = self.carry_out(request);
+                match self.answered(response) {
+                    Reply::Answer(response) => Reply::Late(time, response),
+                    other => other,
+                }
+            }
+            None => {
+                let response = self.carry_out(request);
+                self.answered(response)
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, response: Response) -> Reply {
+        if let Some(entry) = self.ledger.last_mut() {
+            entry.http_status = Some(response.status());
+        }
+        Reply::Answer(response)
+    }
+
+    pub(super) fn carry_out(&mut self, request: &Request) -> Response {
+        if request.uri().path() == endpoints::KEYS_PATH && request.method() == Method::GET {
+            return self.key_set();
+        }
+        self.issuer = issuer(request);
+        let rows: Vec<_> =
+            endpoints::ALL.iter().copied().filter(|row| row.path == request.uri().path()).collect();
+        let Some(first) = rows.first() else {
+            return not_the_api(StatusCode::NOT_FOUND, request);
+        };
+        if Method::from(first.verb) != request.method() {
+            return not_the_api(StatusCode::METHOD_NOT_ALLOWED, request);
+        }
+        match self.route(&rows, request) {
+            // A code that was sent is answered with nothing.
+            Ok(Value::Null) => text(StatusCode::OK, String::new()),
+            Ok(value) => text(StatusCode::OK, value.to_string()),
+            Err(Refused(http_status, code, message)) => {
+                if let Some(entry) = self.ledger.last_mut() {
+                    entry.error_code = Some(code.to_owned());
+                }
+                text(http_status, json!({ "error_code": code, "error_msg": message }).to_string())
+            }
+        }
+    }
+
+    pub(super) fn route(&mut self, rows: &[&'static Endpoint], request: &Request) -> Answer {
+        self.check_headers(request.headers())?;
+        let fields = match serde_json::from_slice(request.body()) {
+            Ok(Value::Object(fields)) => fields,
+            _ if rows.iter().all(|row| row.fields.is_empty()) => Map::new(),
+            _ => return refuse("SDK.COMMON.1002", "The body parameter format is incorrect"),
+        };
+        let mut fields = Fields(fields);
+        if self.settings.wechat_code_field == WechatCodeField::WchatCode {
+            // This tenant knows the field by its other name, and by that alone.
+            fields.0.remove(WECHAT_CODE.name);
+            if let Some(code) = fields.0.remove("wchat_code") {
+                fields.0.insert(WECHAT_CODE.name.to_owned(), code);
+            }
+        }
+        let missing =
+            |row: &Endpoint| row.fields.iter().find(|field| fields.get(field.name).trim_ascii().is_empty());
+        let complete: Vec<_> = rows.iter().copied().filter(|row| missing(row).is_none()).collect();
+        if complete.is_empty() {
+            // The row that is meant is the one of which most is there; speak of the first field that it lacks.
+            let name = rows
+                .iter()
+                .max_by_key(|row| {
+                    row.fields.iter().filter(|field| !fields.get(field.name).is_empty()).count()
+                })
+                .and_then(|row| missing(row))
+                .map_or("body", |field| field.name);
+            return refuse("SDK.COMMON.1001", format!("Parameter {name} cannot be left blank"));
+        }
+        let meant = |row: &&Endpoint| {
+            row.fields.iter().all(|field| {
+                field.kind != FieldKind::SendType
+                    || row.send_type.is_some_and(|send_type| send_type.as_str() == fields.get(field.name))
+            })
+        };
+        match complete.into_iter().find(meant) {
+            Some(row) => self.call(row, request.headers(), &fields),
+            None => refuse("SDK.COMMON.1002", "The type parameter format is incorrect"),
+        }
+    }
+
+    pub(super) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let given = |name: &HeaderName| headers.get(name).is_some_and(|value| !value.is_empty());
+        if !given(&X_CLIENT_ID) {
+            return refuse("SDK.COMMON.1001", "Parameter X-client-id cannot be left blank.");
+        }
+        if headers.get(X_CLIENT_ID).is_none_or(|value| value.as_bytes() != self.settings.client_id.as_bytes())
+        {
+            return refuse("SDK.COMMON.1012", "X-client-id incorrect, no such application");
+        }
+        if let Edition::OneAccessIsv { tenant_id } = &self.settings.edition
+            && headers.get(X_TENANT_ID).is_none_or(|value| value.as_bytes() != tenant_id.as_bytes())
+        {
+            return refuse("SDK.COMMON.1001", "Parameter X-tenant-id cannot be left blank.");
+        }
+        if ![X_OPERATING_SYS_VERSION, X_DEVICE_FINGERPRINT, X_AGENT].iter().all(given) {
+            return match self.settings.edition {
+                Edition::Ciam => refuse("IDAAS.SDK.PARAM.0001", "Device information is incomplete"),
+                _ => refuse("SDK.COMMON.1003", "Device information is incomplete"),
+            };
+        }
+        let media_type = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
+        let media_type = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
+        if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+            return refuse("SDK.COMMON.1002", "The content-type parameter format is incorrect");
+        }
+        Ok(())
+    }
+
+    pub(super) fn call(&mut self, row: &'static Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
+        match (row.from, row.credential) {
+            (StageKind::Client, _) => self.captcha(),
+            (StageKind::Captcha, _) => self.solve(fields),
+            (_, Credential::SessionToken) => self.renew(headers),
+            (StageKind::Unauthenticated, _) => self.login(row, headers, fields),
+            (_, Credential::None) => self.send_code(row, fields),
+            (StageKind::MfaRequired, Credential::StateToken) => {
+                let (_, flow) = self.flow(row, headers)?;
+                self.mobile_by_token(&flow)
+            }
+            (_, Credential::StateToken) => {
+                let (state_token, flow) = self.flow(row, headers)?;
+                Self::check_allowed(row, &flow)?;
+                let user_name = self.prove(row, &flow, fields)?;
+                // Consumed: single use.
+                self.flows.remove(&state_token);
+                Ok(self.settle(row, &state_token, flow, user_name))
+            }
+        }
+    }
+}
+
+/// The tenant as the caller addressed it, as the issuer of its tokens: in process by the URI, over HTTP by the header.
+fn issuer(request: &Request) -> String {
+    let origin = match (request.uri().scheme_str(), request.uri().authority(), request.headers().get(HOST)) {
+        (Some(scheme), Some(authority), _) => format!("{scheme}://{authority}"),
+        (_, _, host) => {
+            format!("http://{}", host.and_then(|host| host.to_str().ok()).unwrap_or_default())
+        }
+    };
+    origin + endpoints::ISSUER_PATH
+}
+
+pub(super) fn text(http_status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(body.into_bytes());
+    *response.status_mut() = http_status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What the framework in front of the API answers: an error without the API's error code.
+fn not_the_api(http_status: StatusCode, request: &Request) -> Response {
+    let body = json!({
+        "status": http_status.as_u16(),
+        "error": http_status.canonical_reason(),
+        "path": request.uri().path(),
+    });
+    text(http_status, body.to_string())
+}
