@@ -1,5 +1,5 @@
 //! The asynchronous example, as a service that is dropped, kept waiting, cut off and refused.
-#![cfg(all(feature = "verify", feature = "seal", feature = "emulator"))]
+#![cfg(all(feature = "verify", feature = "seal"))]
 
 #[path = "../examples/async_backend.rs"]
 #[allow(dead_code, unreachable_pub)]

@@ -1,140 +1,39 @@
 //! Secrets stay secret: a run of everything with a marker in every input, and no marker in any `Debug`, `Display`, error
 //! chain or panic message.
 //!
-//! What is logged of the same run is for tests/log.rs, which has a process of its own.
+//! What is logged of the same run is for another test, `log`, which has a process of its own.
 #![cfg(all(feature = "ureq", feature = "verify", feature = "seal"))]
 
-#[path = "support/everything.rs"]
-mod everything;
-#[path = "support/marks.rs"]
-mod marks;
-#[path = "support/server.rs"]
-mod server;
-mod support;
-
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use idaas_login::Request;
-use marks::{MARKS, Search};
+use support::markers::{self, MARKS, Search};
+use support::printed_types::{NOT_PRINTED, PRINTED, PRINTED_WITH_TEXT};
 
 #[test]
 fn nothing_that_is_printed_of_a_run_of_everything_has_a_secret_in_it() {
-    let printed = everything::run();
+    let printed = support::full_run::run();
     printed.assert_clean();
     assert_every_public_type_was_printed(&printed.debugged(), &printed.displayed());
 }
 
-/// What no test can print, or what prints what it is told on purpose.
-const NOT_PRINTED: &[(&str, &str)] = &[
-    ("WeChat", "has no value"),
-    ("Alipay", "has no value"),
-    ("SealError", "is made only when the system gives no randomness, and holds nothing"),
-    ("Settings", "of the emulator: no secret is in it"),
-    ("Unbound", "of the emulator: names alone"),
-    ("DataForm", "of the emulator: what a test wants to be answered"),
-    ("ClaimsLayout", "of the emulator: names alone"),
-    ("TokenKind", "of the emulator: names alone"),
-    ("User", "of the emulator: prints the user name that a test gave, see below"),
-    ("Fault", "of the emulator: what a test wants to be answered"),
-    ("Entry", "of the emulator: tells a test what was done, to whom"),
-    ("Effect", "of the emulator: tells a test what was done, to whom"),
-];
-
-/// A public type that is not part of the run fails this by its name.
+/// Whether what the lists say of each type is so.
 fn assert_every_public_type_was_printed(debugged: &BTreeSet<String>, displayed: &BTreeSet<String>) {
-    let source = source();
-    let public = public_types(&source);
-    assert!(public.len() > 70, "the list is read from the source: {public:?}");
-    let excused: BTreeSet<String> = NOT_PRINTED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let missing: Vec<_> =
-        public.iter().filter(|name| !debugged.contains(*name) && !excused.contains(*name)).collect();
-    assert!(missing.is_empty(), "public, and not printed by tests/support/everything.rs: {missing:?}");
-    let with_text = types_with_text(&source);
-    assert!(with_text.len() > 20, "the list is read from the source: {with_text:?}");
-    let missing: Vec<_> = with_text
-        .intersection(&public)
-        .filter(|name| !displayed.contains(*name) && !excused.contains(*name))
-        .collect();
-    assert!(missing.is_empty(), "public with Display, and not printed by it: {missing:?}");
-    let gone: Vec<_> =
-        excused.iter().filter(|name| !public.contains(*name) || debugged.contains(*name)).collect();
-    assert!(gone.is_empty(), "no such public type, or printed after all: {gone:?}");
-}
-
-/// The library's source, all files.
-fn source() -> String {
-    fn read(path: &Path, text: &mut String) {
-        let mut entries: Vec<PathBuf> =
-            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-        entries.sort();
-        for entry in entries {
-            if entry.is_dir() {
-                read(&entry, text);
-            } else if entry.extension().is_some_and(|extension| extension == "rs") {
-                text.push_str(&fs::read_to_string(&entry).unwrap());
-            }
-        }
-    }
-    let mut text = String::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
-    text
-}
-
-/// What the crate root exports, and what the public modules have, but for traits and aliases.
-fn public_types(source: &str) -> BTreeSet<String> {
-    let root = include_str!("../src/lib.rs");
-    let exported =
-        root.split("pub use self::").skip(1).flat_map(|rest| words(rest.split(';').next().unwrap()));
-    let modules = [
-        include_str!("../src/wire/endpoints.rs"),
-        include_str!("../src/emulator/mod.rs"),
-        include_str!("../src/emulator/server.rs"),
-    ];
-    let defined = modules.iter().flat_map(|module| defined(module, &["pub struct ", "pub enum "]));
-    let others: BTreeSet<String> = defined_in(source, &["pub trait ", "pub type "]);
-    let is_type = |name: &String| name.starts_with(char::is_uppercase) && !others.contains(name);
-    exported.map(str::to_owned).chain(defined).filter(is_type).collect()
-}
-
-/// The types that have a text: by an implementation of `Display`, or by thiserror.
-fn types_with_text(source: &str) -> BTreeSet<String> {
-    let mut types: BTreeSet<String> = source
-        .split("fmt::Display for ")
-        .skip(1)
-        .map(|rest| words(rest).next().unwrap().to_owned())
-        .collect();
-    for derived in source.split("thiserror::Error)]").skip(1) {
-        let of = defined(derived, &["pub struct ", "pub enum "]).into_iter().next();
-        // The first definition behind the derive, whichever of the two it is.
-        let of = of.expect("thiserror is derived for a type");
-        types.insert(of);
-    }
-    types
-}
-
-fn defined_in(source: &str, kinds: &[&str]) -> BTreeSet<String> {
-    defined(source, kinds).into_iter().collect()
-}
-
-/// The names that are defined, in the order of the lines.
-fn defined(source: &str, kinds: &[&str]) -> Vec<String> {
-    let lines = source.lines().map(str::trim_start);
-    let rest = lines.filter_map(|line| kinds.iter().find_map(|kind| line.strip_prefix(kind)));
-    rest.filter_map(|rest| words(rest).next().map(str::to_owned)).collect()
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+    let missing: Vec<_> = PRINTED.iter().filter(|name| !debugged.contains(**name)).collect();
+    assert!(missing.is_empty(), "not printed by the run: {missing:?}");
+    let missing: Vec<_> = PRINTED_WITH_TEXT.iter().filter(|name| !displayed.contains(**name)).collect();
+    assert!(missing.is_empty(), "not printed as text by the run: {missing:?}");
+    let printed: Vec<_> = NOT_PRINTED.iter().filter(|(name, _)| debugged.contains(*name)).collect();
+    assert!(printed.is_empty(), "printed after all: {printed:?}");
 }
 
 /// What the documentation of `Transport` says of a request that is printed whole: its body stands there as a list of
 /// numbers, and nothing else that is secret.
 #[test]
 fn a_request_that_is_printed_whole_shows_its_body_as_numbers_and_no_header() {
-    let printed = everything::empty();
-    let messages = everything::panicking(&printed, |request: Request| panic!("cannot send {request:?}"));
+    let printed = support::full_run::empty();
+    let messages =
+        support::full_run::panicking(&printed, |request: Request| panic!("cannot send {request:?}"));
     let search = Search::new();
     let found: BTreeSet<_> = messages.iter().flat_map(|message| search.found_in(message)).collect();
     let forms: BTreeSet<_> = found.iter().map(|found| found.form).collect();
@@ -153,7 +52,7 @@ fn a_request_that_is_printed_whole_shows_its_body_as_numbers_and_no_header() {
 fn a_planted_marker_is_found_in_every_form() {
     let search = Search::new();
     for (mark, text) in MARKS {
-        for (form, written) in marks::forms(text) {
+        for (form, written) in markers::forms(text) {
             let found = search.found_in(&format!("before {written} behind"));
             assert!(found.iter().any(|found| found.mark == *mark), "{mark} as {form}: {written}");
         }

@@ -4,22 +4,14 @@
 //! The logger is that of the whole process, so this test has a process of its own.
 #![cfg(all(feature = "ureq", feature = "verify", feature = "seal"))]
 
-#[path = "support/everything.rs"]
-mod everything;
-#[path = "support/marks.rs"]
-mod marks;
-#[path = "support/server.rs"]
-mod server;
-mod support;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::{Error, Outcome, Recovery, Sent};
-use marks::Search;
 use support::device;
+use support::markers::Search;
 
 /// Writes everything at the level TRACE, but for the targets that are filtered to DEBUG.
 struct Recorder {
@@ -79,7 +71,7 @@ fn nothing_secret_is_logged_and_nothing_is_sent_while_it_would_be() {
     log::set_max_level(log::LevelFilter::Trace);
 
     // Everything that this crate does, and no secret in the log.
-    everything::run().assert_clean();
+    support::full_run::run().assert_clean();
     let logged = std::mem::take(&mut *RECORDER.text.lock().unwrap());
     let search = Search::new();
     let mut by_a_header = BTreeSet::new();

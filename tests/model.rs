@@ -6,8 +6,6 @@
 //! `cargo test --test model` takes the same walks each time; `WALKS=100000 cargo test --release --test model` takes as many
 //! as it says, `SEED` others. With `-- --nocapture` it tells how often it came where.
 
-mod support;
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -589,7 +587,7 @@ struct Taken {
     fault: Option<Fault>,
 }
 
-enum Came {
+enum StepResult {
     /// The stage, and the token that came with it.
     To(StageKind, String),
     Retry(Error),
@@ -597,7 +595,7 @@ enum Came {
     StartOver(Error),
 }
 
-impl Came {
+impl StepResult {
     fn to<S: Stage>(stage: &S, token: &StateToken) -> Self {
         Self::To(stage.kind(), token.expose().to_owned())
     }
@@ -1068,20 +1066,24 @@ impl<'a> World<'a> {
         let (result, sent, fault) = self.line.with(taken.fault, || step.send());
         let (came, held) = match result.map(outcome) {
             Ok(Outcome::Authenticated(user)) => (
-                Came::To(StageKind::Authenticated, user.session_token().expose().to_owned()),
+                StepResult::To(StageKind::Authenticated, user.session_token().expose().to_owned()),
                 Held::Done(user),
             ),
-            Ok(Outcome::PendingBind(stage)) => (Came::to(&stage, stage.state_token()), Held::Bind(stage)),
-            Ok(Outcome::PendingRegister(stage)) => {
-                (Came::to(&stage, stage.state_token()), Held::Register(stage))
+            Ok(Outcome::PendingBind(stage)) => {
+                (StepResult::to(&stage, stage.state_token()), Held::Bind(stage))
             }
-            Ok(Outcome::MfaRequired(stage)) => (Came::to(&stage, stage.state_token()), Held::Mfa(stage)),
+            Ok(Outcome::PendingRegister(stage)) => {
+                (StepResult::to(&stage, stage.state_token()), Held::Register(stage))
+            }
+            Ok(Outcome::MfaRequired(stage)) => {
+                (StepResult::to(&stage, stage.state_token()), Held::Mfa(stage))
+            }
             Err(failed) => {
                 assert_eq!((failed.endpoint().from, failed.endpoint().step), (from, taken.step));
                 match failed.into_parts() {
-                    (error, Recovery::Retry(stage)) => (Came::Retry(error), stage.held()),
-                    (_, Recovery::Unresolved(unresolved)) => (Came::Unresolved, S::unknown(unresolved)),
-                    (error, Recovery::StartOver(login)) => (Came::StartOver(error), Held::Start(login)),
+                    (error, Recovery::Retry(stage)) => (StepResult::Retry(error), stage.held()),
+                    (_, Recovery::Unresolved(unresolved)) => (StepResult::Unresolved, S::unknown(unresolved)),
+                    (error, Recovery::StartOver(login)) => (StepResult::StartOver(error), Held::Start(login)),
                 }
             }
         };
@@ -1104,14 +1106,14 @@ impl<'a> World<'a> {
         facts: &mut Facts,
         taken: &Taken,
         stood: bool,
-        came: &Came,
+        came: &StepResult,
         sent: usize,
         entries: &[Entry],
     ) {
         let fault = taken.fault;
         let effects: Vec<_> = entries.iter().flat_map(|entry| entry.effects.clone()).collect();
         if matches!(taken.claim, Claim::Invalid) {
-            assert!(matches!(came, Came::Retry(Error::InvalidInput(_))), "{}", came.name());
+            assert!(matches!(came, StepResult::Retry(Error::InvalidInput(_))), "{}", came.name());
             assert_eq!((sent, entries.len()), (0, 0), "nothing is sent");
             return;
         }
@@ -1135,7 +1137,7 @@ impl<'a> World<'a> {
             assert_eq!(came.name(), fault.recovery(), "{fault:?}");
         }
         match came {
-            Came::To(to, given) => {
+            StepResult::To(to, given) => {
                 assert!(fault.is_none());
                 let due = due.as_ref().expect("only right input leads on");
                 assert_eq!(effects, due.effects, "the effects of the step");
@@ -1152,7 +1154,7 @@ impl<'a> World<'a> {
                 }
                 assert!(self.stands(*to, facts), "the stage in hand is what the tenant says");
             }
-            Came::Retry(error) => {
+            StepResult::Retry(error) => {
                 assert!(effects.is_empty(), "nothing was carried out");
                 assert_eq!(self.stands(kind, facts), stood, "the token is what it was");
                 if fault.is_none() {
@@ -1163,16 +1165,16 @@ impl<'a> World<'a> {
                     assert!(wrong || class == ErrorClass::Locked, "right input was refused: {error}");
                 }
             }
-            Came::Unresolved => {
+            StepResult::Unresolved => {
                 assert!(fault.is_some(), "the tenant's own answers are clear");
                 facts.certain = false;
             }
-            Came::StartOver(Error::AccessDenied) => {
+            StepResult::StartOver(Error::AccessDenied) => {
                 assert!(denied, "nobody denied {:?}", facts.user);
                 let pending = facts.token.take().and_then(|token| self.tenant.pending(&token));
                 assert_eq!(pending, None, "the flow is dead");
             }
-            Came::StartOver(error) => {
+            StepResult::StartOver(error) => {
                 assert_eq!(error.class(), Some(ErrorClass::DeadToken), "{error}");
                 assert!(!stood && !self.stands(kind, facts), "the flow is dead");
                 assert!(effects.is_empty());
@@ -1180,7 +1182,7 @@ impl<'a> World<'a> {
             }
         }
         if fault.is_none() && stood && matches!(taken.claim, Claim::Right(_)) {
-            let locked = matches!(came, Came::Retry(_));
+            let locked = matches!(came, StepResult::Retry(_));
             let as_due =
                 if denied { "StartOver".to_owned() } else { format!("{:?}", due.as_ref().unwrap().kind) };
             assert!(locked || came.name() == as_due, "right input leads on: {}", came.name());
@@ -1233,7 +1235,7 @@ impl<'a> World<'a> {
     }
 
     /// Takes note of what the tenant did.
-    fn book(&mut self, facts: &Facts, taken: &Taken, came: &Came, due: &Due) {
+    fn book(&mut self, facts: &Facts, taken: &Taken, came: &StepResult, due: &Due) {
         for effect in &due.effects {
             match effect {
                 Effect::Registered { user_name } => {
@@ -1249,7 +1251,7 @@ impl<'a> World<'a> {
         }
         if due.kind == StageKind::MfaRequired {
             let newest = match came {
-                Came::To(_, given) => Some(given),
+                StepResult::To(_, given) => Some(given),
                 _ if self.new_state_token => None,
                 _ => facts.token.as_ref(),
             };

@@ -1,15 +1,16 @@
 //! The probe, against tenants of which it is known what they do: it has to find that, and nothing else. And against tenants
 //! that are not its own: without permission it changes nothing there.
 
+#[macro_use]
+extern crate support;
+
 #[allow(dead_code)]
 #[path = "../examples/probe/tool/mod.rs"]
 mod probe;
-mod support;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead, Cursor, Read};
-use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -771,7 +772,7 @@ fn nothing_secret_gets_into_the_report() {
 
 #[test]
 fn the_document_names_every_check_flag_and_variable() {
-    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/probe.md")).unwrap();
+    let document = fs::read_to_string(support::root().join("docs/probe.md")).unwrap();
     for check in CHECKS {
         assert!(document.contains(&format!("`{}`", check.id)), "docs/probe.md lacks {}", check.id);
     }

@@ -1,6 +1,5 @@
 //! Secrets stay secret: canaries go in everywhere, and come out in no `Debug`, `Display`, error chain or panic message.
 
-mod support;
 
 use std::error::Error as StdError;
 use std::fmt::{Debug, Write as _};

@@ -8,8 +8,6 @@
 //! the client's alone. The two talk over a pipe about what a mini program and a phone would tell.
 #![cfg(feature = "ureq")]
 
-mod support;
-
 use std::alloc::System;
 use std::collections::HashMap;
 use std::env;

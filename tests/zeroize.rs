@@ -4,11 +4,6 @@
 //! what a move or a hash leaves there is out of reach of safe code, and of this test.
 #![cfg(all(feature = "verify", feature = "seal"))]
 
-#[cfg(feature = "ureq")]
-#[path = "support/server.rs"]
-mod server;
-mod support;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -492,7 +487,7 @@ const NOW: u64 = 1_646_876_579;
 const ISSUER: &str = "https://acme.example.com/api/v1/oauth2";
 
 fn signing_key() -> ring::rsa::KeyPair {
-    ring::rsa::KeyPair::from_pkcs8(include_bytes!("../src/emulator/keys/1.pk8")).unwrap()
+    ring::rsa::KeyPair::from_pkcs8(support::keys::ONE).unwrap()
 }
 
 /// A token whose payload and signature have the unit in them; the signature is right only if `signed`.
@@ -562,8 +557,8 @@ mod over_http {
     use idaas_login::{Call, Error, Sent, Transport, UreqTransport};
     use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-    use super::server::Authority;
     use super::*;
+    use support::server::Authority;
 
     const ANSWERS: &[(&str, &str)] = &[
         ("200 OK", MARKED.social_bind),

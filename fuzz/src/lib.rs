@@ -1,6 +1,6 @@
 //! What has to hold for any input, as functions from bytes: one for each fuzz target.
 //!
-//! The files in `fuzz_targets/` hand them to libFuzzer. `tests/fuzz.rs` of the crate includes this file, too, and replays the
+//! The files in `fuzz_targets/` hand them to libFuzzer. `tests/api/fuzz_targets.rs` of the crate includes this file, too, and replays the
 //! seeds and `regressions/` without libFuzzer. So nothing in here depends on it, and modules name each other by `super`.
 
 mod answers;

@@ -1,0 +1,27 @@
+//! The crate through its public interface, over transports that are closures: what needs no process of its own.
+
+#[macro_use]
+extern crate support;
+
+mod answers;
+mod codes;
+mod documents;
+mod emulator;
+mod errors;
+mod failure;
+#[cfg(all(feature = "seal", feature = "verify"))]
+mod fuzz_targets;
+#[cfg(feature = "verify")]
+mod identity;
+#[cfg(feature = "verify")]
+mod key_cache;
+#[cfg(feature = "verify")]
+mod key_set;
+mod manual;
+mod printed_forms;
+mod recovery;
+mod requests;
+mod suspend;
+mod trace;
+mod types;
+mod weight;

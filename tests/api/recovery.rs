@@ -1,0 +1,321 @@
+//! What the caller holds after a failure: every row of the recovery table, for every step of the endpoint table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use idaas_login::endpoints::{self, Endpoint, StageKind};
+use idaas_login::{Edition, Error, Outcome, Recovery, Request, Response, Sent, TransportError};
+use support::{Answers, SOCIAL_BIND, SUCCESS, StepResult, client, device, pending_bind, response, script};
+
+/// What happens to the request, and the recovery that the design says.
+type Row = (&'static str, fn() -> Result<Response, TransportError>, &'static str);
+
+const ROWS: &[Row] = &[
+    ("not sent, proved", || Err(TransportError::not_sent("refused")), "Retry"),
+    (
+        "refused, code not dead-token",
+        || {
+            Ok(response(
+                400,
+                r#"{"error_code":"IDAAS.SDK.CAPTCHA.0007","error_msg":"Incorrect verification code"}"#,
+            ))
+        },
+        "Retry",
+    ),
+    (
+        "refused with HTTP 200",
+        || Ok(response(200, r#"{"error_code":"SDK.COMMON.1013","error_msg":"not found"}"#)),
+        "Retry",
+    ),
+    (
+        "refused, dead token",
+        || {
+            Ok(response(
+                400,
+                r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":"state_token parameter error"}"#,
+            ))
+        },
+        "StartOver",
+    ),
+    (
+        "refused, dead token by message",
+        || Ok(response(400, r#"{"error_code":"SDK.COMMON.1005","error_msg":"The state_token has expired"}"#)),
+        "StartOver",
+    ),
+    ("status ACCESS_DENIED", || Ok(response(200, r#"{"status":"ACCESS_DENIED"}"#)), "StartOver"),
+    ("3xx", || Ok(response(302, "")), "Retry"),
+    ("4xx without error body", || Ok(response(404, "<html>")), "Retry"),
+    ("5xx without error body", || Ok(response(502, "<html>")), "Unresolved"),
+    (
+        "5xx with server-busy code",
+        || {
+            Ok(response(
+                500,
+                r#"{"error_code":"SDK.COMMON.1008","error_msg":"The system is busy. Try again later"}"#,
+            ))
+        },
+        "Unresolved",
+    ),
+    ("2xx that cannot be read", || Ok(response(200, r#"{"status":"SUC"#)), "Unresolved"),
+    ("unknown status", || Ok(response(200, r#"{"status":"PASSWORD_EXPIRED"}"#)), "Unresolved"),
+    ("SUCCESS without session token", || Ok(response(200, r#"{"status":"SUCCESS"}"#)), "Unresolved"),
+    ("connection lost, may have been sent", || Err(TransportError::maybe_sent("reset")), "Unresolved"),
+];
+
+#[test]
+fn every_row_holds_for_every_step() {
+    let steps: Vec<_> = support::flow_rows().collect();
+    let mut table = String::new();
+    for (what, answer, expected) in ROWS {
+        for step in &steps {
+            let sent = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&sent);
+            let answers: Answers = Arc::new(move |_| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                answer()
+            });
+            let came = support::run_row(step, Edition::Ciam, answers);
+            let name = support::name(step);
+            assert_eq!(came.recovery(), *expected, "{what}: {name}: {came:?}");
+            assert_eq!(sent.load(Ordering::SeqCst), 1, "{what}: {name}: a request is sent once");
+            if let support::StepResult::Retry(_, stage) | support::StepResult::Unresolved(_, stage) = came {
+                assert_eq!(stage, step.from, "{what}: {name}: the stage that comes back");
+            }
+        }
+        writeln!(table, "{what:38} {expected:10} ({} steps)", steps.len()).unwrap();
+    }
+    println!("{table}");
+    snapshot!("recovery", "table", table);
+}
+
+#[test]
+fn every_step_can_lead_to_every_stage_that_its_row_names() {
+    for step in support::flow_rows() {
+        let mut reached = Vec::new();
+        // A renewal has an answer of its own, without status.
+        let renewed = r#"{"session_token":"s2","expire":604800,"id_token":"i2"}"#;
+        let bodies: &[_] = if step.from == StageKind::Authenticated {
+            &[renewed]
+        } else {
+            &[SUCCESS, SOCIAL_BIND, support::USER_REGISTER, support::MFA_AUTH]
+        };
+        for body in bodies.iter().copied() {
+            match support::run_row(step, Edition::Ciam, Arc::new(move |_| Ok(response(200, body)))) {
+                support::StepResult::To(stage) => reached.push(stage),
+                came => panic!("{}: {came:?}", support::name(step)),
+            }
+        }
+        assert_eq!(reached, step.leads_to, "{}", support::name(step));
+    }
+}
+
+/// A refused password hands the stage back, with the same state token; the second try goes on with it.
+#[test]
+fn a_wrong_password_costs_nothing_but_the_try() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let slot = Arc::clone(&seen);
+    let answers = script(vec![
+        Ok(response(200, SOCIAL_BIND)),
+        Ok(response(400, r#"{"error_code":"SDK.COMMON.1013","error_msg":"x"}"#)),
+        Ok(response(200, SUCCESS)),
+    ]);
+    let client = client(move |request: Request| {
+        slot.lock().unwrap().push(request.headers().get("x-state-token").cloned());
+        answers(request)
+    });
+    let failed = pending_bind(&client).username_password("zhangshan", "wrong").send().unwrap_err();
+    let Recovery::Retry(stage) = failed.into_recovery() else { panic!("the stage must come back") };
+    let outcome = stage.username_password("zhangshan", "right").send().unwrap();
+    assert!(matches!(outcome, Outcome::Authenticated(_)));
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], None);
+    assert_eq!(seen[1].as_ref().unwrap(), support::STATE_TOKEN);
+    assert_eq!(seen[1], seen[2]);
+}
+
+#[test]
+fn from_unresolved_both_ways_lead_on() {
+    let client = client(script(vec![
+        Ok(response(200, SOCIAL_BIND)),
+        Err(TransportError::maybe_sent("reset")),
+        Ok(response(200, SUCCESS)),
+        Ok(response(200, SOCIAL_BIND)),
+        Err(TransportError::maybe_sent("reset")),
+        Ok(response(200, SUCCESS)),
+    ]));
+    let lost = || {
+        let failed = pending_bind(&client).wechat_mobile("6213").send().unwrap_err();
+        let Error::Transport(error) = failed.error() else { panic!("{failed}") };
+        assert_eq!(error.sent(), Sent::Maybe);
+        let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
+        unresolved
+    };
+    assert!(matches!(
+        lost().start_over().wechat_mini_program("fresh").send().unwrap(),
+        Outcome::Authenticated(_)
+    ));
+    assert!(matches!(lost().retry_anyway().wechat_mobile("6213").send().unwrap(), Outcome::Authenticated(_)));
+}
+
+/// After a dead state token the login begins again: same client, same device, no state token.
+#[test]
+fn starting_over_keeps_the_device_and_drops_the_token() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let slot = Arc::clone(&seen);
+    let answers = script(vec![
+        Ok(response(200, SOCIAL_BIND)),
+        Ok(response(
+            400,
+            r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":"state_token parameter error"}"#,
+        )),
+        Ok(response(200, SUCCESS)),
+    ]);
+    let client = client(move |request: Request| {
+        slot.lock().unwrap().push(request.headers().clone());
+        answers(request)
+    });
+    let failed = pending_bind(&client).username_password("u", "p").send().unwrap_err();
+    let Recovery::StartOver(login) = failed.into_recovery() else { panic!("the state token is dead") };
+    let _ = login.wechat_mini_program("fresh").send().unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], seen[2]);
+    assert!(!seen[2].contains_key("x-state-token"));
+}
+
+/// A transport that panics takes nothing along: whatever it holds, the step may have been carried out.
+#[test]
+fn a_transport_that_panics_loses_nothing() {
+    for row in idaas_login::endpoints::ALL.iter().copied() {
+        let came = support::run_row(row, Edition::Ciam, Arc::new(|_| panic!("a transport that panics")));
+        let name = support::name(row);
+        let expected = if row.moves_the_flow() { "Unresolved" } else { "error" };
+        assert_eq!(came.recovery(), expected, "{name}: {came:?}");
+        let Some(Error::Transport(error)) = came.error() else { panic!("{name}: {came:?}") };
+        assert_eq!(error.sent(), Sent::Maybe, "{name}");
+        assert_eq!(error.to_string(), "no answer: the transport panicked (request may have been sent)");
+        if let support::StepResult::Unresolved(_, stage) = came {
+            assert_eq!(stage, row.from, "{name}: the stage that comes back");
+        }
+    }
+}
+
+/// `send` is `into_request`, the transport and `receive`: driving them by hand gives the same.
+#[test]
+fn a_step_can_be_driven_by_hand() {
+    let client = client(|_: Request| -> Result<Response, TransportError> { unreachable!("driven by hand") });
+    let (request, in_flight) = client.login(device()).wechat_mini_program("091z").into_request().unwrap();
+    assert_eq!(request.body(), br#"{"code":"091z"}"#);
+    let Ok(Outcome::PendingBind(stage)) = in_flight.receive(Ok(response(200, SOCIAL_BIND))) else {
+        panic!("the answer leads to a bind")
+    };
+    // Giving up on an answer: the login can start over.
+    let (_, in_flight) = stage.wechat_mobile("6213").into_request().unwrap();
+    let failed = in_flight.receive(Err(TransportError::maybe_sent("given up"))).unwrap_err();
+    let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
+    let (request, in_flight) = unresolved.start_over().wechat_mini_program("092z").into_request().unwrap();
+    assert_eq!(request.uri().path(), "/api/v2/sdk/login/wechat-miniprogram");
+    let failed = in_flight.receive(Err(TransportError::not_sent("offline"))).unwrap_err();
+    assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
+}
+
+/// A state token that no header can carry is found before anything is sent, and the stage comes back.
+#[test]
+fn a_state_token_with_a_control_character_is_not_sent() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    let client = client(move |_: Request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Ok(response(200, r#"{"status":"SOCIAL_BIND","state_token":"a\r\nX-Injected: 1"}"#))
+    });
+    let failed = pending_bind(&client).username_password("u", "p").send().unwrap_err();
+    assert_eq!(
+        failed.to_string(),
+        "username_password failed: invalid input: state_token contains a character that a header cannot carry; nothing was sent; \
+         the stage is handed back"
+    );
+    assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
+    assert_eq!(sent.load(Ordering::SeqCst), 1, "the login alone");
+}
+
+#[test]
+fn question_mark_works_for_callers_that_do_not_care() {
+    fn log_in(client: &idaas_login::Client) -> Result<Outcome, Error> {
+        Ok(client.login(device()).wechat_mini_program("091z").send()?)
+    }
+    fn boxed(client: &idaas_login::Client) -> Result<Outcome, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(client.login(device()).wechat_mini_program("091z").send()?)
+    }
+    let client = client(|_: Request| Err(TransportError::not_sent("offline")));
+    assert_eq!(log_in(&client).unwrap_err().to_string(), "before connecting: offline (request not sent)");
+    let error = boxed(&client).unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "offline");
+    assert_eq!(
+        error.to_string(),
+        "wechat_mini_program failed: before connecting: offline (request not sent); the stage is handed back"
+    );
+}
+
+/// Whose answers look alike: the steps that move the flow, and the side calls by what they give.
+fn kind(row: &Endpoint) -> &'static str {
+    match (row.from, row.step) {
+        (StageKind::Authenticated, _) => "renewal",
+        (StageKind::Client, _) => "captcha",
+        (StageKind::Captcha, _) => "solution",
+        (StageKind::MfaRequired, "registered_mobile") => "mobile",
+        (_, "send_code") => "code",
+        _ => "step",
+    }
+}
+
+/// Which kinds take which other kinds' answers for their own: the statuses are the same for every step, and nothing in such an
+/// answer says what it answers.
+const INDISTINGUISHABLE: &[(&str, &str)] = &[("step", "step")];
+
+/// Something between confuses answers: unless they are the same anyway, it is noticed, and nobody knows what became of
+/// the step.
+#[test]
+fn an_answer_to_something_else_is_no_answer() {
+    let mut table = BTreeMap::new();
+    for row in endpoints::ALL {
+        for other in endpoints::ALL {
+            let (own, theirs) = (kind(row), kind(other));
+            let answers: &[&str] = if theirs == "step" {
+                &[SUCCESS, SOCIAL_BIND, support::USER_REGISTER, support::MFA_AUTH]
+            } else {
+                &[support::good_answer(other)]
+            };
+            for &answer in answers {
+                let came = support::run_row(row, Edition::Ciam, Arc::new(move |_| Ok(response(200, answer))));
+                let pair = format!("{}, with the answer to {}", support::name(row), support::name(other));
+                let expected = if own == theirs || INDISTINGUISHABLE.contains(&(own, theirs)) {
+                    "-"
+                } else if row.moves_the_flow() {
+                    "Unresolved"
+                } else {
+                    "error"
+                };
+                assert_eq!(came.recovery(), expected, "{pair}: {came:?}");
+                let said = match (&came, came.error()) {
+                    (_, None) => "taken for its own".to_owned(),
+                    (StepResult::Unresolved(_, stage), _) if *stage != row.from => {
+                        panic!("{pair}: {stage:?} came back")
+                    }
+                    (_, Some(Error::Unexpected(answer))) => answer.reason().to_string(),
+                    (_, Some(error)) => panic!("{pair}: {error:?}"),
+                };
+                table
+                    .entry((own, theirs))
+                    .or_insert_with(BTreeSet::new)
+                    .insert(format!("{expected:10} {said}"));
+            }
+        }
+    }
+    let mut text = String::new();
+    for ((own, theirs), said) in table {
+        let said: Vec<_> = said.into_iter().collect();
+        writeln!(text, "{own:8} answered as {theirs:8} {}", said.join(" | ")).unwrap();
+    }
+    snapshot!("recovery", "answers_of_others", text);
+}

@@ -1,0 +1,653 @@
+//! A stage put down and picked up: equal, typed, by the same tenant only; and sealed, in its own context only.
+
+use std::fs;
+use std::time::Duration;
+
+use idaas_login::endpoints::{Platform, StageKind};
+use idaas_login::{
+    Alipay, AnyStage, Authenticated, Client, Device, Edition, MfaRequired, MiniProgram, Outcome, PendingBind,
+    PendingRegister, Recovery, Request, Resumable, ResumeReason, Resumed, Suspended, Unresolved, VerifyEmail,
+    VerifyPhone, WeChat,
+};
+use proptest::prelude::*;
+use support::{
+    CLIENT_ID, EMAIL, MFA_AUTH, MOBILE, SOCIAL_BIND, SUCCESS, USER_REGISTER, always, client, device, response,
+};
+
+fn wechat(body: &str) -> (Client, Outcome) {
+    let client = client(always(200, body));
+    let outcome = support::log_in(&client);
+    (client, outcome)
+}
+
+fn alipay(body: &str) -> (Client, Outcome<Alipay>) {
+    let client = client(always(200, body));
+    let outcome = client.login(device()).alipay_mini_program("091z").send().unwrap();
+    (client, outcome)
+}
+
+/// Suspends, resumes, and suspends again: what comes out is what went in.
+fn round<S: Resumable>(client: &Client, suspended: &Suspended, again: fn(S) -> Suspended) -> S {
+    let stage: S = client.resume(suspended.clone()).unwrap();
+    assert_eq!(again(stage), *suspended);
+    // Through its bytes, and through serde.
+    assert_eq!(Suspended::from_bytes(suspended.to_bytes()), *suspended);
+    let json = serde_json::to_string(suspended).unwrap();
+    assert_eq!(serde_json::from_str::<Suspended>(&json).unwrap(), *suspended);
+    client.resume(suspended.clone()).unwrap()
+}
+
+/// Every kind of value, with its name.
+fn every_kind() -> Vec<(String, Suspended)> {
+    let mut all = Vec::new();
+    macro_rules! add {
+        ($name:expr, $stage:expr) => {
+            all.push(($name.to_owned(), $stage.suspend()))
+        };
+    }
+    macro_rules! platform {
+        ($log_in:ident, $prefix:literal) => {
+            let bind = || match $log_in(SOCIAL_BIND).1 {
+                Outcome::PendingBind(stage) => stage,
+                other => panic!("{other:?}"),
+            };
+            let register = || match $log_in(USER_REGISTER).1 {
+                Outcome::PendingRegister(stage) => stage,
+                other => panic!("{other:?}"),
+            };
+            let mfa = || match $log_in(MFA_AUTH).1 {
+                Outcome::MfaRequired(stage) => stage,
+                other => panic!("{other:?}"),
+            };
+            add!(concat!($prefix, "_pending_bind"), bind());
+            add!(concat!($prefix, "_pending_register"), register());
+            add!(concat!($prefix, "_mfa_required"), mfa());
+            add!(concat!($prefix, "_bind_by_phone"), bind().phone(MOBILE).unwrap());
+            add!(concat!($prefix, "_bind_by_email"), bind().email(EMAIL).unwrap());
+            add!(concat!($prefix, "_register_by_phone"), register().phone(MOBILE).unwrap());
+            add!(concat!($prefix, "_register_by_email"), register().email(EMAIL).unwrap());
+            add!(concat!($prefix, "_second_factor_by_phone"), mfa().phone(MOBILE));
+            add!(concat!($prefix, "_second_factor_by_email"), mfa().email(EMAIL));
+        };
+    }
+    platform!(wechat, "wechat");
+    platform!(alipay, "alipay");
+    let Outcome::Authenticated(user) = wechat(SUCCESS).1 else { panic!("SUCCESS") };
+    add!("authenticated", user);
+    add!("unresolved_pending_bind", unresolved());
+    all
+}
+
+fn unresolved() -> Unresolved<PendingBind> {
+    let client = client(support::script(vec![
+        Ok(response(200, SOCIAL_BIND)),
+        Err(idaas_login::TransportError::maybe_sent("reset")),
+    ]));
+    let failed = support::pending_bind(&client).username_password("u", "p").send().unwrap_err();
+    match failed.into_recovery() {
+        Recovery::Unresolved(unresolved) => unresolved,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_stage_resumes_equal() {
+    let (client, outcome) = wechat(SOCIAL_BIND);
+    let Outcome::PendingBind(stage) = outcome else { panic!("SOCIAL_BIND") };
+    let suspended = stage.suspend();
+    let again = round(&client, &suspended, PendingBind::<WeChat>::suspend);
+    assert_eq!(again.state_token().expose(), support::STATE_TOKEN);
+    assert_eq!(again.allowed_flows().listed().unwrap().len(), 2);
+    // The request that it sends is the one that it would have sent.
+    let text = |stage: PendingBind| {
+        let (request, _in_flight) = stage.wechat_mobile("6213").into_request().unwrap();
+        support::text(&request)
+    };
+    let Outcome::PendingBind(never_suspended) = wechat(SOCIAL_BIND).1 else { panic!("SOCIAL_BIND") };
+    assert_eq!(text(again), text(never_suspended));
+
+    let (client, outcome) = wechat(MFA_AUTH);
+    let Outcome::MfaRequired(stage) = outcome else { panic!("MFA_AUTH") };
+    let suspended = stage.phone("+86-152").suspend();
+    let again = round(&client, &suspended, VerifyPhone::<MfaRequired>::suspend);
+    assert_eq!(again.destination(), "+86-152");
+
+    let body = r#"{"status":"SUCCESS","session_token":"s","expire":432000,"id_token":"i"}"#;
+    let (client, outcome) = wechat(body);
+    let Outcome::Authenticated(user) = outcome else { panic!("SUCCESS") };
+    let again = round(&client, &user.suspend(), Authenticated::suspend);
+    assert_eq!(again.session_token().expose(), "s");
+    assert_eq!(again.id_token().unwrap().expose(), "i");
+    assert_eq!(again.expires_in(), Some(Duration::from_secs(432_000)));
+
+    let again = round(&client, &unresolved().suspend(), Unresolved::<PendingBind>::suspend);
+    let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChat>(unresolved().suspend()) else {
+        panic!("any")
+    };
+    let AnyStage::PendingBind(stage) = any.retry_anyway() else { panic!("of a bind") };
+    assert_eq!(stage.state_token().expose(), support::STATE_TOKEN);
+    let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChat>(unresolved().suspend()) else {
+        panic!("any")
+    };
+    assert_eq!(format!("{:?}", any.start_over()), "Unauthenticated { .. }");
+    assert_eq!(again.retry_anyway().state_token().expose(), support::STATE_TOKEN);
+}
+
+/// As what it is, and as nothing else; otherwise the value comes back with the name of what it holds.
+#[test]
+fn a_value_resumes_as_its_own_stage_only() {
+    let client = client(always(200, ""));
+    let mut tried = 0;
+    for (name, suspended) in every_kind() {
+        macro_rules! as_each {
+            ($($expected:literal: $stage:ty),+ $(,)?) => {$(
+                let resumed = client.resume::<$stage>(suspended.clone());
+                assert_eq!(resumed.is_ok(), name == $expected, "{name} as {}", $expected);
+                if let Err(error) = resumed {
+                    let ResumeReason::OtherStage(found) = error.reason().clone() else { panic!("{error}") };
+                    assert_eq!(found.unresolved, name.starts_with("unresolved"), "{name}");
+                    assert_eq!(error.into_suspended(), suspended, "{name}: the value comes back");
+                }
+                tried += 1;
+            )+};
+        }
+        as_each!(
+            "wechat_pending_bind": PendingBind,
+            "wechat_pending_register": PendingRegister,
+            "wechat_mfa_required": MfaRequired,
+            "wechat_bind_by_phone": VerifyPhone<PendingBind>,
+            "wechat_bind_by_email": VerifyEmail<PendingBind>,
+            "wechat_register_by_phone": VerifyPhone<PendingRegister>,
+            "wechat_register_by_email": VerifyEmail<PendingRegister>,
+            "wechat_second_factor_by_phone": VerifyPhone<MfaRequired>,
+            "wechat_second_factor_by_email": VerifyEmail<MfaRequired>,
+            "alipay_pending_bind": PendingBind<Alipay>,
+            "alipay_pending_register": PendingRegister<Alipay>,
+            "alipay_mfa_required": MfaRequired<Alipay>,
+            "alipay_bind_by_phone": VerifyPhone<PendingBind<Alipay>>,
+            "alipay_bind_by_email": VerifyEmail<PendingBind<Alipay>>,
+            "alipay_register_by_phone": VerifyPhone<PendingRegister<Alipay>>,
+            "alipay_register_by_email": VerifyEmail<PendingRegister<Alipay>>,
+            "alipay_second_factor_by_phone": VerifyPhone<MfaRequired<Alipay>>,
+            "alipay_second_factor_by_email": VerifyEmail<MfaRequired<Alipay>>,
+            "authenticated": Authenticated,
+            "unresolved_pending_bind": Unresolved<PendingBind>,
+        );
+    }
+    assert_eq!(tried, 20 * 20);
+}
+
+#[test]
+fn any_stage_is_found_and_named() {
+    let client = client(always(200, ""));
+    let mut names = Vec::new();
+    for (name, suspended) in every_kind() {
+        let variant = |text: String| text.split('(').next().unwrap().to_owned();
+        let wechat =
+            client.resume_any::<WeChat>(suspended.clone()).map(|resumed| variant(format!("{resumed:?}")));
+        let alipay = client.resume_any::<Alipay>(suspended).map(|resumed| variant(format!("{resumed:?}")));
+        match (wechat, alipay) {
+            (Ok(found), Ok(both)) => names.push(format!("{name}: {found}, {both}")),
+            (Ok(found), Err(error)) | (Err(error), Ok(found)) => {
+                names.push(format!("{name}: {found}, else {error}"));
+            }
+            (Err(error), Err(_)) => names.push(format!("{name}: {error}")),
+        }
+    }
+    snapshot!("suspend", "resume_any", names.join("\n"));
+}
+
+#[test]
+fn another_tenant_or_application_is_refused() {
+    let (_, outcome) = wechat(SOCIAL_BIND);
+    let Outcome::PendingBind(stage) = outcome else { panic!("SOCIAL_BIND") };
+    let suspended = stage.suspend();
+    for (address, client_id) in [
+        ("https://other.example.com", CLIENT_ID),
+        ("https://acme.example.com:8443", CLIENT_ID),
+        ("https://acme.example.com", "another"),
+    ] {
+        let client = Client::builder(address, client_id).build_with(always(200, "")).unwrap();
+        let error = client.resume::<PendingBind>(suspended.clone()).unwrap_err();
+        assert_eq!(*error.reason(), ResumeReason::OtherTenant, "{address} {client_id}");
+    }
+    // The edition may change: it is the client's, not the stage's. So may the spelling of the address.
+    let eiam = Client::builder("https://ACME.example.com:443/", CLIENT_ID).edition(Edition::Eiam);
+    assert!(eiam.build_with(always(200, "")).unwrap().resume::<PendingBind>(suspended).is_ok());
+}
+
+/// Where tenants share a domain and the application's id, the tenant id alone tells them apart.
+#[test]
+fn tenants_on_one_domain_are_told_apart() {
+    let client = |tenant_id: Option<&str>| {
+        let edition = tenant_id.map_or(Edition::OneAccess, |tenant_id| Edition::OneAccessIsv {
+            tenant_id: tenant_id.to_owned(),
+        });
+        let builder = Client::builder("https://common.example.com", CLIENT_ID).edition(edition);
+        builder.build_with(always(200, SOCIAL_BIND)).unwrap()
+    };
+    let tenants = [None, Some("a"), Some("b")];
+    for of in tenants {
+        let Outcome::PendingBind(stage) = support::log_in(&client(of)) else { panic!("SOCIAL_BIND") };
+        let suspended = stage.suspend();
+        // Behind all that other stages have: tag, length, value; then the end.
+        if let Some(id) = of {
+            let field = [13, 0, 0, 0, 1, id.as_bytes()[0], 0];
+            assert!(suspended.to_bytes().ends_with(&field), "{:?}", suspended.to_bytes());
+        }
+        for at in tenants {
+            match client(at).resume::<PendingBind>(suspended.clone()) {
+                Ok(stage) => {
+                    assert_eq!(of, at);
+                    assert_eq!(stage.suspend().to_bytes(), suspended.to_bytes());
+                }
+                Err(error) => {
+                    assert_ne!(of, at);
+                    assert_eq!(*error.reason(), ResumeReason::OtherTenant);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_newer_version_and_nonsense_are_told_apart() {
+    let client = client(always(200, ""));
+    let good = every_kind().remove(0).1;
+    let reason = |bytes: &[u8]| {
+        client.resume::<PendingBind>(Suspended::from_bytes(bytes)).unwrap_err().reason().clone()
+    };
+    for version in 2..=255 {
+        let mut bytes = good.to_bytes().to_vec();
+        bytes[1] = version;
+        assert_eq!(reason(&bytes), ResumeReason::NewerVersion(version));
+    }
+    for end in 0..good.to_bytes().len() {
+        assert_eq!(reason(&good.to_bytes()[..end]), ResumeReason::Malformed, "cut at {end}");
+    }
+    // Without its mark it is no suspended stage of any version.
+    for mark in 0..=255 {
+        let mut bytes = good.to_bytes().to_vec();
+        if mark != bytes[0] {
+            bytes[0] = mark;
+            assert_eq!(reason(&bytes), ResumeReason::Malformed);
+        }
+    }
+    let longer = [good.to_bytes(), &[0]].concat();
+    assert_eq!(reason(&longer), ResumeReason::Malformed);
+    for text in ["", "{}", "not Base64!", "AAAA="] {
+        let json = serde_json::to_string(text).unwrap();
+        match serde_json::from_str::<Suspended>(&json) {
+            Ok(value) => assert_eq!(
+                client.resume::<PendingBind>(value).unwrap_err().reason(),
+                &ResumeReason::Malformed
+            ),
+            Err(error) => assert!(!error.to_string().contains(text) || text.is_empty(), "{error}"),
+        }
+    }
+}
+
+/// It would be lost when the stage is suspended again.
+#[test]
+fn a_field_that_the_stage_does_not_have_makes_a_value_malformed() {
+    let (client, outcome) = wechat(SOCIAL_BIND);
+    let Outcome::PendingBind(stage) = outcome else { panic!("SOCIAL_BIND") };
+    let good = stage.suspend().to_bytes().to_vec();
+    let fields = good.strip_suffix(&[0]).unwrap();
+    // A destination, a lifetime, an identity token.
+    for (tag, length) in [(10, 1), (11, 8), (12, 1)] {
+        let longer = [fields, &[tag, 0, 0, 0, length], &[b'1'; 8][..length.into()], &[0]].concat();
+        let failed = client.resume::<PendingBind>(Suspended::from_bytes(&longer)).unwrap_err();
+        assert_eq!(failed.reason(), &ResumeReason::Malformed, "field {tag}");
+    }
+}
+
+/// Values of every version that was ever released keep resuming. `UPDATE_CORPUS=1` adds those of this version.
+#[test]
+fn values_of_older_versions_resume() {
+    let folder = support::root().join("tests/corpus/suspended-v1");
+    let current = every_kind();
+    if std::env::var_os("UPDATE_CORPUS").is_some() {
+        fs::create_dir_all(&folder).unwrap();
+        for (name, suspended) in &current {
+            fs::write(folder.join(format!("{name}.json")), serde_json::to_string(suspended).unwrap() + "\n")
+                .unwrap();
+        }
+    }
+    let client = client(always(200, ""));
+    let mut read = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let suspended: Suspended = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        // Not only does it resume: it is the very stage, with all that it held.
+        let (_, expected) = current.iter().find(|(current, _)| *current == name).unwrap();
+        let variant = |text: String| text.split('(').next().unwrap().to_owned();
+        let found = if name.starts_with("alipay") {
+            variant(format!("{:?}", client.resume_any::<Alipay>(suspended.clone()).unwrap()))
+        } else {
+            variant(format!("{:?}", client.resume_any::<WeChat>(suspended.clone()).unwrap()))
+        };
+        let snake: String = found
+            .chars()
+            .flat_map(|letter| {
+                letter.is_uppercase().then_some('_').into_iter().chain([letter.to_ascii_lowercase()])
+            })
+            .collect();
+        let of_name =
+            name.trim_start_matches("alipay").trim_start_matches("wechat").trim_end_matches("_pending_bind");
+        assert!(snake.contains(of_name.trim_start_matches('_')), "{name}: {found}");
+        // Version 1 is the current one, so what was written then is what is written now.
+        assert_eq!(suspended, *expected, "{name}");
+        // Put down again, whichever it is, it is the same value.
+        let again = if name.starts_with("alipay") {
+            client.resume_any::<Alipay>(suspended.clone()).unwrap().suspend()
+        } else {
+            client.resume_any::<WeChat>(suspended.clone()).unwrap().suspend()
+        };
+        assert_eq!(again, suspended, "{name}");
+        read += 1;
+    }
+    assert_eq!(read, current.len(), "each kind has a value in the corpus");
+}
+
+#[test]
+fn nothing_of_it_is_printed() {
+    for (name, suspended) in every_kind() {
+        let client = client(always(200, ""));
+        let error = client.resume::<Unresolved<VerifyEmail<MfaRequired>>>(suspended.clone()).unwrap_err();
+        let printed = format!("{suspended:?} {error:?} {error}");
+        for secret in [support::STATE_TOKEN, support::SESSION_TOKEN, MOBILE, EMAIL, "156aysdna213sc50"] {
+            assert!(!printed.contains(secret), "{name}: {printed}");
+        }
+    }
+}
+
+/// A login that goes on in other processes: each request has a client of its own, and only bytes go between.
+#[test]
+fn a_login_outlives_its_process() {
+    use idaas_login::emulator::{Emulator, User};
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("zhangsan").email(EMAIL).mobile("15201657312").second_factor());
+    let process = || tenant.client().unwrap();
+    let bytes = |suspended: Suspended| suspended.to_bytes().to_vec();
+
+    let login = process().login(device()).wechat_mini_program(tenant.wechat_login_code("o")).send().unwrap();
+    let Outcome::PendingBind(stage) = login else { panic!("{login:?}") };
+    let put_down = bytes(stage.suspend());
+    let Resumed::Stage(AnyStage::PendingBind(stage)) =
+        process().resume_any::<WeChat>(Suspended::from_bytes(&put_down)).unwrap()
+    else {
+        panic!("it was put down as a bind")
+    };
+    let put_down = bytes(stage.email(EMAIL).unwrap().suspend());
+    let code = tenant.issue_code(EMAIL, idaas_login::endpoints::SendType::BindEmailEms);
+    let stage = process().resume::<VerifyEmail<PendingBind>>(Suspended::from_bytes(&put_down)).unwrap();
+    let outcome = stage.submit(&code).send().unwrap();
+    let Outcome::MfaRequired(stage) = outcome else { panic!("{outcome:?}") };
+    // Presented again, the old value is of no use: its state token is used up, and the tenant says so.
+    let replayed = process().resume::<VerifyEmail<PendingBind>>(Suspended::from_bytes(&put_down)).unwrap();
+    let failed = replayed.submit(&code).send().unwrap_err();
+    assert!(matches!(failed.into_recovery(), Recovery::StartOver(_)));
+
+    let put_down = bytes(stage.phone("15201657312").suspend());
+    let code = tenant.issue_code("15201657312", idaas_login::endpoints::SendType::MfaAuthSms);
+    let stage = process().resume::<VerifyPhone<MfaRequired>>(Suspended::from_bytes(&put_down)).unwrap();
+    let outcome = stage.submit(code).send().unwrap();
+    let Outcome::Authenticated(user) = outcome else { panic!("{outcome:?}") };
+    let put_down = bytes(user.suspend());
+    let user = process().resume::<Authenticated>(Suspended::from_bytes(&put_down)).unwrap();
+    let user = user.renew_id_token().send().unwrap();
+    assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangsan"));
+}
+
+#[cfg(feature = "seal")]
+mod sealed {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::UNIX_EPOCH;
+
+    use idaas_login::{SealKey, Sealer, UnsealReason};
+
+    use super::*;
+
+    fn key(id: u32, byte: u8) -> SealKey {
+        SealKey::new(id, &[byte; 32]).unwrap()
+    }
+
+    fn sealer() -> Sealer {
+        Sealer::new(key(1, 7), Duration::from_secs(600))
+    }
+
+    fn reason(sealer: &Sealer, handle: &str, context: &[u8]) -> UnsealReason {
+        let error = sealer.open(handle, context).unwrap_err();
+        // One text for whoever sent it.
+        assert_eq!(error.to_string(), "the handle is not valid");
+        error.reason().clone()
+    }
+
+    #[test]
+    fn a_handle_opens_in_its_own_context() {
+        for (name, suspended) in every_kind() {
+            let handle = sealer().seal(&suspended, b"cookie-1").unwrap();
+            assert_eq!(sealer().open(&handle, b"cookie-1").unwrap(), suspended, "{name}");
+            assert_eq!(reason(&sealer(), &handle, b"cookie-2"), UnsealReason::OtherContext);
+            assert_eq!(reason(&sealer(), &handle, b""), UnsealReason::OtherContext);
+            assert!(handle.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+            // The same again is another text.
+            assert_ne!(handle, sealer().seal(&suspended, b"cookie-1").unwrap());
+        }
+    }
+
+    /// A usual flow: a JWT of 300 characters as the state token, WeChat's user agent, both ways allowed.
+    #[test]
+    fn a_usual_handle_is_under_a_kibibyte() {
+        let token = "e".repeat(300);
+        let body = SOCIAL_BIND.replace(support::STATE_TOKEN, &token);
+        let client = client(always(200, &body));
+        let agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 16_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.38(0x1800262c) NetType/WIFI Language/zh_CN";
+        let device = Device::new("iOS 16.5", "156aysdna213sc50", agent).unwrap().with_ip([203, 0, 113, 77]);
+        let outcome = client.login(device).wechat_mini_program("091z").send().unwrap();
+        let Outcome::PendingBind(stage) = outcome else { panic!("{outcome:?}") };
+        let handle = sealer().seal(&stage.phone(MOBILE).unwrap().suspend(), b"cookie").unwrap();
+        println!("a handle of {} characters", handle.len());
+        assert!(handle.len() < 1024, "{}", handle.len());
+    }
+
+    #[test]
+    fn keys_rotate() {
+        let suspended = every_kind().remove(0).1;
+        let handle = sealer().seal(&suspended, b"c").unwrap();
+        let next = Sealer::new(key(2, 8), Duration::from_secs(600));
+        assert_eq!(reason(&next, &handle, b"c"), UnsealReason::UnknownKey(1));
+        let both = next.also_open(key(1, 7));
+        assert_eq!(both.open(&handle, b"c").unwrap(), suspended);
+        let newer = both.seal(&suspended, b"c").unwrap();
+        assert_eq!(reason(&sealer(), &newer, b"c"), UnsealReason::UnknownKey(2));
+        assert_eq!(sealer().also_open(key(2, 8)).open(&newer, b"c").unwrap(), suspended);
+        // The id alone is not the key.
+        let impostor = Sealer::new(key(1, 9), Duration::from_secs(600));
+        assert_eq!(reason(&impostor, &handle, b"c"), UnsealReason::Tampered);
+        assert!(SealKey::new(1, &[7; 31]).is_err());
+    }
+
+    #[test]
+    fn handles_expire() {
+        let seconds = Arc::new(AtomicU64::new(1_000_000));
+        let now = Arc::clone(&seconds);
+        let sealer = sealer().clock(move || UNIX_EPOCH + Duration::from_secs(now.load(Ordering::SeqCst)));
+        let suspended = every_kind().remove(0).1;
+        let handle = sealer.seal(&suspended, b"c").unwrap();
+        seconds.fetch_add(599, Ordering::SeqCst);
+        assert!(sealer.open(&handle, b"c").is_ok());
+        seconds.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(reason(&sealer, &handle, b"c"), UnsealReason::Expired);
+        // A clock that cannot tell the time opens nothing; less than a second is one.
+        let before_time = super::sealed::sealer().clock(|| UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!(reason(&before_time, &handle, b"c"), UnsealReason::Expired);
+        let short =
+            Sealer::new(key(1, 7), Duration::from_millis(1)).clock(|| UNIX_EPOCH + Duration::from_secs(5));
+        assert!(short.open(&short.seal(&suspended, b"").unwrap(), b"").is_ok());
+        // Beyond the end of time nothing overflows.
+        let for_ever = Sealer::new(key(1, 7), Duration::MAX);
+        assert!(for_ever.open(&for_ever.seal(&suspended, b"").unwrap(), b"").is_ok());
+    }
+
+    /// Nothing of one handle's header fits another's content: neither its context nor its expiry.
+    #[test]
+    fn handles_cannot_be_spliced() {
+        use base64::Engine;
+        use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+        let suspended = every_kind().remove(0).1;
+        let bytes = |sealer: &Sealer, context: &[u8]| {
+            BASE64_URL_SAFE_NO_PAD.decode(sealer.seal(&suspended, context).unwrap()).unwrap()
+        };
+        let longer = Sealer::new(key(1, 7), Duration::from_secs(60_000));
+        let (mine, theirs) = (bytes(&longer, b"mallory"), bytes(&sealer(), b"alice"));
+        // Version and key id, expiry, context.
+        for (from, to) in [(5, 13), (13, 29), (5, 29)] {
+            let mut spliced = theirs.clone();
+            spliced[from..to].copy_from_slice(&mine[from..to]);
+            let spliced = BASE64_URL_SAFE_NO_PAD.encode(spliced);
+            for context in [&b"mallory"[..], b"alice"] {
+                assert_eq!(reason(&sealer(), &spliced, context), UnsealReason::Tampered, "{from}..{to}");
+            }
+        }
+        // An id that is there already is not taken by a second key.
+        let doubled = sealer().also_open(key(1, 9));
+        let handle = sealer().seal(&suspended, b"c").unwrap();
+        assert_eq!(doubled.open(&handle, b"c").unwrap(), suspended);
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_character_is_refused() {
+        let suspended = every_kind().remove(0).1;
+        let handle = sealer().seal(&suspended, b"c").unwrap();
+        for end in 0..handle.len() {
+            let reason = reason(&sealer(), &handle[..end], b"c");
+            assert!(
+                matches!(reason, UnsealReason::Malformed | UnsealReason::Tampered),
+                "cut at {end}: {reason}"
+            );
+        }
+        for at in 0..handle.len() {
+            let mut changed = handle.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert!(sealer().open(&changed, b"c").is_err(), "changed at {at}");
+        }
+        for odd in [
+            "",
+            "A",
+            "====",
+            "\u{e9}",
+            &format!("{handle}="),
+            &format!(" {handle}"),
+            &format!("{handle}AAAA"),
+        ] {
+            assert!(sealer().open(odd, b"c").is_err(), "{odd}");
+        }
+        let mut newer = handle.into_bytes();
+        newer[0] = b'B';
+        assert!(matches!(
+            reason(&sealer(), std::str::from_utf8(&newer).unwrap(), b"c"),
+            UnsealReason::OtherVersion(_)
+        ));
+    }
+
+    #[test]
+    fn no_key_and_no_content_is_printed() {
+        let suspended = every_kind().remove(0).1;
+        let error = sealer().open("x", b"canary-context").unwrap_err();
+        let printed = format!("{:?} {:?} {error:?} {suspended:?}", sealer(), key(1, 7));
+        for secret in ["7, 7", "0707", "BwcH", "canary", support::STATE_TOKEN] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// A handle of one user does not open in another's context.
+        #[test]
+        fn contexts_are_kept_apart(one in prop::collection::vec(any::<u8>(), 0..40), other in prop::collection::vec(any::<u8>(), 0..40)) {
+            let suspended = every_kind().remove(0).1;
+            let handle = sealer().seal(&suspended, &one).unwrap();
+            prop_assert!(sealer().open(&handle, &one).is_ok());
+            prop_assert_eq!(sealer().open(&handle, &other).is_ok(), one == other);
+        }
+
+        /// Any text is refused without a panic.
+        #[test]
+        fn any_text_is_refused(text in ".{0,300}") {
+            prop_assert!(sealer().open(&text, b"c").is_err());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the tokens, the destination and the device hold, a stage resumes equal.
+    #[test]
+    fn any_stage_resumes_equal(
+        token in "[ -~\u{80}-\u{ff}…]{1,400}",
+        destination in ".{0,60}",
+        agent in "[ -~]{1,200}",
+        data in proptest::option::of(".{0,100}"),
+        phone in any::<bool>(),
+    ) {
+        let token = token.trim_ascii();
+        prop_assume!(!token.is_empty() && !agent.trim_ascii().is_empty());
+        let body = serde_json::json!({ "status": "SOCIAL_BIND", "state_token": token, "data": data }).to_string();
+        let client = client(always(200, &body));
+        let device = Device::new("v", "f", &agent).unwrap();
+        let outcome = client.login(device).wechat_mini_program("091z").send().unwrap();
+        let Outcome::PendingBind(stage) = outcome else { panic!("{outcome:?}") };
+        let flows = stage.allowed_flows().clone();
+        let suspended = stage.suspend();
+        let stage = client.resume::<PendingBind>(suspended.clone()).unwrap();
+        prop_assert_eq!(stage.state_token().expose(), token);
+        prop_assert!(*stage.allowed_flows() == flows);
+        let narrowed = if phone { stage.phone(&destination).map(VerifyPhone::suspend) } else {
+            stage.email(&destination).map(VerifyEmail::suspend)
+        };
+        if let Ok(narrowed) = narrowed {
+            if phone {
+                let again = client.resume::<VerifyPhone<PendingBind>>(narrowed).unwrap();
+                prop_assert_eq!(again.destination(), destination);
+                prop_assert_eq!(again.back().suspend(), suspended);
+            } else {
+                let again = client.resume::<VerifyEmail<PendingBind>>(narrowed).unwrap();
+                prop_assert_eq!(again.destination(), destination);
+                prop_assert_eq!(again.back().suspend(), suspended);
+            }
+        }
+    }
+
+    /// Any bytes, and any value with some of its bytes changed, resume or are refused, without a panic.
+    #[test]
+    fn any_bytes_are_refused_or_read(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let client = client(always(200, ""));
+        let _ = client.resume_any::<WeChat>(Suspended::from_bytes(&bytes));
+        let mut good = every_kind().remove(3).1.to_bytes().to_vec();
+        let at = at.index(good.len());
+        good[at] = byte;
+        let _ = client.resume_any::<WeChat>(Suspended::from_bytes(&good));
+    }
+}
+
+#[test]
+fn the_kinds_have_their_platforms() {
+    assert_eq!(WeChat::PLATFORM, Platform::WeChat);
+    assert_eq!(Alipay::PLATFORM, Platform::Alipay);
+    let client = client(|_: Request| Ok(response(200, "")));
+    let error = client.resume::<Authenticated>(every_kind().remove(9).1).unwrap_err();
+    let ResumeReason::OtherStage(found) = error.reason() else { panic!("{error}") };
+    assert_eq!((found.stage, found.platform), (StageKind::PendingBind, Some(Platform::Alipay)));
+    assert_eq!(error.to_string(), "cannot resume: it holds another stage: PendingBind through Alipay");
+}

@@ -1,0 +1,661 @@
+//! What the compiler refuses.
+//!
+//! For every pair of a stage and a step of the endpoint table: a legal pair compiles, an illegal one does not, because
+//! there is no such method. Then the mistakes that have nothing to do with the table, each with its reason.
+//!
+//! The programs are checked by cargo in a package of their own. Error codes and the compiler's JSON messages are compared,
+//! not its prose, which changes with each release.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use idaas_login::endpoints::{self, Platform, Scenario, StageKind};
+
+/// A stage as a type, and as a row of the table names it.
+struct StageType {
+    rust: String,
+    kind: StageKind,
+    platform: Option<Platform>,
+}
+
+/// Every stage type.
+fn stages() -> Vec<StageType> {
+    let plain = |rust: &str, kind| StageType { rust: rust.to_owned(), kind, platform: None };
+    let mut stages = vec![
+        plain("Client", StageKind::Client),
+        plain("Captcha", StageKind::Captcha),
+        plain("Unauthenticated", StageKind::Unauthenticated),
+        plain("Authenticated", StageKind::Authenticated),
+    ];
+    for platform in [Platform::WeChat, Platform::Alipay] {
+        let with = |rust: String, kind| StageType { rust, kind, platform: Some(platform) };
+        for (name, kind, scenario) in [
+            ("PendingBind", StageKind::PendingBind, Scenario::Bind),
+            ("PendingRegister", StageKind::PendingRegister, Scenario::Register),
+            ("MfaRequired", StageKind::MfaRequired, Scenario::SecondFactor),
+        ] {
+            let stage = format!("{name}<{platform:?}>");
+            stages.push(with(format!("VerifyPhone<{stage}>"), StageKind::VerifyPhone(scenario)));
+            stages.push(with(format!("VerifyEmail<{stage}>"), StageKind::VerifyEmail(scenario)));
+            stages.push(with(stage, kind));
+        }
+    }
+    stages
+}
+
+/// Every step, with arguments that have the right types. A step of the table that is missing here fails the test.
+fn arguments() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([
+        ("wechat_mini_program", r#""code""#),
+        ("wechat_mobile", r#""code""#),
+        ("username_password", r#""zhangshan", "password""#),
+        ("submit", r#""123456""#),
+        ("phone", r#""152""#),
+        ("email", r#""a@b.c""#),
+        ("back", ""),
+        ("wechat_mini_program_mobile", r#""code""#),
+        ("alipay_mini_program", r#""code""#),
+        ("alipay_mobile", r#""encrypted""#),
+        ("send_code", "pass"),
+        ("registered_mobile", ""),
+        ("renew_id_token", ""),
+        ("captcha", "device"),
+        ("solve", r#"237.0, "152""#),
+    ])
+}
+
+/// Whether the table has the step for the stage.
+fn is_legal(stage: &StageType, step: &str) -> bool {
+    let row = endpoints::ALL.iter().any(|row| {
+        row.step == step
+            && row.from == stage.kind
+            && (row.platform.is_none() || stage.platform.is_none() || row.platform == stage.platform)
+    });
+    row || endpoints::NARROWINGS.iter().any(|row| row.step == step && row.from == stage.kind)
+}
+
+/// A mistake, and the code of the error that it must give.
+struct Mistake {
+    name: &'static str,
+    code: &'static str,
+    /// A part of the message that does not depend on the compiler's release.
+    message: &'static str,
+    program: &'static str,
+}
+
+const MISTAKES: &[Mistake] = &[
+    Mistake {
+        name: "a_stage_used_twice",
+        code: "E0382",
+        message: "use of moved value: `stage`",
+        program: r#"
+            pub fn f(stage: PendingBind) {
+                let _ = stage.username_password("zhangshan", "first").send();
+                let _ = stage.username_password("zhangshan", "second").send();
+            }"#,
+    },
+    Mistake {
+        name: "a_step_sent_twice",
+        code: "E0382",
+        message: "use of moved value: `step`",
+        program: r"
+            pub fn f(step: Step<PendingBind>) {
+                let _ = step.send();
+                let _ = step.send();
+            }",
+    },
+    Mistake {
+        name: "a_step_after_a_failed_one",
+        code: "E0382",
+        message: "use of moved value: `stage`",
+        program: r#"
+            pub fn f(stage: PendingBind) {
+                match stage.wechat_mobile("code").send() {
+                    Ok(_) => {}
+                    Err(_) => drop(stage.wechat_mobile("another")),
+                }
+            }"#,
+    },
+    Mistake {
+        name: "a_step_after_a_failed_match",
+        code: "E0382",
+        message: "partially moved value: `outcome`",
+        program: r#"
+            pub fn f(outcome: Outcome) {
+                if let Outcome::Authenticated(user) = outcome {
+                    drop(user);
+                }
+                println!("{outcome:?}");
+            }"#,
+    },
+    Mistake {
+        name: "an_outcome_forgotten",
+        code: "E0004",
+        message: "`Outcome::MfaRequired(_)` not covered",
+        program: r"
+            pub fn f(outcome: Outcome) {
+                match outcome {
+                    Outcome::Authenticated(_) => {}
+                    Outcome::PendingBind(_) => {}
+                    Outcome::PendingRegister(_) => {}
+                }
+            }",
+    },
+    Mistake {
+        name: "a_recovery_forgotten",
+        code: "E0004",
+        message: "`Recovery::Unresolved(_)` not covered",
+        program: r"
+            pub fn f(recovery: Recovery<PendingBind>) {
+                match recovery {
+                    Recovery::Retry(_) => {}
+                    Recovery::StartOver(_) => {}
+                }
+            }",
+    },
+    Mistake {
+        name: "a_step_not_sent",
+        code: "unused_must_use",
+        message: "that must be used",
+        program: r#"
+            pub fn f(stage: PendingBind) {
+                stage.wechat_mobile("code");
+            }"#,
+    },
+    Mistake {
+        name: "an_outcome_not_looked_at",
+        code: "unused_must_use",
+        message: "that must be used",
+        program: r#"
+            pub fn f(stage: PendingBind) -> Result<(), Error> {
+                stage.wechat_mobile("code").send()?;
+                Ok(())
+            }"#,
+    },
+    Mistake {
+        name: "a_request_in_flight_not_waited_for",
+        code: "unused_must_use",
+        message: "that must be used",
+        program: r#"
+            pub fn f(stage: PendingBind) {
+                let Ok((_request, in_flight)) = stage.wechat_mobile("code").into_request() else { return };
+                std::convert::identity(in_flight);
+            }"#,
+    },
+    Mistake {
+        name: "a_stage_built_by_hand",
+        code: "E0451",
+        message: "of struct `PendingBind` are private",
+        program: r"
+            pub fn f(other: PendingBind) -> PendingBind {
+                PendingBind { ..other }
+            }",
+    },
+    Mistake {
+        name: "an_authenticated_built_by_hand",
+        code: "E0451",
+        message: "of struct `Authenticated` are private",
+        program: r"
+            pub fn f(other: Authenticated) -> Authenticated {
+                Authenticated { ..other }
+            }",
+    },
+    Mistake {
+        name: "a_state_token_built_by_hand",
+        code: "E0423",
+        message: "cannot initialize a tuple struct which contains private fields",
+        program: r#"
+            pub fn f() -> StateToken {
+                StateToken("eyJhbGciOiJIUzI1NiJ9".to_owned())
+            }"#,
+    },
+    Mistake {
+        name: "a_stage_cloned",
+        code: "E0599",
+        message: "no method named `clone` found for struct `PendingBind",
+        program: r"
+            pub fn f(stage: PendingBind) -> (PendingBind, PendingBind) {
+                (stage.clone(), stage)
+            }",
+    },
+    Mistake {
+        name: "a_bind_code_for_a_register_stage",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn register(stage: VerifyPhone<PendingRegister>, code: &str) {
+                drop(stage.submit(code));
+            }
+            pub fn f(stage: VerifyPhone<PendingBind>) {
+                register(stage, "123456");
+            }"#,
+    },
+    Mistake {
+        name: "a_phone_stage_where_email_is_due",
+        code: "E0308",
+        message: "mismatched types",
+        program: r"
+            pub fn f(stage: VerifyPhone<PendingBind>) -> VerifyEmail<PendingBind> {
+                stage
+            }",
+    },
+    Mistake {
+        name: "a_destination_for_a_stage_that_takes_no_code",
+        code: "E0277",
+        message: "no verification code moves `Unauthenticated` on",
+        program: r"
+            pub fn f(_: VerifyPhone<Unauthenticated>) {}",
+    },
+    Mistake {
+        name: "a_stage_of_ones_own",
+        code: "E0277",
+        message: "`Mine` cannot implement a sealed trait",
+        program: r"
+            #[derive(Debug)]
+            pub struct Mine;
+            impl idaas_login::Stage for Mine {
+                fn kind(&self) -> idaas_login::endpoints::StageKind {
+                    idaas_login::endpoints::StageKind::PendingBind
+                }
+                fn state_token(&self) -> Option<&StateToken> {
+                    None
+                }
+            }",
+    },
+    Mistake {
+        name: "any_stage_from_any_other",
+        code: "E0061",
+        message: "of type `sealed::Inside` is missing",
+        program: r"
+            pub fn f<A: Stage + Resumable, B: Resumable>(a: &A) -> Option<B> {
+                B::restore(a.context().clone(), &a.fields()).ok()
+            }",
+    },
+    Mistake {
+        name: "two_stages_from_one",
+        code: "E0308",
+        message: "mismatched types",
+        program: r"
+            pub fn f<A: Stage + Resumable>(a: &A) -> Option<A> {
+                A::restore(a.context(()).clone(), &a.fields(()), ()).ok()
+            }",
+    },
+    Mistake {
+        name: "a_stage_of_another_clients_login",
+        code: "E0277",
+        message: "the trait bound `sealed::Inside: Default` is not satisfied",
+        program: r"
+            pub fn f(mine: &PendingBind, theirs: &Unauthenticated) -> Option<PendingBind> {
+                let context = theirs.context(Default::default()).clone();
+                PendingBind::restore(context, &mine.fields(Default::default()), Default::default()).ok()
+            }",
+    },
+    Mistake {
+        name: "the_proof_by_its_name",
+        code: "E0603",
+        message: "module `sealed` is private",
+        program: r"
+            pub fn f(stage: &PendingBind) -> bool {
+                let _ = stage.tokens(idaas_login::sealed::INSIDE);
+                true
+            }",
+    },
+    Mistake {
+        name: "the_proof_by_a_conversion",
+        code: "E0277",
+        message: "the trait bound `sealed::Inside: From<()>` is not satisfied",
+        program: r"
+            pub fn f(stage: &PendingBind) {
+                let _ = stage.tokens(().into());
+            }",
+    },
+    Mistake {
+        name: "the_proof_from_text",
+        code: "E0277",
+        message: "the trait bound `sealed::Inside: FromStr` is not satisfied",
+        program: r#"
+            pub fn f(stage: &PendingBind) {
+                let Ok(proof) = "".parse() else { return };
+                let _ = stage.tokens(proof);
+            }"#,
+    },
+    Mistake {
+        name: "the_rows_of_another_scenario",
+        code: "E0061",
+        message: "of type `sealed::Inside` is missing",
+        program: r"
+            pub fn f<C: Channel>() -> idaas_login::endpoints::CodeRows {
+                C::rows(idaas_login::endpoints::Scenario::SecondFactor)
+            }",
+    },
+    Mistake {
+        name: "a_scenario_of_ones_own",
+        code: "E0117",
+        message: "only traits defined in the current crate can be implemented for types defined outside of the crate",
+        program: r"
+            impl AcceptsCode for Unauthenticated {
+                const SCENARIO: idaas_login::endpoints::Scenario = idaas_login::endpoints::Scenario::Bind;
+                type Outcome = Outcome;
+            }",
+    },
+    Mistake {
+        name: "a_channel_of_ones_own",
+        code: "E0277",
+        message: "`Mine` cannot implement a sealed trait",
+        program: r"
+            #[derive(Debug)]
+            pub struct Mine;
+            impl Channel for Mine {}",
+    },
+    Mistake {
+        name: "an_outcome_from_nothing",
+        code: "E0061",
+        message: "of type `sealed::Inside` is missing",
+        program: r"
+            pub fn f<S: Stage, N: Next<S>>(stage: S, answer: N::Answer) -> Option<N> {
+                N::reached(stage, answer).ok()
+            }",
+    },
+    Mistake {
+        name: "a_reply_from_nothing",
+        code: "E0061",
+        message: "of type `sealed::Inside` is missing",
+        program: r"
+            pub fn f<T: Reply<Kept = ()>, S: Stage>(stage: &S, response: Response) -> Option<T> {
+                T::read((), stage.context().clone(), response).ok()
+            }",
+    },
+    Mistake {
+        name: "an_http_client_for_a_transport",
+        code: "E0277",
+        message: "`Agent` is not a transport",
+        program: r#"
+            pub struct Agent;
+            pub fn f() -> Result<Client, Error> {
+                Client::builder("https://acme.example.com", "an-id").build_with(Agent)
+            }"#,
+    },
+    Mistake {
+        name: "a_client_for_a_stage",
+        code: "E0277",
+        message: "`Client` is not a stage of the login",
+        program: r"
+            pub fn kind<S: Stage>(_: &S) {}
+            pub fn f(client: &Client) {
+                kind(client);
+            }",
+    },
+    Mistake {
+        name: "a_bind_code_for_a_second_factor",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn second_factor(stage: VerifyPhone<MfaRequired>, code: &str) {
+                drop(stage.submit(code));
+            }
+            pub fn f(stage: VerifyPhone<PendingBind>) {
+                second_factor(stage, "123456");
+            }"#,
+    },
+    Mistake {
+        name: "an_alipay_bind_of_a_wechat_login",
+        code: "E0599",
+        message: "no method named `alipay_mobile` found for struct `PendingBind",
+        program: r#"
+            pub fn f(stage: PendingBind) {
+                drop(stage.alipay_mobile("encrypted"));
+            }"#,
+    },
+    Mistake {
+        name: "an_alipay_outcome_where_wechat_is_due",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn f(login: Unauthenticated) -> Step<Unauthenticated> {
+                login.alipay_mini_program("code")
+            }"#,
+    },
+    Mistake {
+        name: "a_code_asked_for_without_a_pass",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn f(stage: &VerifyPhone<MfaRequired>) {
+                drop(stage.send_code("captcha token"));
+            }"#,
+    },
+    Mistake {
+        name: "a_code_asked_for_before_a_destination_is_known",
+        code: "E0599",
+        message: "no method named `send_code` found for struct `MfaRequired",
+        program: r"
+            pub fn f(stage: MfaRequired, pass: &CaptchaPass) {
+                drop(stage.send_code(pass));
+            }",
+    },
+    Mistake {
+        name: "a_stage_resumed_that_cannot_be_suspended",
+        code: "E0277",
+        message: "`Unauthenticated` cannot be suspended",
+        program: r"
+            pub fn f(client: &Client, suspended: Suspended) {
+                drop(client.resume::<Unauthenticated>(suspended));
+            }",
+    },
+    Mistake {
+        name: "a_stage_used_after_it_was_suspended",
+        code: "E0382",
+        message: "use of moved value: `stage`",
+        program: r#"
+            pub fn f(stage: PendingBind) -> Suspended {
+                let suspended = stage.suspend();
+                drop(stage.wechat_mobile("code"));
+                suspended
+            }"#,
+    },
+    Mistake {
+        name: "a_resumed_stage_forgotten",
+        code: "E0004",
+        message: "not covered",
+        program: r"
+            pub fn f(resumed: Resumed) {
+                match resumed {
+                    Resumed::Stage(AnyStage::PendingBind(_) | AnyStage::PendingRegister(_)) => {}
+                    Resumed::Stage(AnyStage::MfaRequired(_) | AnyStage::Authenticated(_)) => {}
+                    Resumed::Unresolved(_) => {}
+                }
+            }",
+    },
+    Mistake {
+        name: "a_platform_of_ones_own",
+        code: "E0277",
+        message: "`Mine` cannot implement a sealed trait",
+        program: r"
+            #[derive(Debug)]
+            pub struct Mine;
+            impl MiniProgram for Mine {
+                const PLATFORM: idaas_login::endpoints::Platform = idaas_login::endpoints::Platform::WeChat;
+            }",
+    },
+    Mistake {
+        name: "a_token_printed",
+        code: "E0277",
+        message: "`SessionToken` doesn't implement `std::fmt::Display`",
+        program: r#"
+            pub fn f(user: &Authenticated) -> String {
+                format!("{}", user.session_token())
+            }"#,
+    },
+];
+
+const PRELUDE: &str =
+    "#![deny(unused_must_use)]\n#![allow(unused_imports, unused_variables)]\nuse idaas_login::*;\n";
+
+/// A message of the compiler.
+#[derive(Debug)]
+struct Message {
+    program: String,
+    code: String,
+    text: String,
+    line: u64,
+}
+
+/// Checks the programs, and gives the compiler's errors.
+fn check(programs: &BTreeMap<String, String>) -> Vec<Message> {
+    let root = support::root();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refusals");
+    let examples = folder.join("examples");
+    // What an earlier run left behind must not be checked again.
+    let _ = fs::remove_dir_all(&examples);
+    fs::create_dir_all(&examples).unwrap();
+    fs::create_dir_all(folder.join("src")).unwrap();
+    fs::write(folder.join("src/lib.rs"), "").unwrap();
+    fs::write(
+        folder.join("Cargo.toml"),
+        format!(
+            "[package]\nname = \"refusals\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+             [dependencies]\nidaas-login = {{ path = '{}', default-features = false }}\n\n[workspace]\n",
+            root.display()
+        ),
+    )
+    .unwrap();
+    // The same versions as in the crate's own lock file, so that nothing is fetched.
+    let _ = fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"));
+    for (name, program) in programs {
+        fs::write(examples.join(format!("{name}.rs")), program).unwrap();
+    }
+    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+        .args(["check", "--examples", "--keep-going", "--offline", "--message-format=json"])
+        .arg("--target-dir")
+        .arg(folder.join("target"))
+        .current_dir(&folder)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut checked = BTreeSet::new();
+    let mut messages = Vec::new();
+    for line in lines.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let program = line["target"]["name"].as_str().unwrap_or_default().to_owned();
+        checked.insert(program.clone());
+        let message = &line["message"];
+        if line["reason"] != "compiler-message" || message["level"] != "error" || message["code"].is_null() {
+            continue;
+        }
+        let primary =
+            message["spans"].as_array().unwrap().iter().find(|span| span["is_primary"] == true).unwrap();
+        // The label says what the title leaves out.
+        let labels: Vec<_> = message["children"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .chain(message["spans"].as_array().unwrap())
+            .map(|part| part["message"].as_str().or(part["label"].as_str()).unwrap_or_default())
+            .collect();
+        messages.push(Message {
+            program,
+            code: message["code"]["code"].as_str().unwrap().to_owned(),
+            // Whether the compiler writes the crate's name before a type depends on what else is in scope.
+            text: format!("{} {}", message["message"].as_str().unwrap(), labels.join(" "))
+                .replace("idaas_login::", ""),
+            line: primary["line_start"].as_u64().unwrap(),
+        });
+    }
+    for name in programs.keys() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(checked.contains(name), "cargo did not check {name}:\n{why}");
+    }
+    messages
+}
+
+/// A program with a function for each pair; the pair of each line.
+fn pairs(legal: bool) -> (String, BTreeMap<u64, (String, String)>) {
+    let mut program = PRELUDE.to_owned();
+    let mut lines = BTreeMap::new();
+    for stage in stages() {
+        for (step, arguments) in arguments() {
+            if is_legal(&stage, step) == legal {
+                lines.insert(program.lines().count() as u64 + 1, (stage.rust.clone(), step.to_owned()));
+                let rust = &stage.rust;
+                let number = lines.len();
+                writeln!(program, "pub fn f{number}(stage: {rust}, device: &Device, pass: &CaptchaPass) {{ let _ = stage.{step}({arguments}); }}")
+                    .unwrap();
+            }
+        }
+    }
+    program.push_str("fn main() {}\n");
+    (program, lines)
+}
+
+#[test]
+fn the_compiler_refuses() {
+    let arguments = arguments();
+    for step in
+        endpoints::ALL.iter().map(|row| row.step).chain(endpoints::NARROWINGS.iter().map(|row| row.step))
+    {
+        assert!(
+            arguments.contains_key(step),
+            "tests/compile_fail.rs: no arguments for the step `{step}`: add them"
+        );
+    }
+    for row in endpoints::ALL {
+        assert!(
+            stages().iter().any(|stage| stage.kind == row.from),
+            "tests/compile_fail.rs: no type for {:?}",
+            row.from
+        );
+    }
+
+    let (legal, legal_lines) = pairs(true);
+    let (illegal, illegal_lines) = pairs(false);
+    let mut programs = BTreeMap::from([("legal".to_owned(), legal), ("illegal".to_owned(), illegal)]);
+    for mistake in MISTAKES {
+        programs.insert(mistake.name.to_owned(), format!("{PRELUDE}{}\nfn main() {{}}\n", mistake.program));
+    }
+    let messages = check(&programs);
+    let of = |name: &str| messages.iter().filter(|message| message.program == name).collect::<Vec<_>>();
+
+    assert!(of("legal").is_empty(), "a legal pair does not compile: {:#?}", of("legal"));
+    assert!(legal_lines.len() >= endpoints::ALL.len());
+
+    let mut refused = BTreeSet::new();
+    for message in of("illegal") {
+        let (stage, step) = &illegal_lines[&message.line];
+        assert_eq!(message.code, "E0599", "{stage}.{step}: {message:?}");
+        assert!(
+            message.text.contains(&format!("no method named `{step}` found for")),
+            "{stage}.{step}: {message:?}"
+        );
+        assert!(refused.insert(message.line), "{stage}.{step}: refused twice");
+    }
+    for (line, (stage, step)) in &illegal_lines {
+        assert!(refused.contains(line), "{stage}.{step} compiles, and the table does not have it");
+    }
+
+    let mut wrong = String::new();
+    for mistake in MISTAKES {
+        let found = of(mistake.name);
+        let right =
+            |message: &Message| message.code == mistake.code && message.text.contains(mistake.message);
+        // One reason may bring others along; the one that is named has to be among them.
+        if !found.iter().any(|message| right(message)) {
+            writeln!(
+                wrong,
+                "{}: {} {:?} expected, got {found:#?}",
+                mistake.name, mistake.code, mistake.message
+            )
+            .unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    println!(
+        "{} legal pairs compile, {} illegal ones and {} mistakes do not",
+        legal_lines.len(),
+        illegal_lines.len(),
+        MISTAKES.len()
+    );
+}

@@ -1,0 +1,7 @@
+//! The built-in transport on real connections, against servers on loopback.
+
+#[macro_use]
+extern crate support;
+
+mod fault_matrix;
+mod ureq_transport;

@@ -1,0 +1,10 @@
+//! The repository's own tool, as functions: what `cargo xtask` runs, and what the tests call.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "nobody but this repository uses it"
+)]
+
+pub mod documents;
+pub mod reference;
+pub mod rustdoc;

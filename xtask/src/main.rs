@@ -1,0 +1,59 @@
+//! What the repository needs beside cargo: the documents that are generated, and checks of what no test can see.
+
+use std::process::{Command, ExitCode};
+
+use support::root;
+use xtask::{documents, rustdoc};
+
+const USAGE: &str = "\
+cargo xtask docs            write the generated documents anew
+cargo xtask docs --check    fail if one of them is stale
+cargo xtask rustdoc         render the documentation, and fail if something public is missing from it or from the tests
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["docs"] => match documents::write() {
+            Ok(written) => {
+                for name in written {
+                    println!("written: {name}");
+                }
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        ["docs", "--check"] => report(&documents::stale(), "stale; `cargo xtask docs` writes it anew"),
+        ["rustdoc"] => {
+            let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+            cargo.args(["doc", "--quiet", "--no-deps", "--all-features", "--package", "idaas-login"]);
+            match cargo.current_dir(root()).status() {
+                Ok(status) if status.success() => {}
+                _ => return ExitCode::FAILURE,
+            }
+            let target =
+                std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+            let rendered = rustdoc::Rendered::new(target.join("doc/idaas_login"));
+            report(&rendered.wrong(), "found in the rendered documentation")
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints what was found wrong; it is all right if nothing was.
+fn report(wrong: &[String], what: &str) -> ExitCode {
+    for line in wrong {
+        eprintln!("{line}");
+    }
+    if wrong.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{what}");
+    ExitCode::FAILURE
+}

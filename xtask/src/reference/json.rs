@@ -1,0 +1,275 @@
+//! The reference for programs.
+
+use std::collections::BTreeMap;
+
+use idaas_login::endpoints::{Credential, ISSUER_PATH, KEYS_PATH};
+use serde::Serialize;
+
+use super::answers::{ANSWERS, Meaning, Then};
+use super::flow::{self, Does, EDITIONS, Flow, Sends, Step};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    issuer_path: &'static str,
+    keys_path: &'static str,
+    headers: Vec<Header<'a>>,
+    field_kinds: BTreeMap<&'static str, &'static str>,
+    stages: Vec<Stage<'a>>,
+    steps: Vec<StepRow<'a>>,
+    answers: Vec<Answer>,
+    readings: BTreeMap<String, BTreeMap<&'static str, Reading<'a>>>,
+    error_codes: Vec<Code<'a>>,
+    decisions: Vec<Decision<'a>>,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    name: &'a str,
+    what: &'static str,
+    /// By edition; an empty text is a value that is the caller's.
+    values: BTreeMap<&'static str, &'a str>,
+    decisions: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Stage<'a> {
+    name: String,
+    #[serde(rename = "type")]
+    base: &'a str,
+    summary: &'static str,
+    holds: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct StepRow<'a> {
+    from: String,
+    method: &'static str,
+    /// Whether the flow moves by an answer, stays, or moves without one.
+    kind: &'static str,
+    request: Option<Request<'a>>,
+    leads_to: Vec<String>,
+    gives: Option<&'static str>,
+    if_allowed: bool,
+    decisions: &'static [&'static str],
+    reading: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    platform: Option<String>,
+    method: String,
+    path: &'static str,
+    token: Option<Token<'a>>,
+    body: Vec<Field>,
+    page: &'static str,
+}
+
+#[derive(Serialize)]
+struct Token<'a> {
+    kind: &'static str,
+    header: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct Field {
+    name: &'static str,
+    kind: &'static str,
+    /// The type of the verification code that is asked for or given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_type: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    id: &'static str,
+    words: String,
+    http_status: Option<u16>,
+    decisions: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Reading<'a> {
+    then: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Code<'a> {
+    #[serde(rename = "code")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_names: Option<&'static str>,
+    class: String,
+    http_400: &'static str,
+    http_500: &'static str,
+}
+
+#[derive(Serialize)]
+struct Decision<'a> {
+    id: &'a str,
+    title: String,
+    applies_to: Vec<String>,
+}
+
+pub fn document(flow: &Flow) -> String {
+    let readings = flow.readings();
+    let document = Document {
+        schema: "./flow.schema.json",
+        issuer_path: ISSUER_PATH,
+        keys_path: KEYS_PATH,
+        headers: flow.headers.iter().map(header).collect(),
+        field_kinds: flow::FIELD_KINDS.iter().map(|(_, kind, treated, _)| (*kind, *treated)).collect(),
+        stages: flow
+            .stages
+            .iter()
+            .flat_map(|stage| {
+                stage.kinds.iter().map(|kind| Stage {
+                    name: kind.to_string(),
+                    base: &stage.name,
+                    summary: stage.about.summary,
+                    holds: stage.about.holds,
+                })
+            })
+            .collect(),
+        steps: flow.steps().map(|step| row(step, &readings)).collect(),
+        answers: ANSWERS
+            .iter()
+            .map(|answer| Answer {
+                id: answer.id,
+                words: plain(answer.words),
+                http_status: answer.given.http_status(),
+                decisions: answer.decisions,
+            })
+            .collect(),
+        readings: readings
+            .iter()
+            .map(|group| {
+                let meanings = group[0].1.meanings.iter();
+                (
+                    name(group[0].0),
+                    ANSWERS.iter().map(|answer| answer.id).zip(meanings.map(reading)).collect(),
+                )
+            })
+            .collect(),
+        error_codes: flow
+            .codes
+            .iter()
+            .map(|code| Code {
+                name: &code.name,
+                message_names: code.message,
+                class: code.class.to_string(),
+                http_400: code.http_400,
+                http_500: code.http_500,
+            })
+            .collect(),
+        decisions: flow
+            .decisions
+            .iter()
+            .map(|decision| Decision {
+                id: &decision.id,
+                title: plain(&decision.title),
+                applies_to: decision.applies_to.iter().map(|name| plain(name)).collect(),
+            })
+            .collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&document).unwrap();
+    text.push('\n');
+    text
+}
+
+/// Without the marks of Markdown.
+fn plain(text: &str) -> String {
+    text.replace('`', "")
+}
+
+fn name(step: &Step) -> String {
+    format!("{}.{}", step.from, step.name)
+}
+
+fn header(header: &flow::Header) -> Header<'_> {
+    let values = EDITIONS.into_iter().zip(&header.by_edition);
+    Header {
+        name: &header.name,
+        what: header.what,
+        values: values.filter_map(|(edition, value)| Some((edition, value.as_deref()?))).collect(),
+        decisions: header.decisions,
+    }
+}
+
+fn row<'a>(step: &'a Step, readings: &[Vec<(&Step, &Sends)>]) -> StepRow<'a> {
+    let plain = StepRow {
+        from: step.from.to_string(),
+        method: step.name,
+        kind: "narrow",
+        request: None,
+        leads_to: Vec::new(),
+        gives: None,
+        if_allowed: false,
+        decisions: step.decisions,
+        reading: None,
+    };
+    match &step.does {
+        Does::Narrows(row) => StepRow { leads_to: vec![row.to.to_string()], if_allowed: row.gated, ..plain },
+        Does::Sends(sends) => StepRow {
+            kind: if sends.row.moves_the_flow() { "step" } else { "side call" },
+            request: Some(request(sends)),
+            leads_to: sends.row.leads_to.iter().map(ToString::to_string).collect(),
+            gives: sends.gives,
+            reading: readings
+                .iter()
+                .find(|group| group[0].1.meanings == sends.meanings)
+                .map(|group| name(group[0].0)),
+            ..plain
+        },
+    }
+}
+
+fn request(sends: &Sends) -> Request<'_> {
+    let kind = match sends.row.credential {
+        Credential::None => None,
+        Credential::StateToken => Some("state token"),
+        Credential::SessionToken => Some("session token"),
+        other => panic!("the reference: no name for {other:?}: add it to request()"),
+    };
+    let headers = EDITIONS.into_iter().zip(&sends.token_header);
+    Request {
+        platform: sends.row.platform.map(|platform| format!("{platform:?}")),
+        method: sends.row.verb.to_string(),
+        path: sends.row.path,
+        token: kind.map(|kind| Token {
+            kind,
+            header: headers.filter_map(|(edition, header)| Some((edition, header.as_deref()?))).collect(),
+        }),
+        body: sends
+            .row
+            .fields
+            .iter()
+            .map(|field| {
+                let kind = flow::field_kind(field.kind);
+                let of_a_code = kind == "send type" || field.name == "verify_code";
+                let send_type = sends.row.send_type.filter(|_| of_a_code);
+                Field {
+                    name: field.name,
+                    kind,
+                    send_type: send_type.map(idaas_login::endpoints::SendType::as_str),
+                }
+            })
+            .collect(),
+        page: sends.row.page,
+    }
+}
+
+fn reading(meaning: &Meaning) -> Reading<'_> {
+    let (then, name) = match meaning.then {
+        Then::Stage(kind) => ("stage", Some(kind.to_string())),
+        Then::Gives(gives) => ("reply", Some(gives.to_owned())),
+        Then::Recovery(recovery) => ("recovery", Some(recovery.to_owned())),
+        Then::Error => ("error", None),
+    };
+    Reading { then, name, error: meaning.error.as_deref() }
+}

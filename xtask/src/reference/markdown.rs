@@ -1,0 +1,466 @@
+//! The reference in Markdown: one document, and the part of each stage for its rustdoc.
+
+use std::fmt::Write as _;
+
+use idaas_login::endpoints::{ISSUER_PATH, KEYS_PATH, Platform, StageKind};
+
+use super::answers::{ANSWERS, Kind, Then};
+use super::flow::{self, Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
+
+const GENERATED: &str = "<!-- Generated: cargo xtask docs -->\n";
+
+/// Where a text is read, and so how it links.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Document,
+    Rustdoc,
+}
+
+impl Place {
+    fn of_type(self, name: &str) -> String {
+        let base = name.split_once('<').map_or(name, |(base, _)| base);
+        match self {
+            Self::Document => format!("[`{name}`](#{})", base.to_lowercase()),
+            Self::Rustdoc => format!("[`{name}`](crate::{base})"),
+        }
+    }
+
+    fn method(self, of: &str, name: &str) -> String {
+        match self {
+            Self::Document => format!("`{name}`"),
+            Self::Rustdoc => format!("[`{name}`](crate::{of}::{name})"),
+        }
+    }
+
+    fn decisions(self, ids: &[&str]) -> String {
+        let one = |id: &&str| match self {
+            Self::Document => format!("[{id}](#{})", id.to_lowercase()),
+            Self::Rustdoc => (*id).to_owned(),
+        };
+        ids.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The whole reference.
+pub fn reference(flow: &Flow) -> String {
+    let mut text = String::from("# Reference\n\n");
+    text.push_str(GENERATED);
+    text.push_str(INTRODUCTION);
+    text.push_str("| stage | |\n|---|---|\n");
+    for stage in &flow.stages {
+        let here = stage.written();
+        writeln!(text, "| [`{here}`](#{}) | {} |", stage.name.to_lowercase(), stage.about.summary).unwrap();
+    }
+    text.push_str("\n## Which step is legal in which stage\n\n");
+    text.push_str(&matrix(flow));
+    text.push_str("\n## Outcome\n\n");
+    text.push_str(&outcome(flow));
+    for stage in &flow.stages {
+        write!(text, "\n## {}\n\n{}\n\n", stage.name, stage.about.summary).unwrap();
+        if !stage.reached_by.is_empty() {
+            write!(text, "Reached by: {}.\n\n", stage.reached_by.join(", ")).unwrap();
+        }
+        let holds: Vec<_> =
+            stage.about.holds.iter().map(|held| Place::Document.method(&stage.name, held)).collect();
+        write!(text, "Holds: {}.\n\n", holds.join(", ")).unwrap();
+        text.push_str(&steps(stage, Place::Document));
+        text.push_str(&meanings(flow, stage, Place::Document));
+    }
+    text.push_str(&requests(flow));
+    text.push_str(&answers(flow));
+    text.push_str(&codes(flow));
+    text.push_str(&decisions(flow));
+    text
+}
+
+const INTRODUCTION: &str = "
+The flow of the login API, stage by stage: what each stage holds, which steps it has, what each sends, and what each answer
+means. It is generated from the endpoint table (`src/wire/endpoints.rs`) and from the library itself: every step was run
+against every shape of answer, and what came of it is written here. `cargo xtask docs` writes it anew;
+without the variable the test fails if anything here is stale. The same for programs is [flow.json](flow.json), with the
+schema [flow.schema.json](flow.schema.json), the same as a drawing [flow.svg](flow.svg), for Mermaid [flow.mmd](flow.mmd).
+A walk through the flow in words is [flow.md](flow.md).
+
+A step takes its stage. What comes back is the next stage, or a recovery that says what the caller holds now:
+
+- `Retry`: nothing was carried out and the state token lives; here is the stage again. A value that cannot be right comes
+  back so, too, from each step that sends: nothing was sent.
+- `Unresolved`: no usable answer; the step may have been carried out. `start_over` is always safe, `retry_anyway` is for who
+  knows better.
+- `StartOver`: the state token is dead, or access was denied; back to [`Unauthenticated`](#unauthenticated).
+
+A side call does not take its stage and leaves it as it is, whatever is answered; only a refusal of the class dead token says
+that the stage is over all the same. Every stage has `start_over`, which gives up what was reached and sends nothing.
+
+![The flow of a login](flow.svg)
+
+";
+
+/// Stages by steps.
+fn matrix(flow: &Flow) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for step in flow.steps() {
+        if !names.contains(&step.name) {
+            names.push(step.name);
+        }
+    }
+    let mut text = String::from(
+        "● moves the flow, ○ is a side call, ◇ sends nothing; with a platform: through that mini program only. What is empty\n\
+         does not compile: `cargo test --test compile_fail` tries every cell.\n\n",
+    );
+    let heads: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    writeln!(text, "| | {} |\n|---|{}", heads.join(" | "), ":-:|".repeat(names.len())).unwrap();
+    for stage in &flow.stages {
+        for kind in &stage.kinds {
+            let cell = |name: &&str| {
+                let step = stage.steps.iter().find(|step| step.from == *kind && step.name == *name);
+                step.map(mark).unwrap_or_default()
+            };
+            let cells: Vec<_> = names.iter().map(cell).collect();
+            writeln!(text, "| `{kind}` | {} |", cells.join(" | ")).unwrap();
+        }
+    }
+    text
+}
+
+fn mark(step: &Step) -> String {
+    match &step.does {
+        Does::Narrows(_) => "◇".to_owned(),
+        Does::Sends(sends) => {
+            let mark = if sends.row.moves_the_flow() { "●" } else { "○" };
+            bound_to(step).map_or_else(|| mark.to_owned(), |platform| format!("{mark} {platform:?}"))
+        }
+    }
+}
+
+/// The mini program without which there is no such method. Before a login any is possible.
+fn bound_to(step: &Step) -> Option<Platform> {
+    let Does::Sends(sends) = &step.does else { return None };
+    sends.row.platform.filter(|_| step.from != StageKind::Unauthenticated)
+}
+
+fn outcome(flow: &Flow) -> String {
+    let mut text = String::from(
+        "What a step of a login leads to, by the field `status` of the answer. Every login and every bind can lead to each.\n\n\
+         | `status` | stage |\n|---|---|\n",
+    );
+    let steps = flow.readings();
+    let (_, login) = steps[0][0];
+    for (answer, meaning) in ANSWERS.iter().zip(&login.meanings) {
+        if let Then::Stage(kind) = meaning.then {
+            writeln!(text, "| {} | {} |", answer.words, Place::Document.of_type(&kind.to_string())).unwrap();
+        }
+    }
+    text.push_str("| `ACCESS_DENIED` | `StartOver` |\n");
+    text
+}
+
+/// The table of a stage's steps.
+fn steps(stage: &Stage, place: Place) -> String {
+    let mut text = String::from("| step | sends | body | leads to | source |\n|---|---|---|---|---|\n");
+    for step in &stage.steps {
+        let name = step_cell(stage, step, place);
+        let decisions = place.decisions(step.decisions);
+        match &step.does {
+            Does::Sends(sends) => {
+                let row = sends.row;
+                let (token, body, to) = (token(sends), body(sends), leads_to(sends, place));
+                let page = format!("[page]({})", row.page);
+                let source = [page, decisions]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                writeln!(text, "| {name} | `{} {}`{token} | {body} | {to} | {source} |", row.verb, row.path)
+            }
+            Does::Narrows(row) => {
+                let gated = if row.gated { ", if the tenant allows it, else `NotAllowed`" } else { "" };
+                let to = place.of_type(&row.to.to_string());
+                writeln!(text, "| {name} | nothing | | {to}{gated} | {decisions} |")
+            }
+        }
+        .unwrap();
+    }
+    text.push('\n');
+    text
+}
+
+fn step_cell(stage: &Stage, step: &Step, place: Place) -> String {
+    let mut cell = place.method(&stage.name, step.name);
+    if let Some(platform) = bound_to(step) {
+        write!(cell, ", through {platform:?}").unwrap();
+    }
+    if stage.kinds.len() > 1 {
+        let narrowed = support::scenario(step.from).unwrap().stage();
+        write!(cell, ", from `{narrowed}`").unwrap();
+    }
+    cell
+}
+
+/// The header of the token, to be read after the path, and how the editions differ in it.
+fn token(sends: &Sends) -> String {
+    let mut headers: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (header, edition) in sends.token_header.iter().zip(EDITIONS) {
+        let Some(header) = header else { return String::new() };
+        match headers.iter_mut().find(|(known, _)| known == header) {
+            Some((_, editions)) => editions.push(edition),
+            None => headers.push((header, vec![edition])),
+        }
+    }
+    match headers.as_slice() {
+        [(header, _)] => format!(", `{header}`"),
+        several => {
+            let one =
+                |(header, editions): &(&str, Vec<&str>)| format!("`{header}` (`{}`)", editions.join("`, `"));
+            format!(", {}", several.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn body(sends: &Sends) -> String {
+    let field = |field: &idaas_login::endpoints::Field| {
+        let kind = flow::field_kind(field.kind);
+        match sends.row.send_type.map(idaas_login::endpoints::SendType::as_str) {
+            Some(send_type) if kind == "send type" => format!("`{}` = `{send_type}`", field.name),
+            Some(send_type) if field.name == "verify_code" => {
+                format!("`{}` ({kind}, asked for as `{send_type}`)", field.name)
+            }
+            _ => format!("`{}` ({kind})", field.name),
+        }
+    };
+    sends.row.fields.iter().map(field).collect::<Vec<_>>().join(", ")
+}
+
+fn leads_to(sends: &Sends, place: Place) -> String {
+    match (sends.row.leads_to, sends.gives) {
+        ([], Some("()")) => "nothing: a side call".to_owned(),
+        ([], Some("Captcha")) => format!("{}: a side call", place.of_type("Captcha")),
+        ([], gives) => match place {
+            Place::Document => format!("`{}`: a side call", gives.unwrap()),
+            Place::Rustdoc => format!("{}: a side call", place.of_type(gives.unwrap())),
+        },
+        ([one], _) => place.of_type(&one.to_string()),
+        _ if sends.row.platform == Some(Platform::Alipay) => place.of_type("Outcome<Alipay>"),
+        _ => place.of_type("Outcome"),
+    }
+}
+
+/// What each answer means to the steps of a stage: answers that mean the same share a line.
+fn meanings(flow: &Flow, stage: &Stage, place: Place) -> String {
+    let mut text = String::new();
+    for group in flow.readings() {
+        let here: Vec<_> = group.iter().filter(|(step, _)| flow::base(step.from) == stage.name).collect();
+        let Some((_, sends)) = here.first() else { continue };
+        let mut names: Vec<_> = here.iter().map(|(step, _)| format!("`{}`", step.name)).collect();
+        names.dedup();
+        let names = names.join(", ");
+        write!(text, "What an answer to {names} means:\n\n| then | answer |\n|---|---|\n").unwrap();
+        for (then, answers) in by_meaning(sends) {
+            writeln!(text, "| {} | {} |", words(then, place), listed(&answers)).unwrap();
+        }
+        text.push('\n');
+    }
+    if text.ends_with("\n\n") {
+        text.pop();
+    }
+    text
+}
+
+/// The answers by what they mean. Shapes that belong to other calls are left out.
+fn by_meaning(sends: &Sends) -> Vec<(Then, Vec<&'static str>)> {
+    let is_login = sends.row.leads_to.len() > 1;
+    let mut groups: Vec<(Then, Vec<_>)> = Vec::new();
+    for (answer, meaning) in ANSWERS.iter().zip(&sends.meanings) {
+        let foreign = match answer.kind {
+            Kind::Reply(step) => step != sends.row.step,
+            // A reply that names no status is a shape of its own.
+            Kind::Progress => !is_login && meaning.error.is_some(),
+            Kind::Any => false,
+        };
+        if foreign {
+            continue;
+        }
+        match groups.iter_mut().find(|(then, _)| *then == meaning.then) {
+            Some((_, answers)) => answers.push(answer.words),
+            None => groups.push((meaning.then, vec![answer.words])),
+        }
+    }
+    groups.sort_by_key(|(then, _)| match then {
+        Then::Stage(_) | Then::Gives(_) => 0,
+        Then::Recovery("Retry") => 1,
+        Then::Recovery("StartOver") => 2,
+        Then::Recovery(_) | Then::Error => 3,
+    });
+    groups
+}
+
+/// The shapes in one cell; the refusals among them together.
+fn listed(answers: &[&str]) -> String {
+    let refused: Vec<_> = answers.iter().filter_map(|words| words.strip_prefix("refused: ")).collect();
+    let mut others: Vec<_> =
+        answers.iter().filter(|words| !words.starts_with("refused: ")).map(ToString::to_string).collect();
+    if !refused.is_empty() {
+        others.insert(0, format!("refused: {}", refused.join(", ")));
+    }
+    others.join("; ")
+}
+
+fn words(then: Then, place: Place) -> String {
+    match then {
+        Then::Stage(kind) => place.of_type(&kind.to_string()),
+        Then::Gives("()") => "done".to_owned(),
+        Then::Gives(gives) => format!("`{gives}`"),
+        Then::Recovery("Retry") => "`Retry`: the stage again".to_owned(),
+        Then::Recovery("Unresolved") => "`Unresolved`: it may have been carried out".to_owned(),
+        Then::Recovery(_) => format!("`StartOver`: {}", place.of_type("Unauthenticated")),
+        Then::Error => "an error".to_owned(),
+    }
+}
+
+fn requests(flow: &Flow) -> String {
+    let mut text = String::from(
+        "\n## Requests\n\nThese headers go with every request. The editions differ in headers alone.\n\n| header | what |",
+    );
+    let editions = EDITIONS.join("` | `");
+    writeln!(text, " `{editions}` | decisions |\n|---|---|{}", "---|".repeat(EDITIONS.len() + 1)).unwrap();
+    for header in &flow.headers {
+        let cell = |sent: &Option<String>| match sent.as_deref() {
+            None => "–".to_owned(),
+            Some("") => "yes".to_owned(),
+            Some(value) => format!("`{value}`"),
+        };
+        let cells: Vec<_> = header.by_edition.iter().map(cell).collect();
+        let decisions = Place::Document.decisions(header.decisions);
+        writeln!(text, "| `{}` | {} | {} | {decisions} |", header.name, header.what, cells.join(" | "))
+            .unwrap();
+    }
+    text.push_str("\nA body is a JSON object of texts. Its fields are of these kinds:\n\n| kind | treated so | decisions |\n|---|---|---|\n");
+    for (_, kind, treated, ids) in FIELD_KINDS {
+        writeln!(text, "| {kind} | {treated} | {} |", Place::Document.decisions(ids)).unwrap();
+    }
+    write!(
+        text,
+        "\nA captcha's `point_json` is the text `{{\"x\":237.0,\"y\":5.0}}`: `x` in pixels of the picture's own width, `y` fixed. The keys\n\
+         that sign identity tokens are at `GET {KEYS_PATH}`, without any header but, with `OneAccessIsv`, `X-tenant-id`; the\n\
+         tokens name `https://{{domain}}{ISSUER_PATH}` as their issuer.\n"
+    )
+    .unwrap();
+    text
+}
+
+/// Every answer, for every group of steps that read it alike.
+fn answers(flow: &Flow) -> String {
+    let groups = flow.readings();
+    let mut text = String::from(
+        "\n## Answers\n\nAn answer is a JSON object. That of a login, a bind or a second factor has `status`; with `SUCCESS` also\n\
+         `session_token`, `expire` (seconds) and perhaps `id_token`; with the others `state_token` and perhaps `data`, JSON text in a\n\
+         string. A captcha has `token`, `originalImageBase64`, `jigsawImageBase64`, `secretKey` and `wordList`, its solution\n\
+         `captcha_token`, the registered number `mobile`; a refusal has `error_code` and `error_msg`.\n\n\
+         Every shape of answer, for every step. Steps that share a column read every answer alike.\n\n| answer |",
+    );
+    for group in &groups {
+        let mut names: Vec<_> = group.iter().map(|(step, _)| format!("`{}`", step.name)).collect();
+        names.sort();
+        names.dedup();
+        write!(text, " {} |", names.join("<br>")).unwrap();
+    }
+    writeln!(text, " says | decisions |\n|---|{}", "---|".repeat(groups.len() + 2)).unwrap();
+    for (index, answer) in ANSWERS.iter().enumerate() {
+        let mut says: Vec<&str> = Vec::new();
+        write!(text, "| {} |", answer.words).unwrap();
+        for group in &groups {
+            let meaning = &group[0].1.meanings[index];
+            let cell = match meaning.then {
+                Then::Stage(kind) => Place::Document.of_type(&kind.to_string()),
+                Then::Gives("()") => "done".to_owned(),
+                Then::Gives(name) | Then::Recovery(name) => format!("`{name}`"),
+                Then::Error => "error".to_owned(),
+            };
+            write!(text, " {cell} |").unwrap();
+            if let Some(error) = meaning.error.as_deref().filter(|error| !says.contains(error)) {
+                says.push(error);
+            }
+        }
+        writeln!(text, " {} | {} |", says.join("<br>"), Place::Document.decisions(answer.decisions)).unwrap();
+    }
+    text
+}
+
+fn codes(flow: &Flow) -> String {
+    let mut text = String::from(
+        "\n## Error codes\n\nEvery documented code, and what the caller of a step holds when it is refused with it. A code that is not here is of\n\
+         the class undocumented code. The sources are in [decisions.md](decisions.md).\n\n\
+         | code | class | with HTTP 400 | with HTTP 500 |\n|---|---|---|---|\n",
+    );
+    for code in &flow.codes {
+        let message = code.message.map(|part| format!(", the message names `{part}`")).unwrap_or_default();
+        writeln!(
+            text,
+            "| `{}`{message} | {} | `{}` | `{}` |",
+            code.name, code.class, code.http_400, code.http_500
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn decisions(flow: &Flow) -> String {
+    let mut text = String::from(
+        "\n## Decisions\n\nWhere the public documents contradict each other or are silent. The pages and the reasons are in\n\
+         [decisions.md](decisions.md).\n\n| | decision | what rests on it |\n|---|---|---|\n",
+    );
+    for decision in &flow.decisions {
+        let id = &decision.id;
+        writeln!(
+            text,
+            "| <a id=\"{}\"></a>{id} | {} | {} |",
+            id.to_lowercase(),
+            decision.title,
+            decision.applies_to.join(", ")
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// The part that the rustdoc of a stage includes.
+pub fn rustdoc(flow: &Flow, stage: &Stage) -> String {
+    let mut text = String::from(GENERATED);
+    let holds: Vec<_> =
+        stage.about.holds.iter().map(|held| Place::Rustdoc.method(&stage.name, held)).collect();
+    write!(text, "\nHolds: {}.\n\n# Steps\n\n", holds.join(",\n")).unwrap();
+    text.push_str(&steps(stage, Place::Rustdoc));
+    text.push_str("# Answers\n\n");
+    text.push_str(&meanings(flow, stage, Place::Rustdoc));
+    text.push_str("\nThe decisions (D1 and so on) are in `docs/decisions.md`, all of it in one place is in `docs/reference.md`.\n");
+    text
+}
+
+/// The README's table.
+pub fn overview(flow: &Flow) -> String {
+    let mut text = String::from("| stage | reached by | steps |\n|---|---|---|\n");
+    for stage in &flow.stages {
+        let mut names: Vec<String> = Vec::new();
+        for step in &stage.steps {
+            let mut name = format!("`{}`", step.name);
+            if let Some(platform) = bound_to(step) {
+                write!(name, " through {platform:?}").unwrap();
+            }
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let reached = match stage.name.as_str() {
+            "VerifyPhone" => "`phone`".to_owned(),
+            "VerifyEmail" => "`email`".to_owned(),
+            "Unauthenticated" => "`Client.login`".to_owned(),
+            "Client" | "Captcha" => continue,
+            _ => {
+                let statuses = stage.reached_by.iter().filter_map(|way| way.strip_prefix("the status "));
+                statuses.take(1).collect::<Vec<_>>().join(", ")
+            }
+        };
+        writeln!(text, "| `{}` | {reached} | {} |", stage.written(), names.join(", ")).unwrap();
+    }
+    text
+}

@@ -1,0 +1,32 @@
+//! The reference, generated: the flow as data ([`flow`]), and the documents that are written from it.
+//!
+//! The data come from the endpoint table and from the library itself: each step is run over a transport that gives each
+//! [answer](answers), and what came of it is written down.
+
+pub mod answers;
+pub mod flow;
+pub mod json;
+pub mod markdown;
+pub mod mermaid;
+pub mod schema;
+pub mod svg;
+
+use std::collections::BTreeMap;
+
+/// Every generated file, and every generated part of a file, with its text.
+///
+/// A part is named `README.md#steps`: what stands between `<!-- steps -->` and `<!-- /steps -->`.
+pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
+    let mut documents = BTreeMap::from([
+        ("docs/reference.md".to_owned(), markdown::reference(flow)),
+        ("docs/flow.json".to_owned(), json::document(flow)),
+        ("docs/flow.mmd".to_owned(), mermaid::whole(flow)),
+        ("docs/flow.svg".to_owned(), svg::drawing(flow)),
+        ("README.md#steps".to_owned(), markdown::overview(flow)),
+        ("README.md#stages".to_owned(), mermaid::block(flow)),
+    ]);
+    for stage in &flow.stages {
+        documents.insert(stage.rustdoc_file(), markdown::rustdoc(flow, stage));
+    }
+    documents
+}
