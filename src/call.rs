@@ -9,7 +9,7 @@ use crate::secret::StateToken;
 use crate::trace::Trace;
 use crate::transport::{Request, Response, TransportError};
 use crate::wire::endpoints::Endpoint;
-use crate::wire::responses::{Failure, read_empty};
+use crate::wire::responses::{Failure, Received, read_empty};
 
 /// A side call that has not been sent: it does not move the flow, so it does not take the stage.
 ///
@@ -26,6 +26,7 @@ pub struct Call<T: Reply> {
 #[must_use = "the answer means something only to receive()"]
 pub struct CallInFlight<T: Reply> {
     context: Context,
+    state_token: Option<StateToken>,
     endpoint: &'static Endpoint,
     trace: Trace,
     kept: T::Kept,
@@ -42,7 +43,7 @@ pub trait Reply: Sealed + Sized {
 
     /// Reads the answer.
     #[doc(hidden)]
-    fn read(kept: Self::Kept, context: Context, response: Response, _: Inside) -> Result<Self, Failure>;
+    fn read(kept: Self::Kept, context: Context, received: Received<'_>, _: Inside) -> Result<Self, Failure>;
 }
 
 impl Sealed for () {}
@@ -50,8 +51,8 @@ impl Sealed for () {}
 impl Reply for () {
     type Kept = ();
 
-    fn read((): (), _: Context, response: Response, _: Inside) -> Result<Self, Failure> {
-        read_empty(response)
+    fn read((): (), _: Context, received: Received<'_>, _: Inside) -> Result<Self, Failure> {
+        read_empty(received)
     }
 }
 
@@ -93,9 +94,9 @@ impl<T: Reply> Call<T> {
         let trace = Trace::begin(endpoint);
         let tokens = Tokens { state: state_token.as_ref(), session: None };
         match context.request(draft, tokens) {
-            Ok(request) => Ok((request, CallInFlight { context, endpoint, trace, kept })),
-            Err(invalid) => {
-                let error = Error::from(invalid);
+            Ok(request) => Ok((request, CallInFlight { context, state_token, endpoint, trace, kept })),
+            Err(unsendable) => {
+                let error = Error::from(unsendable);
                 trace.failed(&error, None);
                 Err(error)
             }
@@ -109,10 +110,11 @@ impl<T: Reply> CallInFlight<T> {
     /// # Errors
     /// [`Error`]: what happened.
     pub fn receive(self, answer: Result<Response, TransportError>) -> Result<T, Error> {
-        let Self { context, trace, kept, .. } = self;
+        let Self { context, state_token, trace, kept, .. } = self;
         let result = answer.map_err(Error::from).and_then(|response| {
             trace.answered(response.status());
-            T::read(kept, context, response, INSIDE).map_err(|failure| failure.error)
+            let received = Received { response, in_hand: state_token.as_ref() };
+            T::read(kept, context, received, INSIDE).map_err(|failure| failure.error)
         });
         match &result {
             Ok(_) => trace.done(),
@@ -127,7 +129,7 @@ impl<T: Reply> fmt::Debug for Call<T> {
         f.debug_struct("Call")
             .field("step", &self.draft.endpoint.step)
             .field("path", &self.draft.endpoint.path)
-            .field("invalid", &self.draft.body.as_ref().err())
+            .field("unsendable", &self.draft.unsendable())
             .finish_non_exhaustive()
     }
 }

@@ -11,9 +11,8 @@ use crate::device::Device;
 use crate::error::InvalidInput;
 use crate::sealed::{Inside, Sealed};
 use crate::secret::{CaptchaToken, Redacted};
-use crate::transport::Response;
 use crate::wire::endpoints::{CAPTCHA, CAPTCHA_VERIFY};
-use crate::wire::responses::{CaptchaParts, Failure, captcha, captcha_token};
+use crate::wire::responses::{CaptchaParts, Failure, Received, captcha, captcha_token};
 
 impl Client {
     /// A captcha, for `device`: what a verification code costs.
@@ -110,7 +109,7 @@ impl Captcha {
         let sender = Zeroizing::new(sender.into());
         let draft = match self.point(x) {
             Ok(point) => self.context.draft(&CAPTCHA_VERIFY, &[&point, self.token.expose(), &sender]),
-            Err(invalid) => Draft { endpoint: &CAPTCHA_VERIFY, body: Err(invalid) },
+            Err(invalid) => Draft::invalid(&CAPTCHA_VERIFY, invalid),
         };
         Call::new(self.context.clone(), None, draft, sender)
     }
@@ -130,8 +129,8 @@ impl Sealed for Captcha {}
 impl Reply for Captcha {
     type Kept = ();
 
-    fn read((): (), context: Context, response: Response, _: Inside) -> Result<Self, Failure> {
-        let CaptchaParts { token, picture, piece, secret_key, words } = captcha(response)?;
+    fn read((): (), context: Context, received: Received<'_>, _: Inside) -> Result<Self, Failure> {
+        let CaptchaParts { token, picture, piece, secret_key, words } = captcha(received)?;
         Ok(Self {
             context,
             token,
@@ -231,8 +230,13 @@ impl Sealed for CaptchaPass {}
 impl Reply for CaptchaPass {
     type Kept = Zeroizing<String>;
 
-    fn read(sender: Zeroizing<String>, _: Context, response: Response, _: Inside) -> Result<Self, Failure> {
-        Ok(Self { sender, token: captcha_token(response)? })
+    fn read(
+        sender: Zeroizing<String>,
+        _: Context,
+        received: Received<'_>,
+        _: Inside,
+    ) -> Result<Self, Failure> {
+        Ok(Self { sender, token: captcha_token(received)? })
     }
 }
 

@@ -1,20 +1,20 @@
 //! The client: a tenant, an application, a transport.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use crate::error::{Error, InvalidInput};
+use crate::error::{Error, InvalidInput, Unsupported};
 use crate::transport::{Request, Response, Transport, TransportError, is_loopback};
 #[cfg(feature = "verify")]
 use crate::wire::endpoints::ISSUER_PATH;
-use crate::wire::endpoints::WECHAT_CODE;
-use crate::wire::headers::{
-    SESSION_TOKEN, X_CLIENT_ID, X_SESSION_TOKEN, X_TENANT_ID, header_value, write_content_type,
-};
+use crate::wire::endpoints::{Credential, EditionKind, Endpoint, Field, FieldKind, SendType, WECHAT_CODE};
+use crate::wire::headers::{X_CLIENT_ID, X_TENANT_ID, header_value, write_content_type};
 
 /// The edition of the server: small differences in headers follow from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,17 +37,13 @@ pub enum Edition {
 }
 
 impl Edition {
-    pub(crate) const fn session_header(&self) -> HeaderName {
+    /// Which edition it is, as the table of endpoints speaks of it.
+    #[must_use]
+    pub const fn kind(&self) -> EditionKind {
         match self {
-            Self::Ciam => SESSION_TOKEN,
-            Self::Eiam | Self::OneAccess | Self::OneAccessIsv { .. } => X_SESSION_TOKEN,
-        }
-    }
-
-    const fn content_type(&self) -> &'static str {
-        match self {
-            Self::Ciam | Self::Eiam => "application/json",
-            Self::OneAccess | Self::OneAccessIsv { .. } => "application/json;charset=utf8",
+            Self::Ciam => EditionKind::Ciam,
+            Self::Eiam => EditionKind::Eiam,
+            Self::OneAccess | Self::OneAccessIsv { .. } => EditionKind::OneAccess,
         }
     }
 }
@@ -79,8 +75,25 @@ struct Inner {
     client_id: HeaderValue,
     tenant_id: Option<HeaderValue>,
     edition: Edition,
-    wechat_code_field: WechatCodeField,
+    overrides: Overrides,
     transport: Box<dyn Transport>,
+}
+
+/// Where this tenant differs from the documents of its edition.
+#[derive(Clone, Default)]
+struct Overrides {
+    wechat_code_field: WechatCodeField,
+    path_prefix: String,
+    paths: Vec<(&'static Endpoint, String)>,
+    send_types: Vec<(&'static Endpoint, String)>,
+    field_names: Vec<(&'static Endpoint, String, String)>,
+}
+
+/// What a row sends to this tenant.
+pub(crate) struct TenantShape<'a> {
+    pub(crate) path: Cow<'static, str>,
+    pub(crate) credential: Credential,
+    pub(crate) send_type: Option<&'a str>,
 }
 
 impl Client {
@@ -93,7 +106,7 @@ impl Client {
             base_address: base_address.into(),
             client_id: client_id.into(),
             edition: Edition::default(),
-            wechat_code_field: WechatCodeField::default(),
+            overrides: Overrides::default(),
             loopback_http: false,
         }
     }
@@ -104,16 +117,24 @@ impl Client {
         &self.0.edition
     }
 
+    /// Scheme, host, port, and the path in front of all paths.
+    fn base_address(&self) -> String {
+        format!("{}://{}{}", self.0.scheme, self.0.authority, self.0.overrides.path_prefix)
+    }
+
     /// The tenant and the application, to tell whether a suspended stage is theirs: base address, client id, tenant id.
     pub(crate) fn identity(&self) -> (String, &[u8], Option<&[u8]>) {
-        let base_address = format!("{}://{}", self.0.scheme, self.0.authority);
-        (base_address, self.0.client_id.as_bytes(), self.0.tenant_id.as_ref().map(HeaderValue::as_bytes))
+        (
+            self.base_address(),
+            self.0.client_id.as_bytes(),
+            self.0.tenant_id.as_ref().map(HeaderValue::as_bytes),
+        )
     }
 
     /// What the tenant's identity tokens name as their issuer.
     #[cfg(feature = "verify")]
     pub(crate) fn issuer(&self) -> String {
-        format!("{}://{}{ISSUER_PATH}", self.0.scheme, self.0.authority)
+        self.base_address() + ISSUER_PATH
     }
 
     #[cfg(feature = "verify")]
@@ -130,29 +151,61 @@ impl Client {
             .unwrap_or_else(|_| Err(TransportError::maybe_sent("the transport panicked")))
     }
 
-    /// The header that carries a session token: the pages of CIAM print it without `X-`, those of EIAM with it.
+    /// The header that carries a session token.
     pub(crate) fn session_header(&self) -> HeaderName {
-        self.0.edition.session_header()
+        HeaderName::from_static(self.0.edition.kind().session_header())
     }
 
-    pub(crate) fn wechat_code_field(&self) -> &'static str {
-        match self.0.wechat_code_field {
-            WechatCodeField::WechatCode => WECHAT_CODE.name,
-            WechatCodeField::WchatCode => "wchat_code",
+    /// What a row sends to this tenant: as its edition documents it, unless the client was told otherwise.
+    pub(crate) fn shape(&self, row: &'static Endpoint) -> Result<TenantShape<'_>, Unsupported> {
+        let overrides = &self.0.overrides;
+        let path = find(&overrides.paths, row);
+        let edition = self.0.edition.kind();
+        let documented = row.in_edition(edition);
+        let unsupported = Unsupported::new(row.step, edition, "this edition does not document it");
+        let (credential, send_type, default_path) = match (&documented, path) {
+            (Some(shape), _) => (shape.credential, shape.send_type, shape.path),
+            // The tenant has it all the same.
+            (None, Some(_)) => (row.credential, row.send_type, row.path),
+            (None, None) => return Err(unsupported),
+        };
+        let path = match path {
+            Some(path) => Cow::Owned(path.to_owned()),
+            None => Cow::Borrowed(default_path),
+        };
+        let send_type = find(&overrides.send_types, row).or(send_type.map(SendType::as_str));
+        Ok(TenantShape { path, credential, send_type })
+    }
+
+    /// How this tenant spells a field of a row.
+    pub(crate) fn field_name(&self, row: &'static Endpoint, field: &'static Field) -> &str {
+        let overrides = &self.0.overrides;
+        let renamed =
+            overrides.field_names.iter().find(|(of, name, _)| ptr::eq(*of, row) && *name == field.name);
+        match (renamed, overrides.wechat_code_field) {
+            (Some((_, _, name)), _) => name,
+            (None, WechatCodeField::WchatCode) if *field == WECHAT_CODE => "wchat_code",
+            (None, _) => field.name,
         }
     }
 
-    pub(crate) fn uri(&self, path: &'static str) -> Result<Uri, InvalidInput> {
+    pub(crate) fn uri(&self, path: Cow<'static, str>) -> Result<Uri, InvalidInput> {
+        let prefix = &self.0.overrides.path_prefix;
+        let path = match path {
+            Cow::Borrowed(path) if prefix.is_empty() => Ok(PathAndQuery::from_static(path)),
+            path => PathAndQuery::try_from(format!("{prefix}{path}")),
+        };
+        let invalid = || InvalidInput::new("base_address", "does not make an address with the path");
         Uri::builder()
             .scheme(self.0.scheme.clone())
             .authority(self.0.authority.clone())
-            .path_and_query(PathAndQuery::from_static(path))
+            .path_and_query(path.map_err(|_| invalid())?)
             .build()
-            .map_err(|_| InvalidInput::new("base_address", "does not make an address with the path"))
+            .map_err(|_| invalid())
     }
 
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
-        write_content_type(headers, self.0.edition.content_type());
+        write_content_type(headers, self.0.edition.kind().content_type());
         headers.insert(X_CLIENT_ID, self.0.client_id.clone());
         self.write_tenant_id(headers);
     }
@@ -168,11 +221,75 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_address", &format_args!("{}://{}", self.0.scheme, self.0.authority))
+            .field("base_address", &format_args!("{}", self.base_address()))
             .field("client_id", &self.0.client_id)
             .field("edition", &self.0.edition)
+            .field("overrides", &self.0.overrides)
             .finish_non_exhaustive()
     }
+}
+
+/// Only what differs from the documents.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        if self.wechat_code_field != WechatCodeField::default() {
+            map.entry(&"wechat_code_field", &self.wechat_code_field);
+        }
+        if !self.path_prefix.is_empty() {
+            map.entry(&"path_prefix", &self.path_prefix);
+        }
+        let name = |row: &Endpoint| format!("{}.{}", row.from, row.step);
+        for (row, path) in &self.paths {
+            map.entry(&format_args!("path of {}", name(row)), path);
+        }
+        for (row, send_type) in &self.send_types {
+            map.entry(&format_args!("send type of {}", name(row)), send_type);
+        }
+        for (row, field, spelled) in &self.field_names {
+            map.entry(&format_args!("{field} of {}", name(row)), spelled);
+        }
+        map.finish()
+    }
+}
+
+impl Overrides {
+    fn check(&self) -> Result<(), InvalidInput> {
+        let is_path = |path: &str| {
+            path.starts_with('/') && path.parse::<PathAndQuery>().is_ok_and(|path| path.query().is_none())
+        };
+        if !self.path_prefix.is_empty() && !is_path(&self.path_prefix) {
+            return Err(InvalidInput::new("path_prefix", "is not a path that begins with /"));
+        }
+        if !self.paths.iter().all(|(_, path)| is_path(path)) {
+            return Err(InvalidInput::new("path", "is not a path that begins with /"));
+        }
+        let is_name = |name: &str| {
+            !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        for (row, name) in &self.send_types {
+            if !row.fields.iter().any(|field| field.kind == FieldKind::SendType) {
+                return Err(InvalidInput::new("send_type", "is of a row that sends none"));
+            }
+            if !is_name(name) {
+                return Err(InvalidInput::new("send_type", "is not a name"));
+            }
+        }
+        for (row, field, name) in &self.field_names {
+            if !row.fields.iter().any(|known| known.name == field) {
+                return Err(InvalidInput::new("field_name", "is of a field that the row does not have"));
+            }
+            if !is_name(name) || row.fields.iter().any(|known| known.name == name) {
+                return Err(InvalidInput::new("field_name", "is not a name, or another field's"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The override of a row.
+fn find<'a>(overrides: &'a [(&'static Endpoint, String)], row: &'static Endpoint) -> Option<&'a str> {
+    overrides.iter().find(|(of, _)| ptr::eq(*of, row)).map(|(_, value)| value.as_str())
 }
 
 /// Builds a [`Client`]; begun by [`Client::builder`].
@@ -182,7 +299,7 @@ pub struct ClientBuilder {
     base_address: String,
     client_id: String,
     edition: Edition,
-    wechat_code_field: WechatCodeField,
+    overrides: Overrides,
     loopback_http: bool,
 }
 
@@ -192,21 +309,71 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field("client_id", &self.client_id)
             .field("edition", &self.edition)
-            .field("wechat_code_field", &self.wechat_code_field)
+            .field("overrides", &self.overrides)
             .finish_non_exhaustive()
     }
 }
 
 impl ClientBuilder {
-    /// The server's edition; [`Edition::Ciam`] unless said.
+    /// The server's edition. Defaults to [`Edition::Ciam`].
     pub fn edition(mut self, edition: Edition) -> Self {
         self.edition = edition;
         self
     }
 
-    /// The name of the field for the phone-number code of WeChat; `wechat_code` unless said.
+    /// The name of the field for the phone-number code of WeChat. Defaults to `wechat_code`.
     pub fn wechat_code_field(mut self, field: WechatCodeField) -> Self {
-        self.wechat_code_field = field;
+        self.overrides.wechat_code_field = field;
+        self
+    }
+
+    /// A path in front of all paths, for a private deployment behind a gateway: `/idaas` for
+    /// `https://gateway.example.com/idaas/api/v2/sdk/...`. Defaults to none.
+    ///
+    /// It belongs to the tenant's address: suspended stages are compared by it, keys are fetched below it, and the issuer of
+    /// identity tokens is expected to have it (`IdTokenVerifier::issuer` sets another one).
+    pub fn path_prefix(mut self, prefix: impl Into<String>) -> Self {
+        let prefix = prefix.into();
+        prefix.trim_end_matches('/').clone_into(&mut self.overrides.path_prefix);
+        self
+    }
+
+    /// The path of one step, for a tenant that has another than the documents say.
+    ///
+    /// A step that the edition does not document becomes available by it. `row` is one of [`endpoints`](crate::endpoints).
+    ///
+    /// ```
+    /// use idaas_login::{Client, endpoints};
+    ///
+    /// let builder = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .path(&endpoints::MFA_PHONE, "/api/v2/sdk/mfa/mobile")
+    ///     .send_type(&endpoints::SEND_MFA_SMS, "OTP_REST_SMS");
+    /// ```
+    pub fn path(mut self, row: &'static Endpoint, path: impl Into<String>) -> Self {
+        self.overrides.paths.retain(|(of, _)| !ptr::eq(*of, row));
+        self.overrides.paths.push((row, path.into()));
+        self
+    }
+
+    /// The type that a verification code is requested with, for a tenant that knows it by another name.
+    ///
+    /// `row` is one of the `SEND_...` rows of [`endpoints`](crate::endpoints).
+    pub fn send_type(mut self, row: &'static Endpoint, name: impl Into<String>) -> Self {
+        self.overrides.send_types.retain(|(of, _)| !ptr::eq(*of, row));
+        self.overrides.send_types.push((row, name.into()));
+        self
+    }
+
+    /// The name of a field of a row's body, for a tenant that spells it differently.
+    pub fn field_name(
+        mut self,
+        row: &'static Endpoint,
+        field: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        let field = field.into();
+        self.overrides.field_names.retain(|(of, before, _)| !(ptr::eq(*of, row) && *before == field));
+        self.overrides.field_names.push((row, field, name.into()));
         self
     }
 
@@ -232,20 +399,22 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::InvalidInput`] if the base address is not `https://` and a domain (and not `http://` and this machine,
     /// allowed by [`allow_loopback_http`](Self::allow_loopback_http)), or if the client id or tenant id is empty or
-    /// contains a character that a header cannot carry.
+    /// contains a character that a header cannot carry; or if an override is no path, or names a send type or a field of a
+    /// row that has none.
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Client, Error> {
         let (scheme, authority) = base_address(&self.base_address, self.loopback_http)?;
         let tenant_id = match &self.edition {
             Edition::OneAccessIsv { tenant_id } => Some(header_value("tenant_id", tenant_id)?),
             _ => None,
         };
+        self.overrides.check()?;
         Ok(Client(Arc::new(Inner {
             scheme,
             authority,
             client_id: header_value("client_id", &self.client_id)?,
             tenant_id,
             edition: self.edition,
-            wechat_code_field: self.wechat_code_field,
+            overrides: self.overrides,
             transport: Box::new(transport),
         })))
     }
@@ -257,7 +426,9 @@ fn base_address(text: &str, loopback_http: bool) -> Result<(Scheme, Authority), 
         return invalid("is not a URL");
     };
     if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
-        return invalid("has a path or a query: give https:// and the tenant's domain alone");
+        return invalid(
+            "has a path or a query: give https:// and the domain alone, and a path by path_prefix()",
+        );
     }
     let parts = uri.into_parts();
     let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {

@@ -1,14 +1,16 @@
 //! Whose request it is: the client and the device that it comes from.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, Request as HttpRequest};
 
 use crate::client::Client;
 use crate::device::Device;
-use crate::error::InvalidInput;
+use crate::error::{InvalidInput, Unsendable, Unsupported};
 use crate::secret::{SessionToken, StateToken};
 use crate::transport::Request;
 use crate::wire::body::{Body, body};
-use crate::wire::endpoints::{Credential, Endpoint};
+use crate::wire::endpoints::{Credential, Endpoint, Field};
 use crate::wire::headers::X_STATE_TOKEN;
 
 /// What every stage and every side call has: the client and the device.
@@ -20,10 +22,29 @@ pub struct Context {
 
 /// A row of the table with its body written: a request that lacks its headers.
 ///
-/// If an input cannot be right, that is known already; it is told when the request is asked for.
+/// If it cannot be sent, that is known already; it is told when the request is asked for.
 pub(crate) struct Draft {
     pub(crate) endpoint: &'static Endpoint,
-    pub(crate) body: Result<Body, InvalidInput>,
+    written: Result<Written, Unsendable>,
+}
+
+/// What a row came to for this client.
+struct Written {
+    body: Body,
+    path: Cow<'static, str>,
+    credential: Credential,
+}
+
+impl Draft {
+    /// A draft that cannot be sent.
+    pub(crate) fn invalid(endpoint: &'static Endpoint, invalid: InvalidInput) -> Self {
+        Self { endpoint, written: Err(invalid.into()) }
+    }
+
+    /// Why it cannot be sent.
+    pub(crate) fn unsendable(&self) -> Option<&Unsendable> {
+        self.written.as_ref().err()
+    }
 }
 
 /// The tokens that a request may carry.
@@ -39,17 +60,24 @@ const HEADERS: usize = 9;
 impl Context {
     /// The row with the values of its fields, in the table's order.
     pub(crate) fn draft(&self, endpoint: &'static Endpoint, values: &[&str]) -> Draft {
-        Draft { endpoint, body: body(endpoint, self.client.wechat_code_field(), values) }
+        Draft { endpoint, written: self.written(endpoint, values) }
+    }
+
+    fn written(&self, endpoint: &'static Endpoint, values: &[&str]) -> Result<Written, Unsendable> {
+        let shape = self.client.shape(endpoint)?;
+        let name_of = |field: &'static Field| self.client.field_name(endpoint, field);
+        let body = body(endpoint, shape.send_type, name_of, values)?;
+        Ok(Written { body, path: shape.path, credential: shape.credential })
     }
 
     /// The whole request, ready for any HTTP client.
-    pub(crate) fn request(&self, draft: Draft, tokens: Tokens<'_>) -> Result<Request, InvalidInput> {
-        let Draft { endpoint, body } = draft;
-        let mut body = body?;
+    pub(crate) fn request(&self, draft: Draft, tokens: Tokens<'_>) -> Result<Request, Unsendable> {
+        let Draft { endpoint, written } = draft;
+        let Written { mut body, path, credential } = written?;
         let mut headers = HeaderMap::with_capacity(HEADERS);
         self.client.write_headers(&mut headers);
         self.device.write_headers(&mut headers);
-        let credential = match endpoint.credential {
+        let credential = match credential {
             Credential::None => None,
             Credential::StateToken => {
                 Some((X_STATE_TOKEN, "state_token", tokens.state.map(StateToken::header)))
@@ -58,13 +86,17 @@ impl Context {
                 let header = self.client.session_header();
                 Some((header, "session_token", tokens.session.map(SessionToken::header)))
             }
+            Credential::Signature => {
+                let reason = "it needs a signature that this version cannot make";
+                return Err(Unsupported::new(endpoint.step, self.client.edition().kind(), reason).into());
+            }
         };
         if let Some((name, field, value)) = credential {
             let value = value.ok_or(InvalidInput::new(field, "is missing"))?;
             let unfit = |_| InvalidInput::new(field, "contains a character that a header cannot carry");
             headers.insert(name, value.map_err(unfit)?);
         }
-        let uri = self.client.uri(endpoint.path)?;
+        let uri = self.client.uri(path)?;
         // The last that is done: from here on nothing fails, and nobody but the transport has the body.
         let mut request = HttpRequest::new(std::mem::take(&mut *body));
         *request.method_mut() = endpoint.verb.into();

@@ -6,10 +6,9 @@ use http::StatusCode;
 use zeroize::Zeroizing;
 
 use crate::secret::printable;
-#[cfg(feature = "tracing")]
-use crate::transport::Sent;
-use crate::transport::TransportError;
+use crate::transport::{Sent, TransportError};
 use crate::wire::flows::VerifyMethod;
+use crate::wire::kinds::EditionKind;
 
 /// What went wrong.
 ///
@@ -33,9 +32,12 @@ pub enum Error {
     /// An answer that is not one of the API's.
     #[error(transparent)]
     Unexpected(#[from] UnexpectedAnswer),
-    /// A way that the tenant does not allow; from [`NotAllowed`](crate::NotAllowed), which also gives the stage back.
+    /// A method that the tenant does not allow; from [`NotAllowed`](crate::NotAllowed), which also gives the stage back.
     #[error("the tenant does not allow {0} here; nothing was sent")]
     NotAllowed(VerifyMethod),
+    /// A step that the client's edition does not have. Nothing was sent.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
 }
 
 impl Error {
@@ -50,19 +52,16 @@ impl Error {
         }
     }
 
-    /// Whether other input may mend it: a value was refused before anything was sent, or by the API, with a code of the class
-    /// [`WrongInput`](ErrorClass::WrongInput) or with one that no page documents. No page has a code for a wrong password, so
-    /// it may be such a one.
+    /// Whether different input may fix this: a value was refused before anything was sent, or by the API with a code of the
+    /// class [`WrongInput`](ErrorClass::WrongInput).
     ///
-    /// If not, the same input may be right: nobody was there, too many tried, a gateway said no, or something is set up wrongly.
+    /// [`advice`](Self::advice) says more.
     #[must_use]
-    pub fn is_about_input(&self) -> bool {
-        matches!(self, Self::InvalidInput(_))
-            || matches!(self.class(), Some(ErrorClass::WrongInput | ErrorClass::Unknown))
+    pub fn is_input_error(&self) -> bool {
+        matches!(self, Self::InvalidInput(_)) || self.class() == Some(ErrorClass::WrongInput)
     }
 
-    /// What kind it is, in words that hold nothing of the login.
-    #[cfg(feature = "tracing")]
+    /// Its kind, free of secrets.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::InvalidInput(_) => "invalid input",
@@ -74,6 +73,7 @@ impl Error {
             Self::AccessDenied => "access denied",
             Self::Unexpected(_) => "unexpected answer",
             Self::NotAllowed(_) => "not allowed",
+            Self::Unsupported(_) => "unsupported",
         }
     }
 }
@@ -101,6 +101,64 @@ impl InvalidInput {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason
+    }
+}
+
+/// A step that the client's edition does not have: it was refused before anything was sent.
+///
+/// If your tenant has it all the same, name its path to the client's builder:
+/// [`ClientBuilder::path`](crate::ClientBuilder::path).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{step} is not supported: {reason} ({edition}); nothing was sent")]
+pub struct Unsupported {
+    step: &'static str,
+    edition: EditionKind,
+    reason: &'static str,
+}
+
+impl Unsupported {
+    pub(crate) const fn new(step: &'static str, edition: EditionKind, reason: &'static str) -> Self {
+        Self { step, edition, reason }
+    }
+
+    /// The name of the step's method.
+    #[must_use]
+    pub fn step(&self) -> &'static str {
+        self.step
+    }
+
+    /// The client's edition.
+    #[must_use]
+    pub fn edition(&self) -> EditionKind {
+        self.edition
+    }
+}
+
+/// Why a request cannot be made: nothing was sent.
+#[derive(Debug)]
+pub(crate) enum Unsendable {
+    Invalid(InvalidInput),
+    Unsupported(Unsupported),
+}
+
+impl From<InvalidInput> for Unsendable {
+    fn from(invalid: InvalidInput) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<Unsupported> for Unsendable {
+    fn from(unsupported: Unsupported) -> Self {
+        Self::Unsupported(unsupported)
+    }
+}
+
+impl From<Unsendable> for Error {
+    fn from(unsendable: Unsendable) -> Self {
+        match unsendable {
+            Unsendable::Invalid(invalid) => invalid.into(),
+            Unsendable::Unsupported(unsupported) => unsupported.into(),
+        }
     }
 }
 
@@ -144,6 +202,33 @@ impl Refusal {
     }
 }
 
+// MERGE: hints
+impl Refusal {
+    /// a
+    #[must_use]
+    pub fn attempts_left(&self) -> Option<u32> {
+        None
+    }
+    /// a
+    #[must_use]
+    pub fn unlocks_in(&self) -> Option<std::time::Duration> {
+        None
+    }
+    /// a
+    #[must_use]
+    pub fn retry_after(&self) -> Option<std::time::Duration> {
+        None
+    }
+}
+impl UnexpectedAnswer {
+    /// a
+    #[must_use]
+    pub fn retry_after(&self) -> Option<std::time::Duration> {
+        None
+    }
+}
+// MERGE END
+
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")
@@ -171,6 +256,12 @@ pub enum ErrorClass {
     WrongInput,
     /// The state token (or session token) is dead: start over.
     DeadToken,
+    /// The captcha was wrong, or its pass is used up: a new captcha is needed.
+    NewCaptcha,
+    /// The identity token is invalid or expired; the session may live: renew the token.
+    RenewIdToken,
+    /// A signature is out of date: sign again.
+    StaleSignature,
     /// Too many attempts: wait.
     Locked,
     /// The request is not what the tenant expects: a matter for who set up this client or the tenant.
@@ -186,6 +277,9 @@ impl ErrorClass {
         match self {
             Self::WrongInput => "wrong input",
             Self::DeadToken => "dead token",
+            Self::NewCaptcha => "new captcha needed",
+            Self::RenewIdToken => "dead identity token",
+            Self::StaleSignature => "stale signature",
             Self::Locked => "locked or limited",
             Self::Configuration => "configuration",
             Self::Server => "server failure",

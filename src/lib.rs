@@ -54,6 +54,7 @@
     clippy::todo
 )]
 
+mod advice;
 mod call;
 mod captcha;
 mod client;
@@ -76,12 +77,13 @@ mod wire;
 
 pub use http;
 
+pub use self::advice::Advice;
 pub use self::call::{Call, CallInFlight, Reply};
 pub use self::captcha::{Captcha, CaptchaImage, CaptchaPass};
 pub use self::client::{Client, ClientBuilder, Edition, WechatCodeField};
 pub use self::device::Device;
 pub use self::error::{
-    Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedAnswer, UnexpectedReason,
+    Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedAnswer, UnexpectedReason, Unsupported,
 };
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -209,12 +209,25 @@ impl Emulator {
         self.client_builder("https://emulator.invalid").build_with(self.clone())
     }
 
-    /// A client builder with this tenant's client id and edition.
+    /// A client builder with this tenant's client id, edition, and whatever else its settings say that differs from the
+    /// edition's documents.
     pub fn client_builder(&self, base_address: impl Into<String>) -> crate::ClientBuilder {
         let tenant = self.tenant();
-        Client::builder(base_address, &tenant.settings.client_id)
-            .edition(tenant.settings.edition.clone())
-            .wechat_code_field(tenant.settings.wechat_code_field)
+        let settings = &tenant.settings;
+        let mut builder = Client::builder(base_address, &settings.client_id)
+            .edition(settings.edition.clone())
+            .wechat_code_field(settings.wechat_code_field)
+            .path_prefix(&settings.path_prefix);
+        for (row, path) in &settings.paths {
+            builder = builder.path(row, path);
+        }
+        for (row, name) in &settings.send_types {
+            builder = builder.send_type(row, name);
+        }
+        for (row, field, name) in &settings.field_names {
+            builder = builder.field_name(row, field, name);
+        }
+        builder
     }
 
     pub(super) fn reply(&self, request: &Request) -> Reply {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::client::{Edition, WechatCodeField};
+use crate::endpoints::Endpoint;
 
 /// How the tenant is set up; see [`Emulator::configure`](super::Emulator::configure).
 #[derive(Clone, Debug)]
@@ -15,6 +16,14 @@ pub struct Settings {
     pub edition: Edition,
     /// The name of the field for the phone-number code of WeChat; `wechat_code` unless said.
     pub wechat_code_field: WechatCodeField,
+    /// A path in front of all paths, as behind a gateway; none by default.
+    pub path_prefix: String,
+    /// The paths of single steps, where this tenant differs from its edition's documents; none by default.
+    pub paths: Vec<(&'static Endpoint, String)>,
+    /// The send types of single steps, where this tenant differs from its edition's documents; none by default.
+    pub send_types: Vec<(&'static Endpoint, String)>,
+    /// The fields of single steps that this tenant spells differently, each with its spelling; none by default.
+    pub field_names: Vec<(&'static Endpoint, String, String)>,
     /// What an identity gets that no account has bound; [`Unbound::Bind`] unless said.
     pub unbound: Unbound,
     /// What `data` says of the allowed ways; both documented ways unless said.
@@ -60,6 +69,10 @@ impl Default for Settings {
             client_id: "nTo1eRIub60vPb54WeE6aojPwYwImtl4".to_owned(),
             edition: Edition::default(),
             wechat_code_field: WechatCodeField::default(),
+            path_prefix: String::new(),
+            paths: Vec::new(),
+            send_types: Vec::new(),
+            field_names: Vec::new(),
             unbound: Unbound::Bind,
             data: DataForm::Listed(vec!["VERIFY_PHONE".to_owned(), "VERIFY_EMAIL".to_owned()]),
             new_state_token: true,

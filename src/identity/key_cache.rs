@@ -262,7 +262,8 @@ impl Inner {
     fn fetch(&self) -> Result<KeySet, IdTokenError> {
         let mut request = Request::new(Vec::new());
         let unavailable = |error: Error| IdTokenError::Keys(Box::new(error));
-        *request.uri_mut() = self.client.uri(KEYS_PATH).map_err(|invalid| unavailable(invalid.into()))?;
+        *request.uri_mut() =
+            self.client.uri(KEYS_PATH.into()).map_err(|invalid| unavailable(invalid.into()))?;
         self.client.write_tenant_id(request.headers_mut());
         let answer = self.client.exchange(request).map_err(|error| unavailable(error.into()))?;
         if answer.status() != StatusCode::OK {

@@ -6,9 +6,8 @@ use crate::context::{Context, Tokens};
 use crate::error::UnexpectedReason;
 use crate::sealed::{Inside, Sealed};
 use crate::secret::{IdToken, SessionToken, StateToken};
-use crate::transport::Response;
 use crate::wire::endpoints::{RENEW_ID_TOKEN, StageKind};
-use crate::wire::responses::{Failure, Renewed, renewed};
+use crate::wire::responses::{Failure, Received, Renewed, renewed};
 
 /// The login is finished: the user has a session.
 ///
@@ -91,8 +90,8 @@ impl Sealed for Authenticated {}
 impl Next<Self> for Authenticated {
     type Answer = Renewed;
 
-    fn read(response: Response, _: Inside) -> Result<Renewed, Failure> {
-        renewed(response)
+    fn read(received: Received<'_>, _: Inside) -> Result<Renewed, Failure> {
+        renewed(received)
     }
 
     fn reached(stage: Self, answer: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {

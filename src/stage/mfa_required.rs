@@ -9,9 +9,8 @@ use crate::call::{Call, Reply};
 use crate::context::Context;
 use crate::sealed::{Inside, Sealed};
 use crate::secret::Redacted;
-use crate::transport::Response;
 use crate::wire::endpoints::REGISTERED_MOBILE;
-use crate::wire::responses::{Failure, mobile};
+use crate::wire::responses::{Failure, Received, mobile};
 
 /// The first factor was right, and the tenant asks for a second: a code by SMS or e-mail.
 ///
@@ -88,8 +87,8 @@ impl Sealed for RegisteredMobile {}
 impl Reply for RegisteredMobile {
     type Kept = ();
 
-    fn read((): (), _: Context, response: Response, _: Inside) -> Result<Self, Failure> {
-        mobile(response).map(Self)
+    fn read((): (), _: Context, received: Received<'_>, _: Inside) -> Result<Self, Failure> {
+        mobile(received).map(Self)
     }
 }
 

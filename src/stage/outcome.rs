@@ -6,9 +6,8 @@ use super::{
 };
 use crate::error::UnexpectedReason;
 use crate::sealed::{INSIDE, Inside, Sealed};
-use crate::transport::Response;
 use crate::wire::endpoints::StageKind;
-use crate::wire::responses::{Failure, Pending, Progress, progress};
+use crate::wire::responses::{Failure, Pending, Progress, Received, progress};
 
 /// What a step of a login leads to.
 ///
@@ -52,8 +51,8 @@ impl<P: MiniProgram> Sealed for Outcome<P> {}
 impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
     type Answer = Progress;
 
-    fn read(response: Response, _: Inside) -> Result<Progress, Failure> {
-        progress(response)
+    fn read(received: Received<'_>, _: Inside) -> Result<Progress, Failure> {
+        progress(received)
     }
 
     fn reached(stage: S, answer: Progress, _: Inside) -> Result<Self, (S, UnexpectedReason)> {

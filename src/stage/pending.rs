@@ -25,6 +25,7 @@ pub struct NotAllowed<S>(Box<Refused<S>>);
 struct Refused<S> {
     stage: S,
     method: VerifyMethod,
+    error: Error,
 }
 
 impl<S> NotAllowed<S> {
@@ -43,7 +44,7 @@ impl<S> NotAllowed<S> {
 
 impl<S> fmt::Display for NotAllowed<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the tenant does not allow {} here; nothing was sent", self.method())
+        f.write_str("the stage is handed back: choose another method")
     }
 }
 
@@ -53,11 +54,15 @@ impl<S> fmt::Debug for NotAllowed<S> {
     }
 }
 
-impl<S> std::error::Error for NotAllowed<S> {}
+impl<S> std::error::Error for NotAllowed<S> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0.error)
+    }
+}
 
 impl<S> From<NotAllowed<S>> for Error {
     fn from(refused: NotAllowed<S>) -> Self {
-        Self::NotAllowed(refused.0.method)
+        refused.0.error
     }
 }
 
@@ -73,7 +78,8 @@ pub(super) fn narrow<C: Channel, S: super::AcceptsCode>(
     if flows(&stage).allows(&method) {
         Ok(Verify::new(stage, destination))
     } else {
-        Err(NotAllowed(Box::new(Refused { stage, method })))
+        let error = Error::NotAllowed(method.clone());
+        Err(NotAllowed(Box::new(Refused { stage, method, error })))
     }
 }
 

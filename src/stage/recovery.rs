@@ -1,30 +1,35 @@
 //! What the caller holds after a step that did not lead on.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use super::{Stage, Unauthenticated};
+use crate::advice::Advice;
 use crate::error::Error;
 use crate::sealed::Sealed;
 use crate::wire::endpoints::{Endpoint, StageKind};
 
-/// A step that did not lead on: what happened, and what the caller holds now.
+/// A step that did not lead on: what happened, what the caller holds now, and what to do.
 ///
 /// It is one pointer wide. `?` turns it into an [`Error`] for callers that do not care about the stage.
 ///
 /// ```
-/// use idaas_login::{Error, Outcome, PendingBind, Recovery};
+/// use idaas_login::{Advice, Error, Outcome, PendingBind, Recovery};
 ///
 /// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, Error> {
 ///     match stage.username_password(user_name, password).send() {
 ///         Ok(outcome) => Ok(outcome),
 ///         Err(failed) => {
-///             eprintln!("{failed}");
+///             eprintln!("{failed:#}");
+///             match failed.advice() {
+///                 Advice::AskAgain { attempts_left } => println!("ask for the password again ({attempts_left:?} tries left)"),
+///                 Advice::Wait { unlocks_in } => println!("the account is locked, for {unlocks_in:?}"),
+///                 other => println!("{other}"),
+///             }
 ///             let (error, recovery) = failed.into_parts();
 ///             match recovery {
-///                 Recovery::Retry(stage) if error.is_about_input() => println!("ask for the password again, for {stage:?}"),
-///                 // Nothing was sent, or too many tried, or a gateway said no: the password may be right.
-///                 Recovery::Retry(stage) => println!("try again later, with {stage:?}"),
-///                 Recovery::Unresolved(unknown) => println!("it may have been carried out: {unknown:?}"),
+///                 Recovery::Retry(stage) => println!("keep the stage: {stage:?}"),
+///                 Recovery::Unresolved(unknown) => println!("the outcome is unknown: {unknown:?}"),
 ///                 Recovery::StartOver(login) => println!("ask wx.login for a new code, and go on with {login:?}"),
 ///             }
 ///             Err(error)
@@ -32,6 +37,10 @@ use crate::wire::endpoints::{Endpoint, StageKind};
 ///     }
 /// }
 /// ```
+///
+/// # What it prints
+/// `{}` prints the step, the kind of error and what the caller holds; the cause is its [`source`](std::error::Error::source),
+/// an [`Error`], so that a chain prints nothing twice. `{:#}` prints the cause along, on one line.
 pub struct StepError<S>(Box<Inner<S>>);
 
 struct Inner<S> {
@@ -151,10 +160,26 @@ impl<S> StepError<S> {
         }
     }
 
-    fn advice(&self) -> &'static str {
+    /// What to do now: what the front end does next, or who has to be told.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match &self.0.recovery {
+            Recovery::Retry(_) => Advice::of_retry(self.0.endpoint, &self.0.error),
+            Recovery::Unresolved(_) => Advice::Settle,
+            Recovery::StartOver(_) => Advice::StartOver,
+        }
+    }
+
+    /// What happened, for callers that do not care about the stage.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        self.0.error
+    }
+
+    fn held(&self) -> &'static str {
         match self.0.recovery {
             Recovery::Retry(_) => "the stage is handed back",
-            Recovery::Unresolved(_) => "it may have been carried out, or not",
+            Recovery::Unresolved(_) => "the outcome is unknown",
             Recovery::StartOver(_) => "the login has to start over",
         }
     }
@@ -172,7 +197,17 @@ impl<S: Stage> StepError<S> {
 
 impl<S> fmt::Display for StepError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}; {}", self.0.endpoint.step, self.0.error, self.advice())
+        let step = self.0.endpoint.step;
+        if !f.alternate() {
+            return write!(f, "{step} failed ({}); {}", self.0.error.kind(), self.held());
+        }
+        write!(f, "{step} failed: {}", self.0.error)?;
+        let mut cause = self.0.error.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        write!(f, "; {}", self.held())
     }
 }
 
@@ -181,14 +216,14 @@ impl<S> fmt::Debug for StepError<S> {
         f.debug_struct("StepError")
             .field("step", &self.0.endpoint.step)
             .field("error", &self.0.error)
-            .field("recovery", &self.advice())
+            .field("recovery", &self.held())
             .finish()
     }
 }
 
-impl<S> std::error::Error for StepError<S> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.error.source()
+impl<S> StdError for StepError<S> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0.error)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::trace::Trace;
 use crate::transport::{Request, Response, Sent, TransportError};
 use crate::wire::endpoints::{Endpoint, StageKind};
-use crate::wire::responses::{Disposition, Failure};
+use crate::wire::responses::{Disposition, Failure, Received};
 
 /// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `N`.
 ///
@@ -79,8 +79,8 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         let trace = Trace::begin(endpoint);
         match stage.context(INSIDE).request(draft, stage.tokens(INSIDE)) {
             Ok(request) => Ok((request, InFlight { stage, endpoint, trace, next: PhantomData })),
-            Err(invalid) => {
-                let failed = StepError::retry(endpoint, invalid, stage);
+            Err(unsendable) => {
+                let failed = StepError::retry(endpoint, unsendable, stage);
                 trace.failed(failed.error(), Some(failed.recovery_name()));
                 Err(failed)
             }
@@ -114,7 +114,7 @@ pub trait Next<S>: Sealed + Sized {
 
     /// Reads the answer.
     #[doc(hidden)]
-    fn read(response: Response, _: Inside) -> Result<Self::Answer, Failure>;
+    fn read(received: Received<'_>, _: Inside) -> Result<Self::Answer, Failure>;
 
     /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
     #[doc(hidden)]
@@ -139,7 +139,8 @@ fn read<S: Stage, N: Next<S>>(
     };
     let http_status = response.status();
     trace.answered(http_status);
-    match N::read(response, INSIDE) {
+    let received = Received { response, in_hand: stage.state_token() };
+    match N::read(received, INSIDE) {
         Ok(answer) => N::reached(stage, answer, INSIDE).map_err(|(stage, reason)| {
             StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
         }),
@@ -157,7 +158,7 @@ impl<S: fmt::Debug, N> fmt::Debug for Step<S, N> {
             .field("stage", &self.stage)
             .field("step", &self.draft.endpoint.step)
             .field("path", &self.draft.endpoint.path)
-            .field("invalid", &self.draft.body.as_ref().err())
+            .field("unsendable", &self.draft.unsendable())
             .finish()
     }
 }

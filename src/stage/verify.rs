@@ -152,7 +152,7 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
         let row = C::rows(S::SCENARIO, INSIDE).send_code;
         let draft = match pass.token_for(&self.destination) {
             Ok(token) => context.draft(row, &[&self.destination, token]),
-            Err(invalid) => Draft { endpoint: row, body: Err(invalid) },
+            Err(invalid) => Draft::invalid(row, invalid),
         };
         Call::new(context.clone(), None, draft, ())
     }

@@ -118,7 +118,7 @@ impl fmt::Display for Phase {
 
 /// No answer.
 ///
-/// Its text contains the cause, which [`source`](StdError::source) also gives.
+/// Its text says how far the request came; the cause is its [`source`](StdError::source).
 #[derive(Debug)]
 pub struct TransportError {
     sent: Sent,
@@ -187,7 +187,7 @@ impl fmt::Display for TransportError {
             Sent::No => "not sent",
             Sent::Maybe => "may have been sent",
         };
-        write!(f, "{}: {} (request {sent})", self.phase, self.cause)
+        write!(f, "{} (request {sent})", self.phase)
     }
 }
 

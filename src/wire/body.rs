@@ -3,33 +3,39 @@
 use serde::Serializer;
 use zeroize::Zeroizing;
 
-use super::endpoints::{Endpoint, FieldKind, WECHAT_CODE};
+use super::endpoints::{Endpoint, Field, FieldKind};
 use crate::error::InvalidInput;
 
 /// A JSON body that is zeroized if it is dropped before it is sent.
 pub(crate) type Body = Zeroizing<Vec<u8>>;
 
+/// The longest value of a field, in bytes: longer ones are mistakes, and no page knows any.
+const LONGEST: usize = 16 * 1024;
+
 /// The most fields that a body has.
 const FIELDS: usize = 3;
 
 /// The body of a request: the table names the fields, the caller gives the values in the table's order.
-pub(crate) fn body(
+///
+/// `send_type` goes into the field for it, and `name_of` is how this tenant spells a field.
+pub(crate) fn body<'a>(
     endpoint: &'static Endpoint,
-    wechat_code: &'static str,
-    values: &[&str],
+    send_type: Option<&'a str>,
+    name_of: impl Fn(&'static Field) -> &'a str,
+    values: &[&'a str],
 ) -> Result<Body, InvalidInput> {
     debug_assert!(endpoint.fields.len() <= FIELDS, "{}", endpoint.path);
     let mut values = values.iter();
     let mut fields = [("", ""); FIELDS];
     let mut size = "{}".len();
     for (slot, field) in fields.iter_mut().zip(endpoint.fields) {
-        let value = if let (FieldKind::SendType, Some(send_type)) = (field.kind, endpoint.send_type) {
-            send_type.as_str()
+        let value = if let (FieldKind::SendType, Some(send_type)) = (field.kind, send_type) {
+            send_type
         } else {
             let value = values.next().ok_or(InvalidInput::new(field.name, "is missing"))?;
             checked(field.name, field.kind, value)?
         };
-        let name = if *field == WECHAT_CODE { wechat_code } else { field.name };
+        let name = name_of(field);
         size += name.len() + json_len(value) + r#""":"","#.len();
         *slot = (name, value);
     }
@@ -49,11 +55,18 @@ pub(crate) fn body(
 }
 
 fn checked<'a>(name: &'static str, kind: FieldKind, value: &'a str) -> Result<&'a str, InvalidInput> {
-    let value = if kind == FieldKind::Code { value.trim_ascii() } else { value };
+    let (value, is_opaque) = match kind {
+        FieldKind::Code | FieldKind::PlatformCode => (value.trim_ascii(), false),
+        FieldKind::Opaque | FieldKind::PlatformOpaque => (value, true),
+        FieldKind::Text | FieldKind::SendType => (value, false),
+    };
     if value.is_empty() {
         return Err(InvalidInput::new(name, "is empty"));
     }
-    if kind != FieldKind::Opaque && value.chars().any(char::is_control) {
+    if value.len() > LONGEST {
+        return Err(InvalidInput::new(name, "is longer than 16 KiB"));
+    }
+    if !is_opaque && value.chars().any(char::is_control) {
         return Err(InvalidInput::new(name, "contains a control character"));
     }
     Ok(value)

@@ -8,13 +8,21 @@
 
 use std::fmt;
 
-pub use super::kinds::{Platform, Scenario, SendType, StageKind};
+pub use super::editions::{Editions, InEdition, Shape, Source};
+pub use super::kinds::{EditionKind, Platform, Scenario, SendType, StageKind};
 pub use super::status::Status;
 
 /// A page of the vendor's public documentation.
 macro_rules! page {
     ($path:literal) => {
         concat!("https://open.bccastle.com/en/development/", $path)
+    };
+}
+
+/// A page of Huawei Cloud's documentation of OneAccess.
+macro_rules! huawei {
+    ($path:literal) => {
+        concat!("https://support.huaweicloud.com/api-oneaccess/", $path)
     };
 }
 
@@ -65,6 +73,11 @@ pub struct Field {
 pub enum FieldKind {
     /// A one-time code: white space around it is cut off, an empty one is refused.
     Code,
+    /// A code that the platform of a mini program gave out: treated as [`Code`](Self::Code). It is spent once the API has
+    /// answered, whatever the answer.
+    PlatformCode,
+    /// The same, encrypted: sent exactly as given, an empty one is refused.
+    PlatformOpaque,
     /// A password, or something encrypted: sent exactly as given, an empty one is refused.
     Opaque,
     /// A name, number or address: sent exactly as given; an empty one, or one with a control character, is refused.
@@ -110,6 +123,8 @@ pub enum Credential {
     StateToken,
     /// The session token, in `session-token` or `X-session-token`, by the edition.
     SessionToken,
+    /// A signature made with the session token, in `X-signature`. This version cannot make it.
+    Signature,
 }
 
 /// A row of the table: a step and the request that it sends.
@@ -124,24 +139,33 @@ pub struct Endpoint {
     pub step: &'static str,
     /// The HTTP method.
     pub verb: Verb,
-    /// The path, absolute.
+    /// The path, absolute; an edition may have another.
     pub path: &'static str,
-    /// The token that the request carries.
+    /// The token that the request carries; an edition may have another.
     pub credential: Credential,
     /// The fields of the JSON body, in order; empty: no body.
     pub fields: &'static [Field],
-    /// The type that belongs to the verification code in this request.
+    /// The type that belongs to the verification code in this request; an edition may have another.
     pub send_type: Option<SendType>,
     /// The stages that a successful answer can lead to; empty for a side call, which does not move the flow.
     pub leads_to: &'static [StageKind],
-    /// The page that documents it.
+    /// The page that documents it; [`editions`](Self::editions) has those of the other editions.
     pub page: &'static str,
+    /// How each edition has it.
+    pub editions: Editions,
     /// The decisions of `docs/decisions.md` on what this page leaves open, by their names, such as `D3`. Those on an answer
     /// or a header hold for every row, and are not here.
     pub decisions: &'static [&'static str],
 }
 
 impl Endpoint {
+    /// Whether a field holds a code of a platform, which is spent once the API has answered.
+    #[must_use]
+    pub fn spends_platform_code(&self) -> bool {
+        let kinds = [FieldKind::PlatformCode, FieldKind::PlatformOpaque];
+        self.fields.iter().any(|field| kinds.contains(&field.kind))
+    }
+
     /// Whether this step consumes its stage (`true`) or is a side call that leaves it as it is (`false`).
     #[must_use]
     pub const fn moves_the_flow(&self) -> bool {
@@ -153,6 +177,14 @@ const fn code(name: &'static str) -> Field {
     Field { name, kind: FieldKind::Code }
 }
 
+const fn platform_code(name: &'static str) -> Field {
+    Field { name, kind: FieldKind::PlatformCode }
+}
+
+const fn platform_opaque(name: &'static str) -> Field {
+    Field { name, kind: FieldKind::PlatformOpaque }
+}
+
 const fn text(name: &'static str) -> Field {
     Field { name, kind: FieldKind::Text }
 }
@@ -162,7 +194,7 @@ const fn opaque(name: &'static str) -> Field {
 }
 
 /// The field that two parameter tables print as `wchat_code`; see [`WechatCodeField`](crate::WechatCodeField).
-pub(crate) const WECHAT_CODE: Field = code("wechat_code");
+pub(crate) const WECHAT_CODE: Field = platform_code("wechat_code");
 
 /// Every login and every bind can lead to every stage: the status tables of all the pages list them all.
 const ANY_OUTCOME: &[StageKind] =
@@ -181,6 +213,7 @@ const fn post(from: StageKind, step: &'static str, path: &'static str, page: &'s
         send_type: None,
         leads_to: ANY_OUTCOME,
         page,
+        editions: Editions { ciam: InEdition::page(page), eiam: None, one_access: None },
         decisions: &["D5"],
     }
 }
@@ -210,25 +243,49 @@ const fn send_code(from: StageKind, send_type: SendType) -> Endpoint {
         fields: const { &[text("mobile"), SEND_TYPE, code("captcha_token")] },
         send_type: Some(send_type),
         leads_to: &[],
+        editions: Editions {
+            ciam: InEdition::page(SEND_SMS_PAGE),
+            eiam: InEdition::page(page!("eiam/userapi/captcha/smssend.html")),
+            one_access: InEdition::page(ONE_ACCESS_SMS_PAGE),
+        },
         decisions: match from {
-            StageKind::VerifyPhone(Scenario::SecondFactor) => &["D7", "D19"],
-            StageKind::VerifyEmail(Scenario::SecondFactor) => &["D7"],
+            StageKind::VerifyPhone(Scenario::SecondFactor) => &["D7", "D19", "D29"],
+            StageKind::VerifyEmail(Scenario::SecondFactor) => &["D7", "D29"],
             StageKind::VerifyEmail(_) => &[],
             _ => &["D19"],
         },
-        ..post(from, "send_code", "/api/v2/sdk/sms/send", page!("ciam/api/v2/sdk/captcha/send-sms.html"))
+        ..post(from, "send_code", "/api/v2/sdk/sms/send", SEND_SMS_PAGE)
     };
     match from {
         StageKind::VerifyEmail(_) => Endpoint {
             path: "/api/v2/sdk/email/send",
             fields: const { &[text("email"), SEND_TYPE, code("captcha_token")] },
-            page: page!("ciam/api/v2/sdk/captcha/send-email.html"),
+            page: SEND_EMAIL_PAGE,
+            editions: Editions {
+                ciam: InEdition::page(SEND_EMAIL_PAGE),
+                eiam: InEdition::page(page!("eiam/userapi/captcha/emailsend.html")),
+                one_access: None,
+            },
             ..sms
         },
         _ => sms,
     }
 }
 
+/// OneAccess has a send type of its own for the second factor.
+#[allow(clippy::unnecessary_wraps)] // It is a column, which may be empty.
+const fn otp_rest_sms(page: &'static str) -> Option<InEdition> {
+    Some(InEdition {
+        source: Source::Page(page),
+        path: None,
+        send_type: Some(SendType::OtpRestSms),
+        credential: None,
+    })
+}
+
+const SEND_SMS_PAGE: &str = page!("ciam/api/v2/sdk/captcha/send-sms.html");
+const SEND_EMAIL_PAGE: &str = page!("ciam/api/v2/sdk/captcha/send-email.html");
+const ONE_ACCESS_SMS_PAGE: &str = huawei!("SendSmsVerifyCode.html");
 const SEND_TYPE: Field = Field { name: "type", kind: FieldKind::SendType };
 
 const SOCIAL_BIND: &str = "/api/v2/sdk/social/bind";
@@ -253,8 +310,13 @@ table! {
     LOGIN_WECHAT_MINI_PROGRAM = Endpoint {
         platform: Some(Platform::WeChat),
         credential: Credential::None,
-        fields: &[code("code")],
+        fields: &[platform_code("code")],
         decisions: &["D1", "D4"],
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/mini-program/wechat/login-by-wechat-mini.html")),
+            eiam: InEdition::page(page!("eiam/applets/login-by-wechat-mini.html")),
+            one_access: InEdition::decided("D50"),
+        },
         ..post(
             StageKind::Unauthenticated,
             "wechat_mini_program",
@@ -267,7 +329,7 @@ table! {
     LOGIN_WECHAT_MINI_PROGRAM_MOBILE = Endpoint {
         platform: Some(Platform::WeChat),
         credential: Credential::None,
-        fields: &[code("code")],
+        fields: &[platform_code("code")],
         decisions: &["D1", "D4"],
         ..post(
             StageKind::Unauthenticated,
@@ -281,7 +343,7 @@ table! {
     LOGIN_ALIPAY_MINI_PROGRAM = Endpoint {
         platform: Some(Platform::Alipay),
         credential: Credential::None,
-        fields: &[code("code")],
+        fields: &[platform_code("code")],
         decisions: &["D4", "D8"],
         ..post(
             StageKind::Unauthenticated,
@@ -296,6 +358,11 @@ table! {
         platform: Some(Platform::WeChat),
         fields: &[WECHAT_CODE],
         decisions: &["D2", "D3", "D5", "D6"],
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/mini-program/wechat/bind-wechat-mobile.html")),
+            eiam: InEdition::page(page!("eiam/applets/bind-wechat-mobile.html")),
+            one_access: InEdition::decided("D50"),
+        },
         ..post(
             StageKind::PendingBind,
             "wechat_mobile",
@@ -307,7 +374,7 @@ table! {
     /// Bind by the phone number that Alipay authorised.
     BIND_ALIPAY_MOBILE = Endpoint {
         platform: Some(Platform::Alipay),
-        fields: &[opaque("alipay_encrypt")],
+        fields: &[platform_opaque("alipay_encrypt")],
         decisions: &["D5", "D6"],
         ..post(
             StageKind::PendingBind,
@@ -321,6 +388,11 @@ table! {
     BIND_USERNAME_PASSWORD = Endpoint {
         fields: &[text("user_name"), opaque("password")],
         decisions: &["D5", "D6"],
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/mini-program/wechat/bind-username-password.html")),
+            eiam: InEdition::page(page!("eiam/applets/bind-username-password.html")),
+            one_access: InEdition::decided("D50"),
+        },
         ..post(
             StageKind::PendingBind,
             "username_password",
@@ -330,26 +402,35 @@ table! {
     };
 
     /// Bind by mobile number and verification code.
-    BIND_PHONE = submit(
-        StageKind::VerifyPhone(Scenario::Bind),
-        SOCIAL_BIND,
-        SendType::BindMobileSms,
-        SOCIAL_BIND_PAGE,
-    );
+    BIND_PHONE = Endpoint {
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html")),
+            eiam: InEdition::page(page!("eiam/applets/bind-mobile.html")),
+            one_access: InEdition::page(huawei!("BindSocialAccount.html")),
+        },
+        ..submit(StageKind::VerifyPhone(Scenario::Bind), SOCIAL_BIND, SendType::BindMobileSms, SOCIAL_BIND_PAGE)
+    };
 
     /// Bind by e-mail and verification code.
-    BIND_EMAIL = submit(
-        StageKind::VerifyEmail(Scenario::Bind),
-        SOCIAL_BIND,
-        SendType::BindEmailEms,
-        SOCIAL_BIND_PAGE,
-    );
+    BIND_EMAIL = Endpoint {
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/mini-program/wechat/bind-mobile.html")),
+            eiam: InEdition::page(page!("eiam/applets/bind-mobile.html")),
+            one_access: None,
+        },
+        ..submit(StageKind::VerifyEmail(Scenario::Bind), SOCIAL_BIND, SendType::BindEmailEms, SOCIAL_BIND_PAGE)
+    };
 
     /// Bind or register by the phone number that WeChat authorised.
     REGISTER_WECHAT_MOBILE = Endpoint {
         platform: Some(Platform::WeChat),
         fields: &[WECHAT_CODE],
         decisions: &["D3", "D5", "D6"],
+        editions: Editions {
+            ciam: InEdition::decided("D50"),
+            eiam: InEdition::page(page!("eiam/applets/bind-wechat-mobile-at-login-or-register.html")),
+            one_access: InEdition::decided("D50"),
+        },
         ..post(
             StageKind::PendingRegister,
             "wechat_mobile",
@@ -361,7 +442,7 @@ table! {
     /// Bind or register by the phone number that Alipay authorised.
     REGISTER_ALIPAY_MOBILE = Endpoint {
         platform: Some(Platform::Alipay),
-        fields: &[opaque("alipay_encrypt")],
+        fields: &[platform_opaque("alipay_encrypt")],
         decisions: &["D5", "D6"],
         ..post(
             StageKind::PendingRegister,
@@ -372,42 +453,55 @@ table! {
     };
 
     /// Bind or register by mobile number and verification code.
-    REGISTER_PHONE = submit(
-        StageKind::VerifyPhone(Scenario::Register),
-        REGISTER_BIND,
-        SendType::RegisterSms,
-        REGISTER_BIND_PAGE,
-    );
+    REGISTER_PHONE = Endpoint {
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/user-self-service/social-account-register-bind.html")),
+            eiam: InEdition::page(page!("eiam/applets/bind-mobile-at-login-or-register.html")),
+            one_access: InEdition::page(huawei!("RegisterBindSocialAccount.html")),
+        },
+        ..submit(StageKind::VerifyPhone(Scenario::Register), REGISTER_BIND, SendType::RegisterSms, REGISTER_BIND_PAGE)
+    };
 
     /// Bind or register by e-mail and verification code.
-    REGISTER_EMAIL = submit(
-        StageKind::VerifyEmail(Scenario::Register),
-        REGISTER_BIND,
-        SendType::RegisterEms,
-        REGISTER_BIND_PAGE,
-    );
+    REGISTER_EMAIL = Endpoint {
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/user-self-service/social-account-register-bind.html")),
+            eiam: InEdition::page(page!("eiam/applets/bind-mobile-at-login-or-register.html")),
+            one_access: None,
+        },
+        ..submit(StageKind::VerifyEmail(Scenario::Register), REGISTER_BIND, SendType::RegisterEms, REGISTER_BIND_PAGE)
+    };
 
     /// The second factor by SMS.
-    MFA_PHONE = submit(
-        StageKind::VerifyPhone(Scenario::SecondFactor),
-        "/api/v2/sdk/mfa/sms",
-        SendType::MfaAuthSms,
-        MFA_SMS_PAGE,
-    );
+    MFA_PHONE = Endpoint {
+        editions: Editions {
+            ciam: InEdition::decided("D7"),
+            eiam: InEdition::page(page!("eiam/userapi/mfa/smsmfa.html")),
+            one_access: otp_rest_sms(huawei!("SecondaryAuthByMobileVerifyCode.html")),
+        },
+        ..submit(StageKind::VerifyPhone(Scenario::SecondFactor), "/api/v2/sdk/mfa/sms", SendType::MfaAuthSms, MFA_SMS_PAGE)
+    };
 
     /// The second factor by e-mail.
-    MFA_EMAIL = submit(
-        StageKind::VerifyEmail(Scenario::SecondFactor),
-        "/api/v2/sdk/mfa/email",
-        SendType::MfaAuthEms,
-        MFA_EMAIL_PAGE,
-    );
+    MFA_EMAIL = Endpoint {
+        editions: Editions {
+            ciam: InEdition::decided("D7"),
+            eiam: InEdition::page(page!("eiam/userapi/mfa/emsmfa.html")),
+            one_access: None,
+        },
+        ..submit(StageKind::VerifyEmail(Scenario::SecondFactor), "/api/v2/sdk/mfa/email", SendType::MfaAuthEms, MFA_EMAIL_PAGE)
+    };
 
     /// The user's mobile number, for the second factor.
     REGISTERED_MOBILE = Endpoint {
         verb: Verb::Get,
         leads_to: &[],
         decisions: &["D7", "D19"],
+        editions: Editions {
+            ciam: InEdition::decided("D7"),
+            eiam: InEdition::page(page!("eiam/userapi/captcha/mobile-by-token.html")),
+            one_access: InEdition::page(huawei!("ShowMobileByStateToken.html")),
+        },
         ..post(
             StageKind::MfaRequired,
             "registered_mobile",
@@ -429,16 +523,42 @@ table! {
     SEND_REGISTER_EMAIL = send_code(StageKind::VerifyEmail(Scenario::Register), SendType::RegisterEms);
 
     /// A code by SMS, for the second factor.
-    SEND_MFA_SMS = send_code(StageKind::VerifyPhone(Scenario::SecondFactor), SendType::MfaAuthSms);
+    SEND_MFA_SMS = Endpoint {
+        editions: Editions {
+            // Its list of send types has none for a second factor.
+            ciam: InEdition::decided("D7"),
+            eiam: InEdition::page(page!("eiam/userapi/captcha/smssend.html")),
+            one_access: otp_rest_sms(ONE_ACCESS_SMS_PAGE),
+        },
+        ..send_code(StageKind::VerifyPhone(Scenario::SecondFactor), SendType::MfaAuthSms)
+    };
 
     /// A code by e-mail, for the second factor.
-    SEND_MFA_EMAIL = send_code(StageKind::VerifyEmail(Scenario::SecondFactor), SendType::MfaAuthEms);
+    SEND_MFA_EMAIL = Endpoint {
+        editions: Editions {
+            ciam: InEdition::decided("D7"),
+            eiam: InEdition::page(page!("eiam/userapi/captcha/emailsend.html")),
+            one_access: None,
+        },
+        ..send_code(StageKind::VerifyEmail(Scenario::SecondFactor), SendType::MfaAuthEms)
+    };
 
     /// A new identity token, and perhaps a new session token, for a session.
     RENEW_ID_TOKEN = Endpoint {
         credential: Credential::SessionToken,
         leads_to: &[StageKind::Authenticated],
-        decisions: &["D17", "D20"],
+        decisions: &["D17", "D20", "D35"],
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html")),
+            eiam: InEdition::page(page!("eiam/userapi/token/session-token-id-token.html")),
+            // Another path and another credential.
+            one_access: Some(InEdition {
+                source: Source::Page(huawei!("CreateIdToken.html")),
+                path: Some("/api/v2/sdk/session-token/refresh-id-token"),
+                send_type: None,
+                credential: Some(Credential::Signature),
+            }),
+        },
         ..post(
             StageKind::Authenticated,
             "renew_id_token",
@@ -453,6 +573,11 @@ table! {
         credential: Credential::None,
         leads_to: &[],
         decisions: &[],
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/captcha/get-captcha.html")),
+            eiam: InEdition::page(page!("eiam/userapi/captcha/captcha.html")),
+            one_access: InEdition::page(huawei!("ShowCaptcha.html")),
+        },
         ..post(
             StageKind::Client,
             "captcha",
@@ -467,6 +592,11 @@ table! {
         fields: &[opaque("point_json"), code("token"), text("sender")],
         leads_to: &[],
         decisions: &[],
+        editions: Editions {
+            ciam: InEdition::page(page!("ciam/api/v2/sdk/captcha/verify-captcha.html")),
+            eiam: InEdition::decided("D50"),
+            one_access: InEdition::decided("D50"),
+        },
         ..post(
             StageKind::Captcha,
             "solve",

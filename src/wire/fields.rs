@@ -2,12 +2,17 @@
 
 use std::fmt;
 
+use http::HeaderValue;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::status::Status;
 use super::text::Text;
+use crate::secret::StateToken;
+
+/// The longest token that is read, in bytes: servers refuse larger headers.
+const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// A field that cannot be read: of another type, there twice, or in a broken encoding.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +69,16 @@ impl<'a> Field<'a> {
                 Ok(Some(text.as_str().trim_ascii()).filter(|text| !text.is_empty()))
             }
             _ => Err(Unreadable),
+        }
+    }
+
+    /// The text of a token that goes into a header: as [`token`](Self::token), and unreadable if no header can carry it.
+    pub(super) fn header_token(&self) -> Result<Option<&str>, Unreadable> {
+        let fits =
+            |token: &str| token.len() <= LONGEST_TOKEN && HeaderValue::from_bytes(token.as_bytes()).is_ok();
+        match self.token()? {
+            Some(token) if !fits(token) => Err(Unreadable),
+            token => Ok(token),
         }
     }
 
@@ -185,10 +200,13 @@ impl Fields<'_> {
         answers.iter().all(|field| field.is_blank())
     }
 
-    /// Whether this says that the step was carried out, whatever else it says.
-    pub(super) fn indicates_progress(&self) -> bool {
+    /// Whether this says that the step was carried out, whatever else it says. A state token that is the one `in_hand` is an
+    /// echo, and says nothing.
+    pub(super) fn indicates_progress(&self, in_hand: Option<&StateToken>) -> bool {
+        let is_echo =
+            || in_hand.is_some_and(|in_hand| self.state_token.token() == Ok(Some(in_hand.expose())));
         !self.session_token.is_blank()
-            || !self.state_token.is_blank()
+            || !self.state_token.is_blank() && !is_echo()
             || self.known_status().is_some_and(Status::is_progress)
     }
 }

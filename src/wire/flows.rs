@@ -9,6 +9,13 @@ use zeroize::Zeroizing;
 use super::text::Text;
 use crate::secret::printable;
 
+/// The most methods of a list that are kept (decision D49).
+const MOST: usize = 16;
+/// The longest name of a method that is kept, in bytes.
+const LONGEST_NAME: usize = 256;
+/// The longest text of `data` that is kept as it is, in bytes.
+const LONGEST: usize = 16 * 1024;
+
 /// A way to prove that a destination is the user's, as `socialBindOrRegisterFlow` names it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -72,7 +79,14 @@ impl AllowedFlows {
 
     /// From the text of `data`.
     pub(crate) fn of(raw: Option<Zeroizing<String>>) -> Self {
-        Self { listed: raw.as_deref().and_then(|raw| listed(raw)), raw }
+        let listed = raw.as_deref().and_then(|raw| listed(raw));
+        // A stage carries it along between requests, so a tenant must not make it large.
+        let raw = match (raw, &listed) {
+            (Some(raw), _) if raw.len() <= LONGEST => Some(raw),
+            (Some(_), Some(listed)) => Some(Zeroizing::new(relisted(listed))),
+            _ => None,
+        };
+        Self { listed, raw }
     }
 
     /// The ways that the tenant lists, in its order; `None` if it did not say.
@@ -87,7 +101,8 @@ impl AllowedFlows {
         self.listed.as_ref().is_none_or(|listed| listed.contains(method))
     }
 
-    /// The text of `data`, verbatim; `None` if it was null or absent.
+    /// The text of `data`, verbatim; `None` if it was null or absent. Of a text over 16 KiB only the listed methods are
+    /// kept, 16 at most.
     #[must_use]
     pub fn raw(&self) -> Option<&str> {
         self.raw.as_deref().map(String::as_str)
@@ -121,7 +136,13 @@ fn listed(raw: &str) -> Option<Vec<VerifyMethod>> {
         return None;
     }
     let names = serde_json::from_str::<Data>(raw).ok()?.flow?;
-    Some(names.into_iter().map(method).collect())
+    Some(names.into_iter().filter(|name| name.len() <= LONGEST_NAME).take(MOST).map(method).collect())
+}
+
+/// The text of `data` with these methods alone.
+fn relisted(methods: &[VerifyMethod]) -> String {
+    let names: Vec<_> = methods.iter().map(VerifyMethod::as_str).collect();
+    serde_json::json!({ "socialBindOrRegisterFlow": names }).to_string()
 }
 
 fn method(name: String) -> VerifyMethod {

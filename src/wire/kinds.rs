@@ -133,7 +133,23 @@ listed! {
         RegisterEms = "REGISTER_EMS",
         /// `MFA_AUTH_SMS`
         MfaAuthSms = "MFA_AUTH_SMS",
+        /// `OTP_REST_SMS`: the second factor of OneAccess
+        OtpRestSms = "OTP_REST_SMS",
         /// `MFA_AUTH_EMS`
         MfaAuthEms = "MFA_AUTH_EMS",
+    }
+}
+
+listed! {
+    /// An edition of the server, as the table speaks of it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    EditionKind {
+        /// BambooCloud IDaaS for customers.
+        Ciam,
+        /// BambooCloud IDaaS for employees.
+        Eiam,
+        /// Huawei Cloud OneAccess.
+        OneAccess,
     }
 }

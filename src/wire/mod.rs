@@ -2,11 +2,12 @@
 
 pub(crate) mod body;
 pub(crate) mod codes;
+mod editions;
 pub mod endpoints;
 mod fields;
 pub(crate) mod flows;
 pub(crate) mod headers;
-mod kinds;
+pub(crate) mod kinds;
 mod listed;
 pub(crate) mod responses;
 mod status;

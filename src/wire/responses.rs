@@ -20,6 +20,12 @@ use crate::error::{Error, ErrorClass, Refusal, UnexpectedAnswer, UnexpectedReaso
 use crate::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 use crate::transport::Response;
 
+/// A response to a request, and the state token that the request carried.
+pub struct Received<'a> {
+    pub(crate) response: Response,
+    pub(crate) in_hand: Option<&'a StateToken>,
+}
+
 /// What an answer that is no success means for the step.
 #[derive(Debug)]
 pub struct Failure {
@@ -74,8 +80,8 @@ pub enum Pending {
 }
 
 /// Reads the answer to a step that moves the flow.
-pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
-    classify(response, |http_status, fields| {
+pub(crate) fn progress(received: Received<'_>) -> Result<Progress, Failure> {
+    classify(received, |http_status, fields| {
         let unexpected = |reason| Failure::unexpected(http_status, reason, Disposition::Unknown);
         let unreadable = |Unreadable| unexpected(UnexpectedReason::Unreadable);
         let fields = fields.ok_or(Unreadable).map_err(unreadable)?;
@@ -83,14 +89,14 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
         let pending = |status| {
             Ok(Progress::Pending {
                 status,
-                state_token: fields.state_token.token().map_err(unreadable)?.map(StateToken::new),
+                state_token: fields.state_token.header_token().map_err(unreadable)?.map(StateToken::new),
                 flows: AllowedFlows::read(fields.data.value()),
             })
         };
         let status = status.ok_or_else(|| unexpected(UnexpectedReason::NoStatus))?;
         match Status::read(status) {
             Some(Status::Success) => {
-                let session_token = fields.session_token.token().map_err(unreadable)?;
+                let session_token = fields.session_token.header_token().map_err(unreadable)?;
                 Ok(Progress::Success {
                     session_token: session_token
                         .map(SessionToken::new)
@@ -110,9 +116,9 @@ pub(crate) fn progress(response: Response) -> Result<Progress, Failure> {
 
 /// Reads the answer to a request for a code: a success says nothing. Its body is documented as empty; null and an object
 /// that is not the answer to another request say nothing, either.
-pub(crate) fn read_empty(response: Response) -> Result<(), Failure> {
-    let is_silent = matches!(response.body().trim_ascii(), b"" | b"null");
-    classify(response, |http_status, fields| match fields {
+pub(crate) fn read_empty(received: Received<'_>) -> Result<(), Failure> {
+    let is_silent = matches!(received.response.body().trim_ascii(), b"" | b"null");
+    classify(received, |http_status, fields| match fields {
         Some(fields) if fields.is_empty() => Ok(()),
         None if is_silent => Ok(()),
         _ => Err(Failure::unreadable(http_status)),
@@ -121,10 +127,10 @@ pub(crate) fn read_empty(response: Response) -> Result<(), Failure> {
 
 /// Reads the one text of an answer.
 fn read_single_field(
-    response: Response,
+    received: Received<'_>,
     name: impl Fn(Fields<'_>) -> Field<'_>,
 ) -> Result<Zeroizing<String>, Failure> {
-    classify(response, |http_status, fields| {
+    classify(received, |http_status, fields| {
         let field = fields.map(name).unwrap_or_default();
         let text = field.token().ok().flatten();
         text.map(|text| Zeroizing::new(text.to_owned())).ok_or_else(|| Failure::unreadable(http_status))
@@ -132,13 +138,13 @@ fn read_single_field(
 }
 
 /// Reads the answer to `mobile-by-token`.
-pub(crate) fn mobile(response: Response) -> Result<Zeroizing<String>, Failure> {
-    read_single_field(response, |fields| fields.mobile)
+pub(crate) fn mobile(received: Received<'_>) -> Result<Zeroizing<String>, Failure> {
+    read_single_field(received, |fields| fields.mobile)
 }
 
 /// Reads the answer to a captcha's solution.
-pub(crate) fn captcha_token(response: Response) -> Result<Zeroizing<String>, Failure> {
-    read_single_field(response, |fields| fields.captcha_token)
+pub(crate) fn captcha_token(received: Received<'_>) -> Result<Zeroizing<String>, Failure> {
+    read_single_field(received, |fields| fields.captcha_token)
 }
 
 /// What a captcha carries.
@@ -152,8 +158,8 @@ pub(crate) struct CaptchaParts {
 }
 
 /// Reads a captcha: all but its token may be missing, for there are several kinds.
-pub(crate) fn captcha(response: Response) -> Result<CaptchaParts, Failure> {
-    classify(response, |http_status, fields| {
+pub(crate) fn captcha(received: Received<'_>) -> Result<CaptchaParts, Failure> {
+    classify(received, |http_status, fields| {
         let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
         let token = fields.token.token().ok().flatten().ok_or_else(unreadable)?;
@@ -199,11 +205,11 @@ pub struct Renewed {
 }
 
 /// Reads the answer to the renewal of an identity token: it has no `status`.
-pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
-    classify(response, |http_status, fields| {
+pub(crate) fn renewed(received: Received<'_>) -> Result<Renewed, Failure> {
+    classify(received, |http_status, fields| {
         let unreadable = || Failure::unreadable(http_status);
         let fields = fields.ok_or_else(unreadable)?;
-        let session_token = fields.session_token.token().map_err(|Unreadable| unreadable())?;
+        let session_token = fields.session_token.header_token().map_err(|Unreadable| unreadable())?;
         let id_token = fields.id_token.token().ok().flatten();
         // A session that was replaced must not be lost over an identity token that is not there. With a status it is not
         // the answer to a renewal, but to a login: perhaps somebody else's.
@@ -222,9 +228,10 @@ pub(crate) fn renewed(response: Response) -> Result<Renewed, Failure> {
 ///
 /// `read` gets `None` for a body that is not a JSON object.
 fn classify<T>(
-    response: Response,
+    received: Received<'_>,
     read: impl FnOnce(StatusCode, Option<Fields<'_>>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let Received { response, in_hand } = received;
     let http_status = response.status();
     let body = Zeroizing::new(response.into_body());
     // Messages come in many languages, and a message in another encoding must not hide the rest.
@@ -232,19 +239,21 @@ fn classify<T>(
     let fields = serde_json::from_str::<Fields>(text.as_str()).ok();
     let unexpected = |reason, disposition| Err(Failure::unexpected(http_status, reason, disposition));
 
+    if fields.as_ref().is_some_and(Fields::denies_access) {
+        return Err(Failure::denied());
+    }
     if let Some(fields) = &fields
         && let Some(code) = fields.error_code.code()
     {
-        if fields.indicates_progress() {
+        if fields.indicates_progress(in_hand) {
             return unexpected(UnexpectedReason::Contradiction, Disposition::Unknown);
         }
         let message = fields.error_msg.verbatim();
         let refusal = Refusal::new(http_status, code, class(code, message), message);
         let disposition = match refusal.code().class() {
             ErrorClass::DeadToken => Disposition::Over,
-            ErrorClass::Server if http_status.is_server_error() => Disposition::Unknown,
-            // By these, a gateway says that it does not know, whatever code it gives that.
-            ErrorClass::Unknown if matches!(http_status.as_u16(), 502..=504) => Disposition::Unknown,
+            // A server failure is no proof, and nothing says what an unknown code means.
+            ErrorClass::Server | ErrorClass::Unknown if http_status.is_server_error() => Disposition::Unknown,
             _ => Disposition::NotCarriedOut,
         };
         return Err(Failure::new(refusal, disposition));
@@ -254,16 +263,12 @@ fn classify<T>(
         if fields.as_ref().is_some_and(|fields| matches!(fields.error_code, Field::Unreadable)) {
             return unexpected(UnexpectedReason::Unreadable, Disposition::Unknown);
         }
-        if fields.as_ref().is_some_and(Fields::denies_access) {
-            return Err(Failure::denied());
-        }
         return read(http_status, fields);
     }
     if http_status.is_redirection() || http_status.is_client_error() {
         // An error by its HTTP status: what it says in the body can only make it less certain.
         return match fields {
-            Some(fields) if fields.denies_access() => Err(Failure::denied()),
-            Some(fields) if fields.indicates_progress() => {
+            Some(fields) if fields.indicates_progress(in_hand) => {
                 unexpected(UnexpectedReason::Contradiction, Disposition::Unknown)
             }
             _ if http_status.is_redirection() => {

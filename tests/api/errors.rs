@@ -25,7 +25,7 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
     assert_eq!(refusal.code().as_str(), "SDK.LOGIN.1003");
     assert_eq!(refusal.code().class(), ErrorClass::Locked);
     assert_eq!(failed.error().class(), Some(ErrorClass::Locked));
-    assert!(!failed.error().is_about_input());
+    assert!(!failed.error().is_input_error());
     assert_eq!(Error::AccessDenied.class(), None);
     assert_eq!(Error::from(TransportError::not_sent("offline")).class(), None);
     // Whole codes are compared, with a text and with a reference to one.
@@ -34,19 +34,19 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
     assert_eq!(*failed.endpoint(), BIND_USERNAME_PASSWORD);
 }
 
-/// What the user can mend, by the class of the code; and what they cannot, without one.
+/// What different input may fix, by the class of the code.
 #[test]
-fn an_error_is_about_the_input_or_not() {
-    for (code, is_about_input) in [
+fn an_error_is_of_the_input_or_not() {
+    for (code, is_input_error) in [
         ("SDK.COMMON.1013", true),
-        ("IDAAS.SDK.NEW.4711", true),
+        ("IDAAS.SDK.NEW.4711", false),
         ("SDK.LOGIN.1003", false),
         ("SDK.COMMON.1012", false),
         ("SDK.COMMON.1008", false),
         ("IDAAS.SDK.COMMON.1007", false),
     ] {
         let failed = failed(Ok(response(400, format!(r#"{{"error_code":"{code}"}}"#))));
-        assert_eq!(failed.error().is_about_input(), is_about_input, "{failed}");
+        assert_eq!(failed.error().is_input_error(), is_input_error, "{failed}");
     }
     for answer in [
         Ok(response(429, "<html>")),
@@ -54,7 +54,7 @@ fn an_error_is_about_the_input_or_not() {
         Err(TransportError::not_sent("offline")),
     ] {
         let failed = failed(answer);
-        assert!(!failed.error().is_about_input(), "{failed}");
+        assert!(!failed.error().is_input_error(), "{failed}");
     }
 }
 
@@ -65,8 +65,8 @@ fn an_invalid_input_tells_the_field_and_what_is_wrong() {
     let Error::InvalidInput(invalid) = failed.error() else { panic!("{failed}") };
     assert_eq!((invalid.field(), invalid.reason()), ("user_name", "is empty"));
     assert_eq!(failed.error().class(), None);
-    assert!(failed.error().is_about_input());
-    assert!(failed.source().is_none());
+    assert!(failed.error().is_input_error());
+    assert_eq!(failed.source().unwrap().to_string(), failed.error().to_string());
 }
 
 #[test]
@@ -103,7 +103,8 @@ fn a_lost_request_tells_how_far_it_came_and_what_was_the_cause() {
     let Error::Transport(error) = failed.error() else { panic!("{failed}") };
     assert_eq!((error.sent(), error.phase()), (Sent::Maybe, Phase::Answer));
     assert!(error.is_timeout());
-    assert_eq!(failed.source().unwrap().to_string(), "too late");
+    let chain: Vec<_> = chain(&failed).iter().map(ToString::to_string).collect();
+    assert_eq!(chain.last().unwrap(), "too late");
     let not_sent = TransportError::not_sent("refused");
     assert_eq!((not_sent.sent(), not_sent.phase(), not_sent.is_timeout()), (Sent::No, Phase::Prepare, false));
     let maybe_sent = TransportError::maybe_sent("reset");
@@ -144,4 +145,51 @@ fn what_is_printed() {
         writeln!(text, "{class:?}: {class}").unwrap();
     }
     snapshot!("errors", "printed", text);
+}
+
+/// An error and its causes.
+fn chain<'a>(error: &'a (dyn std::error::Error + 'static)) -> Vec<&'a (dyn std::error::Error + 'static)> {
+    let mut chain = vec![error];
+    while let Some(cause) = chain[chain.len() - 1].source() {
+        chain.push(cause);
+    }
+    chain
+}
+
+/// Whatever a caller turns an error into, the [`Error`] is in its chain, and nothing is printed twice.
+#[test]
+fn a_chain_holds_the_error_and_says_everything_once() {
+    let locked = r#"{"error_code":"SDK.LOGIN.1003","error_msg":"locked"}"#;
+    let io = || std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the peer went away");
+    let mut errors: Vec<Box<dyn std::error::Error>> = vec![
+        Box::new(failed(Ok(response(400, locked)))),
+        Box::new(failed(Ok(response(502, "<html>")))),
+        Box::new(failed(Err(TransportError::maybe_sent(io())))),
+        Box::new(failed(Err(TransportError::not_sent("offline")))),
+    ];
+    let only_email = r#"{"status":"SOCIAL_BIND","state_token":"s","data":"{\"socialBindOrRegisterFlow\":[\"VERIFY_EMAIL\"]}"}"#;
+    let client = client(support::always(200, only_email));
+    errors.push(Box::new(pending_bind(&client).phone("15201657312").unwrap_err()));
+    for error in errors {
+        let chain = chain(&*error);
+        assert!(chain.iter().any(|error| error.is::<Error>()), "{error:?}");
+        let texts: Vec<_> = chain.iter().map(ToString::to_string).collect();
+        for (index, text) in texts.iter().enumerate() {
+            let elsewhere = texts.iter().enumerate().filter(|(other, _)| *other != index);
+            for (_, other) in elsewhere {
+                assert!(!other.contains(text.as_str()), "{texts:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_long_form_has_the_causes_along() {
+    let io = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the peer went away");
+    let failed = failed(Err(TransportError::maybe_sent(io)));
+    assert_eq!(failed.to_string(), "username_password failed (no answer); the outcome is unknown");
+    assert_eq!(
+        format!("{failed:#}"),
+        "username_password failed: no answer (request may have been sent): the peer went away; the outcome is unknown"
+    );
 }

@@ -65,7 +65,7 @@ impl Tenant {
             .passes
             .get(pass)
             .is_some_and(|known| known.value == destination && !self.is_expired(known, lifetime));
-        let Some(send_type) = row.send_type.filter(|_| valid) else {
+        let Some(send_type) = self.send_type(row).filter(|_| valid) else {
             return refuse("IDAAS.SDK.CAPTCHA.0006", "Failed to send verification code");
         };
         if self.settings.single_use_pass {

@@ -56,7 +56,7 @@ impl Tenant {
         let destination = bare(destination);
         let who = format!("destination {destination}");
         self.check_lock(&who)?;
-        let Some(send_type) = row.send_type else {
+        let Some(send_type) = self.send_type(row) else {
             return refuse("SDK.COMMON.1009", "Unknown authentication configuration");
         };
         let key = (destination.to_owned(), send_type);

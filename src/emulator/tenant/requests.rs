@@ -1,5 +1,6 @@
 //! A request and its response: which row it is of, whether its headers will do, and who carries it out.
 
+use std::ptr;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HOST};
@@ -10,7 +11,7 @@ use super::super::ledger::{Entry, Fault};
 use super::refusal::{Answer, Fields, Refused, refuse};
 use super::state::Tenant;
 use crate::client::{Edition, WechatCodeField};
-use crate::endpoints::{self, Credential, Endpoint, FieldKind, StageKind};
+use crate::endpoints::{self, Credential, Endpoint, FieldKind, SendType, StageKind};
 use crate::transport::{Request, Response};
 use crate::wire::endpoints::WECHAT_CODE;
 use crate::wire::headers::{
@@ -65,12 +66,15 @@ impl Tenant {
     }
 
     pub(super) fn carry_out(&mut self, request: &Request) -> Response {
-        if request.uri().path() == endpoints::KEYS_PATH && request.method() == Method::GET {
+        let Some(path) = request.uri().path().strip_prefix(self.settings.path_prefix.as_str()) else {
+            return not_the_api(StatusCode::NOT_FOUND, request);
+        };
+        if path == endpoints::KEYS_PATH && request.method() == Method::GET {
             return self.key_set();
         }
-        self.issuer = issuer(request);
+        self.issuer = issuer(request, &self.settings.path_prefix);
         let rows: Vec<_> =
-            endpoints::ALL.iter().copied().filter(|row| row.path == request.uri().path()).collect();
+            endpoints::ALL.iter().copied().filter(|row| self.path(row) == Some(path)).collect();
         let Some(first) = rows.first() else {
             return not_the_api(StatusCode::NOT_FOUND, request);
         };
@@ -99,10 +103,11 @@ impl Tenant {
         };
         let mut fields = Fields(fields);
         if self.settings.wechat_code_field == WechatCodeField::WchatCode {
-            // This tenant knows the field by its other name, and by that alone.
-            fields.0.remove(WECHAT_CODE.name);
-            if let Some(code) = fields.0.remove("wchat_code") {
-                fields.0.insert(WECHAT_CODE.name.to_owned(), code);
+            fields.rename("wchat_code", WECHAT_CODE.name);
+        }
+        for (row, field, name) in &self.settings.field_names {
+            if rows.iter().any(|candidate| ptr::eq(*candidate, *row)) {
+                fields.rename(name, field);
             }
         }
         let missing =
@@ -122,13 +127,34 @@ impl Tenant {
         let meant = |row: &&Endpoint| {
             row.fields.iter().all(|field| {
                 field.kind != FieldKind::SendType
-                    || row.send_type.is_some_and(|send_type| send_type.as_str() == fields.get(field.name))
+                    || self.send_type_name(row).is_some_and(|name| name == fields.get(field.name))
             })
         };
         match complete.into_iter().find(meant) {
             Some(row) => self.call(row, request.headers(), &fields),
             None => refuse("SDK.COMMON.1002", "The type parameter format is incorrect"),
         }
+    }
+
+    /// The path of a row here; `None` if this tenant does not have it.
+    fn path(&self, row: &Endpoint) -> Option<&str> {
+        let own = self.settings.paths.iter().find(|(of, _)| ptr::eq(*of, row));
+        let documented = row.in_edition(self.settings.edition.kind()).map(|shape| shape.path);
+        own.map(|(_, path)| path.as_str()).or(documented)
+    }
+
+    /// The type that a code of this row is requested with here.
+    pub(super) fn send_type(&self, row: &Endpoint) -> Option<SendType> {
+        match row.in_edition(self.settings.edition.kind()) {
+            Some(shape) => shape.send_type,
+            None => row.send_type,
+        }
+    }
+
+    /// The name of that type on the wire.
+    fn send_type_name(&self, row: &Endpoint) -> Option<&str> {
+        let own = self.settings.send_types.iter().find(|(of, _)| ptr::eq(*of, row));
+        own.map(|(_, name)| name.as_str()).or(self.send_type(row).map(SendType::as_str))
     }
 
     pub(super) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refused> {
@@ -160,10 +186,14 @@ impl Tenant {
     }
 
     pub(super) fn call(&mut self, row: &'static Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
-        match (row.from, row.credential) {
+        let credential =
+            row.in_edition(self.settings.edition.kind()).map_or(row.credential, |shape| shape.credential);
+        match (row.from, credential) {
             (StageKind::Client, _) => self.captcha(),
             (StageKind::Captcha, _) => self.solve(fields),
             (_, Credential::SessionToken) => self.renew(headers),
+            // No client of this version signs.
+            (_, Credential::Signature) => refuse("SDK.COMMON.1004", "Signature decryption error"),
             (StageKind::Unauthenticated, _) => self.login(row, headers, fields),
             (_, Credential::None) => self.send_code(row, fields),
             (StageKind::MfaRequired, Credential::StateToken) => {
@@ -183,14 +213,14 @@ impl Tenant {
 }
 
 /// The tenant as the caller addressed it, as the issuer of its tokens: in process by the URI, over HTTP by the header.
-fn issuer(request: &Request) -> String {
+fn issuer(request: &Request, path_prefix: &str) -> String {
     let origin = match (request.uri().scheme_str(), request.uri().authority(), request.headers().get(HOST)) {
         (Some(scheme), Some(authority), _) => format!("{scheme}://{authority}"),
         (_, _, host) => {
             format!("http://{}", host.and_then(|host| host.to_str().ok()).unwrap_or_default())
         }
     };
-    origin + endpoints::ISSUER_PATH
+    origin + path_prefix + endpoints::ISSUER_PATH
 }
 
 pub(super) fn text(http_status: StatusCode, body: String) -> Response {

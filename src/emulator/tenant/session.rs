@@ -15,7 +15,7 @@ use crate::transport::Response;
 
 impl Tenant {
     pub(super) fn renew(&mut self, headers: &HeaderMap) -> Answer {
-        let name = self.settings.edition.session_header();
+        let name = self.settings.edition.kind().session_header();
         let token = headers
             .get(name)
             .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
