@@ -27,9 +27,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::endpoints::Platform;
 use idaas_login::{
-    AnyStage, Authenticated, AwaitingCode, Call, CaptchaImage, Client, ClientBuilder, Device, Error,
-    ErrorClass, IdTokenError, IdTokenVerifier, Next, Outcome, PendingBind, Phase, Recovery, Reply, Request,
-    Response, Resumable, SealKey, Sealer, Sent, Stage, Step, StepError, Suspended, TransportError,
+    Advice, AnyStage, Authenticated, AwaitingCode, Call, CaptchaImage, Client, ClientBuilder, Device, Error,
+    IdTokenError, IdTokenVerifier, Next, Outcome, PendingBind, Phase, Reply, Request, Response, Resumable,
+    SealKey, Sealer, Stage, Step, StepError, Suspended, TransportError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -178,7 +178,7 @@ impl Backend {
     fn put_down(&self, stage: &str, suspended: &Suspended, session: &Session) -> Answer {
         let handle = self.sealer.seal(suspended, &session.0).map_err(|error| Problem {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            then: "retry",
+            then: Advice::TellOperator.name(),
             error: error.to_string(),
         })?;
         Ok(Json(json!({ "stage": stage, "handle": handle })))
@@ -331,8 +331,8 @@ async fn me(backend: Shared, session: Session, Json(body): Json<OnlyHandle>) -> 
     Ok(Json(json!({ "user_name": claims.user_name(), "name": claims.name(), "id": claims.id() })))
 }
 
-/// What went wrong, for a front end to act on: `then` is `retry` (the handle is still good: ask again), `start_over` (a new
-/// code of wx.login, and `/login`), or `unresolved` (the same, and it may have been carried out).
+/// What went wrong, for a front end to act on: `then` is the name of an [`Advice`]. With `settle` and `start_over` it begins
+/// again with a new code of wx.login; with any other the handle that it has is still good.
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem {
     #[serde(skip)]
@@ -342,52 +342,44 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    fn new(advice: Advice, error: String) -> Self {
+        let status = match advice {
+            Advice::AskAgain { .. } | Advice::FreshPlatformCode | Advice::NewCaptcha => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Advice::ChooseAnotherMethod => StatusCode::CONFLICT,
+            Advice::Wait { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Advice::TryLater { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Advice::RenewIdToken => StatusCode::UNAUTHORIZED,
+            Advice::StartOver => StatusCode::GONE,
+            // Settle, tell the operator, and what a later version may add.
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Self { status, then: advice.name(), error }
+    }
+
+    /// A request that the mini program should not have made.
     fn bad_request(error: &(impl ToString + ?Sized)) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, then: "start_over", error: error.to_string() }
+        Self { status: StatusCode::BAD_REQUEST, then: Advice::StartOver.name(), error: error.to_string() }
     }
 
     fn unavailable(error: &(impl ToString + ?Sized)) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, then: "retry", error: error.to_string() }
-    }
-
-    /// The status for an error after which the stage goes on.
-    fn status(error: &Error) -> StatusCode {
-        match error {
-            Error::InvalidInput(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::NotAllowed(_) => StatusCode::CONFLICT,
-            Error::Refused(refusal) => match refusal.code().class() {
-                ErrorClass::WrongInput => StatusCode::UNPROCESSABLE_ENTITY,
-                ErrorClass::Locked => StatusCode::TOO_MANY_REQUESTS,
-                ErrorClass::DeadToken => StatusCode::GONE,
-                _ => StatusCode::BAD_GATEWAY,
-            },
-            Error::Transport(error) if error.sent() == Sent::No => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::BAD_GATEWAY,
-        }
+        Self::new(Advice::TryLater { retry_after: None }, error.to_string())
     }
 }
 
+/// The stage that came back is the one in the handle that the mini program has, so it is not sealed again: that would let a
+/// handle live for ever by failing.
 impl<S> From<StepError<S>> for Problem {
     fn from(failed: StepError<S>) -> Self {
-        let text = failed.to_string();
-        let (error, recovery) = failed.into_parts();
-        // The stage that came back is the one in the handle that the mini program has, so it is not sealed again: that
-        // would let a handle live for ever by failing.
-        let (status, then) = match recovery {
-            Recovery::Retry(_) => (Self::status(&error), "retry"),
-            Recovery::Unresolved(_) => (StatusCode::BAD_GATEWAY, "unresolved"),
-            Recovery::StartOver(_) => (StatusCode::GONE, "start_over"),
-        };
-        Self { status, then, error: text }
+        Self::new(failed.advice(), format!("{failed:#}"))
     }
 }
 
 /// A side call moves no stage: whatever happened to it, the handle is as good as it was, unless its token is dead.
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let status = Self::status(&error);
-        let then = if status == StatusCode::GONE { "start_over" } else { "retry" };
-        Self { status, then, error: error.to_string() }
+        Self::new(error.advice(), error.to_string())
     }
 }
 
@@ -395,7 +387,10 @@ impl From<IdTokenError> for Problem {
     fn from(error: IdTokenError) -> Self {
         match error {
             IdTokenError::Keys(_) | IdTokenError::KeySet => Self::unavailable(&error),
-            _ => Self { status: StatusCode::UNAUTHORIZED, then: "start_over", error: error.to_string() },
+            IdTokenError::Missing | IdTokenError::Expired => {
+                Self::new(Advice::RenewIdToken, error.to_string())
+            }
+            _ => Self::bad_request(&error),
         }
     }
 }
@@ -533,7 +528,7 @@ async fn play(tenant: &Emulator, client: ClientBuilder) -> Result<()> {
     let mut app = MiniProgram::new(http.clone(), &address, "session-of-hanmeimei");
     app.logged_in(tenant.wechat_login_code("openid-hanmeimei"), "pending_bind").await?;
     let attempt = |password| json!({ "user_name": "hanmeimei", "password": password });
-    app.told("/password", attempt("battery staple"), "retry").await?;
+    app.told("/password", attempt("battery staple"), "ask_again").await?;
     app.told("/password", attempt("correct horse"), "authenticated").await?;
     app.who().await?;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorClass, UnexpectedReason};
-use crate::wire::endpoints::Endpoint;
+use crate::wire::endpoints::{Endpoint, StageKind};
 
 /// What to do after a failure: what the front end does next, or who has to be told.
 ///
@@ -62,6 +62,12 @@ impl Advice {
             Self::StartOver => "start_over",
             Self::TellOperator => "tell_operator",
         }
+    }
+
+    /// For a step of `row` whose outcome is unknown.
+    pub(crate) fn of_unresolved(row: &Endpoint) -> Self {
+        let is_first = row.from == StageKind::Unauthenticated;
+        if is_first && row.spends_platform_code() { Self::FreshPlatformCode } else { Self::Settle }
     }
 
     /// For a step of `row` that was not carried out, with the stage in hand.

@@ -171,7 +171,7 @@ impl Flow {
                 }
                 "authenticated" => {
                     let me = walk.call("/api/me", &json!({ "handle": handle }));
-                    if me["error"]["what"] == "retry" {
+                    if me["error"]["what"] == "try_later" {
                         me
                     } else {
                         return Ended {
@@ -228,7 +228,7 @@ impl Walk<'_> {
             if let Some(pass) = solved["captcha_token"].as_str() {
                 break pass.to_owned();
             }
-            assert_eq!(solved["error"]["what"], "ask_again", "{solved}");
+            assert_eq!(solved["error"]["what"], "new_captcha", "{solved}");
         };
         let sent = self.call("/api/send-code", &json!({ "handle": handle, "captcha_token": pass }));
         assert_eq!(sent["sent"], true, "{sent}");
@@ -272,7 +272,8 @@ impl HttpClient {
         assert_eq!(answer["error"].is_null(), head.starts_with("HTTP/1.1 200"), "{head}: {answer}");
         if let Some(what) = answer["error"]["what"].as_str() {
             // The tenant is always there, so a backend that lives has an outcome to tell.
-            assert!(matches!(what, "ask_again" | "start_over" | "retry"), "{path}: {answer}");
+            let known = ["ask_again", "fresh_platform_code", "new_captcha", "start_over", "try_later"];
+            assert!(known.contains(&what), "{path}: {answer}");
         }
         Some(answer)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use idaas_login::endpoints::{Scenario, StageKind};
 use idaas_login::http::StatusCode;
 use idaas_login::{
-    AllowedFlows, AnyStage, Error, ErrorClass, IdTokenError, Recovery, Resumable, Sent, StepError, Suspended,
-    VerifyMethod,
+    Advice, AllowedFlows, AnyStage, Error, IdTokenError, Recovery, Resumable, StepError, Suspended,
+    Unauthenticated, VerifyMethod,
 };
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ impl Now {
                 });
                 let destination = Some(masked(stage.destination()));
                 let ways = vec!["captcha", "send_code", "submit", "back"];
-                Self { purpose, destination, ways, ..Self::new(name, stage.suspend()) }
+                Self { purpose, ways, destination, ..Self::new(name, stage.suspend()) }
             }
             AnyStage::Authenticated(user) => Self {
                 lifetime: user.expires_in().unwrap_or(SESSION_LIFETIME),
@@ -103,7 +103,7 @@ pub struct Done {
 /// A call that did not.
 pub struct Refused {
     pub status: StatusCode,
-    /// What the front end does next.
+    /// What the front end does next: the name of an [`Advice`], or of a request that it should not have made.
     what: &'static str,
     message: String,
     code: Option<String>,
@@ -136,57 +136,44 @@ impl Refused {
         self
     }
 
-    fn of(error: &Error, what: &'static str) -> Self {
+    fn of(error: &Error, advice: Advice) -> Self {
         let code = match error {
             Error::Refused(refusal) => Some(refusal.code().to_string()),
             _ => None,
         };
-        Self { code, ..Self::new(status(error), what, &message(error)) }
+        Self { code, ..Self::new(status(advice), advice.name(), &message(error, advice)) }
     }
 
-    /// A login that failed. Its code works once: only if nothing was sent is it sure to be good still.
-    pub fn login(error: &Error) -> Self {
-        let what = match error {
-            Error::InvalidInput(_) => "ask_again",
-            Error::Transport(transport) if transport.sent() == Sent::No => "retry",
-            _ if error.class() == Some(ErrorClass::Locked) => "wait",
-            _ => "start_over",
-        };
-        Self::of(error, what)
+    /// A login that failed. There is no stage to go on with: the mini program begins again, with a fresh code.
+    pub fn login(failed: &StepError<Unauthenticated>) -> Self {
+        Self::of(failed.error(), failed.advice())
     }
 
-    /// A side call that failed, which can be made again.
+    /// A side call that failed. Unless the login is over, the stage is where it was.
     pub fn side_call(error: &Error, now: Now) -> Self {
-        if error.class() == Some(ErrorClass::DeadToken) {
-            Self::of(error, "start_over")
-        } else {
-            Self::of(error, same_stage(error)).at(now)
-        }
+        let refused = Self::of(error, error.advice());
+        if error.advice() == Advice::StartOver { refused } else { refused.at(now) }
     }
 
     /// A step that failed: the recovery says what there is to go on with.
     pub fn step<S: Resumable + Into<AnyStage>>(failed: StepError<S>) -> Self {
-        let (error, recovery) = failed.into_parts();
-        match recovery {
-            Recovery::Retry(stage) => Self::of(&error, same_stage(&error)).at(Now::at(stage.into())),
-            Recovery::StartOver(_) => Self::of(&error, "start_over"),
-            Recovery::Unresolved(unresolved) => {
-                let mut refused = Self::of(&error, "unknown_outcome");
-                refused.status = StatusCode::BAD_GATEWAY;
-                refused.at(Now::unresolved(unresolved.suspend()))
-            }
+        let refused = Self::of(failed.error(), failed.advice());
+        match failed.into_recovery() {
+            Recovery::Retry(stage) => refused.at(Now::at(stage.into())),
+            Recovery::StartOver(_) => refused,
+            Recovery::Unresolved(unresolved) => refused.at(Now::unresolved(unresolved.suspend())),
         }
     }
 
     pub fn identity(error: &IdTokenError, now: Now) -> Self {
         let (status, what, message) = match error {
             IdTokenError::Missing | IdTokenError::Expired => {
-                (StatusCode::UNAUTHORIZED, "renew", "The identity has to be renewed.")
+                (StatusCode::UNAUTHORIZED, "renew_id_token", "The identity has to be renewed.")
             }
             IdTokenError::Keys(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "retry", "The identity cannot be verified just now.")
+                (StatusCode::SERVICE_UNAVAILABLE, "try_later", "The identity cannot be verified just now.")
             }
-            _ => (StatusCode::BAD_GATEWAY, "failed", "The identity is not accepted."),
+            _ => (StatusCode::BAD_GATEWAY, "tell_operator", "The identity is not accepted."),
         };
         Self::new(status, what, message).at(now)
     }
@@ -196,54 +183,27 @@ impl Refused {
     }
 }
 
-/// What helps if the stage is still there.
-fn same_stage(error: &Error) -> &'static str {
-    if status(error) == StatusCode::TOO_MANY_REQUESTS {
-        return "wait";
-    }
-    match error {
-        Error::InvalidInput(_) | Error::NotAllowed(_) => "ask_again",
-        Error::Refused(refusal) => match refusal.code().class() {
-            ErrorClass::WrongInput => "ask_again",
-            ErrorClass::Locked => "wait",
-            ErrorClass::Configuration => "failed",
-            _ => "retry",
-        },
-        _ => "retry",
-    }
-}
-
-fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::InvalidInput(_) => StatusCode::BAD_REQUEST,
-        Error::NotAllowed(_) | Error::AccessDenied => StatusCode::FORBIDDEN,
-        Error::Transport(transport) if transport.sent() == Sent::No => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Unexpected(answer) if answer.http_status() == StatusCode::TOO_MANY_REQUESTS => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        Error::Refused(refusal) if refusal.http_status() == StatusCode::TOO_MANY_REQUESTS => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        Error::Refused(refusal) => match refusal.code().class() {
-            ErrorClass::WrongInput => StatusCode::BAD_REQUEST,
-            ErrorClass::DeadToken => StatusCode::UNAUTHORIZED,
-            ErrorClass::Locked => StatusCode::LOCKED,
-            ErrorClass::Server => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::BAD_GATEWAY,
-        },
+/// The HTTP status of an answer, by what the front end does next.
+fn status(advice: Advice) -> StatusCode {
+    match advice {
+        Advice::AskAgain { .. } | Advice::FreshPlatformCode | Advice::NewCaptcha => StatusCode::BAD_REQUEST,
+        Advice::ChooseAnotherMethod => StatusCode::FORBIDDEN,
+        Advice::Wait { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Advice::TryLater { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Advice::RenewIdToken | Advice::StartOver => StatusCode::UNAUTHORIZED,
+        // Settle, tell the operator, and what a later version may add.
         _ => StatusCode::BAD_GATEWAY,
     }
 }
 
 /// For the user. The tenant's own words only where they speak of what the user gave; others may quote what was sent.
-fn message(error: &Error) -> String {
-    match error {
-        Error::Refused(refusal)
-            if matches!(refusal.code().class(), ErrorClass::WrongInput | ErrorClass::Locked)
-                && !refusal.message().is_empty() =>
+fn message(error: &Error, advice: Advice) -> String {
+    match (error, advice) {
+        (Error::Refused(refusal), Advice::AskAgain { .. } | Advice::Wait { .. })
+            if !refusal.message().is_empty() =>
         {
             refusal.message().to_owned()
         }
-        other => other.to_string(),
+        (other, _) => other.to_string(),
     }
 }

@@ -121,7 +121,7 @@ impl Backend {
             Resumed::Unresolved(unresolved) => {
                 let message = "What became of the last step is not known: begin again, or retry anyway.";
                 let now = Now::unresolved(unresolved.suspend());
-                Err(Refused::new(StatusCode::CONFLICT, "unknown_outcome", message).at(now))
+                Err(Refused::new(StatusCode::CONFLICT, "settle", message).at(now))
             }
         }
     }
@@ -135,7 +135,7 @@ impl Backend {
 
     fn login(&self, caller: &Caller, input: &Input) -> Reply {
         let step = self.client.login(caller.device.clone()).wechat_mini_program(&input.code);
-        step.send().map(here).map_err(|failed| Refused::login(failed.error()))
+        step.send().map(here).map_err(|failed| Refused::login(&failed))
     }
 
     /// A captcha belongs to no stage, but only a stage in which a code is due needs one.

@@ -35,18 +35,17 @@
 //! |---|---|---|---|
 //! | 400 | `bad_request` | the request is not as described above | nothing |
 //! | 400 | `ask_again` | what the user gave is wrong or cannot be right | the same stage |
-//! | 401 | `start_over` | the handle does not open here, or its state token or session is over | nothing: a new `wx.login` |
-//! | 401 | `renew` | the identity token is over, or there was none | the session: `/api/renew` |
-//! | 403 | `ask_again` | the tenant does not allow this way | the same stage |
-//! | 403 | `start_over` | the tenant's policy denied access | nothing |
+//! | 400 | `fresh_platform_code` | the code of `wx.login` or of the phone button is spent | the same stage, or nothing before the login |
+//! | 400 | `new_captcha` | the captcha was wrong, or its pass is used up | the same stage |
+//! | 401 | `start_over` | the handle does not open here, its state token or session is over, or access was denied | nothing: a new `wx.login` |
+//! | 401 | `renew_id_token` | the identity token is over, or there was none | the session: `/api/renew` |
+//! | 403 | `choose_another_method` | the tenant does not allow this method | the same stage |
 //! | 409 | `wrong_stage` | the call does not fit the stage | the same stage |
-//! | 409 | `unknown_outcome` | a step is unresolved, and has to be settled first | the unresolved step |
-//! | 423, 429 | `wait` | too many attempts | the same stage |
-//! | 502 | `unknown_outcome` | no usable answer: it may have been carried out, or not | the unresolved step: a new `wx.login`, or `/api/retry-anyway` |
-//! | 502 | `retry` | no usable answer, and the call can safely be made again | the same stage |
-//! | 502 | `failed` | the tenant expects something else: for the operator | the same stage |
-//! | 502 | `start_over` | a login that failed after its code may have been used | nothing |
-//! | 503 | `retry` | nothing was sent, or the tenant is busy and did nothing | the same stage, or nothing before the login |
+//! | 409 | `settle` | a step is unresolved, and has to be settled first | the unresolved step |
+//! | 429 | `wait` | too many attempts | the same stage |
+//! | 502 | `settle` | the outcome is unknown | the unresolved step: a new `wx.login`, or `/api/retry-anyway` |
+//! | 502 | `tell_operator` | something is set up wrongly | the same stage |
+//! | 503 | `try_later` | nothing was carried out, and the same may work later | the same stage, or nothing before the login |
 
 mod answer;
 mod api;

@@ -165,7 +165,8 @@ impl<S> StepError<S> {
     pub fn advice(&self) -> Advice {
         match &self.0.recovery {
             Recovery::Retry(_) => Advice::of_retry(self.0.endpoint, &self.0.error),
-            Recovery::Unresolved(_) => Advice::Settle,
+            // A login that holds nothing yet has nothing to settle: a fresh code begins it again.
+            Recovery::Unresolved(_) => Advice::of_unresolved(self.0.endpoint),
             Recovery::StartOver(_) => Advice::StartOver,
         }
     }

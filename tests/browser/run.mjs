@@ -109,7 +109,7 @@ const paths = {
     await click('captcha');
     await page.locator('#slider').waitFor();
     await click('solve');
-    await error('ask_again');
+    await error('new_captcha');
     await code('bind', { wrong: true });
     await finish('hanmeimei');
   },
@@ -168,7 +168,7 @@ const paths = {
     await stage('pending_bind');
     await page.getByLabel('Password', { exact: true }).fill('correct horse');
     await click('lose');
-    await error('unknown_outcome');
+    await error('settle');
     await stage('unresolved');
     await click('retry-anyway');
     await stage('pending_bind');
