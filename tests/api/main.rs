@@ -3,9 +3,11 @@
 #[macro_use]
 extern crate support;
 
+mod advice;
 mod answers;
 mod codes;
 mod documents;
+mod editions;
 mod emulator;
 mod errors;
 mod failure;

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 
 use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, StageKind};
 use idaas_login::{
-    AcceptsCode, Alipay, Authenticated, Call, Captcha, CaptchaPass, Client, Device, Edition, Error,
+    AcceptsCode, Advice, Alipay, Authenticated, Call, Captcha, CaptchaPass, Client, Device, Edition, Error,
     MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Recovery, Reply, Request,
     Response, Stage, Step, StepError, Transport, TransportError, Unauthenticated, VerifyEmail, VerifyPhone,
 };
@@ -277,10 +277,26 @@ pub const DOCUMENTED: Inputs = Inputs {
 pub trait Observer {
     fn value(&self, _type_name: &'static str, _value: &dyn Debug) {}
     fn failure(&self, _type_name: &'static str, _error: &(dyn StdError + 'static)) {}
+    fn advice(&self, _advice: Advice) {}
 }
 
 /// Nobody watches.
 impl Observer for () {}
+
+/// What the step of `row` advises if it fails.
+pub fn advice_of(row: &'static Endpoint, answers: Answers) -> Option<Advice> {
+    struct Keep(Mutex<Option<Advice>>);
+
+    impl Observer for Keep {
+        fn advice(&self, advice: Advice) {
+            *self.0.lock().unwrap() = Some(advice);
+        }
+    }
+
+    let kept = Keep(Mutex::new(None));
+    walk(row, &client_to(row, Edition::Ciam, answers), &DOCUMENTED, &kept);
+    kept.0.into_inner().unwrap()
+}
 
 /// The request that the step of `row` sends.
 pub fn request_of(row: &'static Endpoint, edition: Edition) -> Request {
@@ -302,16 +318,23 @@ pub fn request_of(row: &'static Endpoint, edition: Edition) -> Request {
 ///
 /// A row that this does not know fails the tests that walk the table: a new step has to be added here.
 pub fn run_row(row: &'static Endpoint, edition: Edition, answers: Answers) -> StepResult {
-    // The login that leads to the row's stage is answered here; the step itself by `answers`.
+    walk(row, &client_to(row, edition, answers), &DOCUMENTED, &())
+}
+
+/// A client whose first response leads to the stage of `row`; the step itself is answered by `answers`.
+fn client_to(row: &'static Endpoint, edition: Edition, answers: Answers) -> Client {
     let first = Mutex::new(first_answer(row, &DOCUMENTED));
-    let client = Client::builder("https://acme.example.com", CLIENT_ID)
-        .edition(edition)
-        .build_with(move |request: Request| match first.lock().unwrap().take() {
-            Some(body) => Ok(response(200, body)),
-            None => answers(request),
-        })
-        .unwrap();
-    walk(row, &client, &DOCUMENTED, &())
+    let mut builder = Client::builder("https://acme.example.com", CLIENT_ID).edition(edition);
+    // The row's stage is reached in every edition; the row itself is as the edition has it.
+    let login = &endpoints::LOGIN_ALIPAY_MINI_PROGRAM;
+    if row != login {
+        builder = builder.path(login, login.path);
+    }
+    let transport = move |request: Request| match first.lock().unwrap().take() {
+        Some(body) => Ok(response(200, body)),
+        None => answers(request),
+    };
+    builder.build_with(transport).unwrap()
 }
 
 /// The answer that leads to the stage of `row`; `None` if the row is the first that is sent.
@@ -404,6 +427,7 @@ impl Walk<'_> {
             }
             Err(failed) => {
                 self.watch.failure(type_name::<StepError<S>>(), &failed);
+                self.watch.advice(failed.advice());
                 let (error, recovery) = failed.into_parts();
                 self.watch.failure(type_name::<Error>(), &error);
                 self.see(&recovery);
@@ -429,6 +453,7 @@ impl Walk<'_> {
             }
             Err(error) => {
                 self.watch.failure(type_name::<Error>(), &error);
+                self.watch.advice(error.advice());
                 StepResult::Failed(error)
             }
         }
