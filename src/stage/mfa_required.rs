@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 use zeroize::Zeroizing;
 
 use super::pending::{PendingState, pending_stage};
-use super::{MiniProgram, VerifyEmail, VerifyPhone, WeChat};
+use super::{AcceptsCode, MiniProgram, Outcome, VerifyEmail, VerifyPhone, WeChat};
 use crate::call::{Call, Reply};
 use crate::context::Context;
 use crate::sealed::{Inside, Sealed};
 use crate::secret::Redacted;
-use crate::wire::endpoints::REGISTERED_MOBILE;
+use crate::wire::endpoints::{REGISTERED_MOBILE, Scenario};
 use crate::wire::responses::{Failure, Received, mobile};
 
 /// The first factor was right, and the tenant asks for a second: a code by SMS or e-mail.
@@ -26,6 +26,11 @@ pub struct MfaRequired<P: MiniProgram = WeChat> {
 }
 
 pending_stage!(MfaRequired);
+
+impl<P: MiniProgram> AcceptsCode for MfaRequired<P> {
+    const SCENARIO: Scenario = Scenario::SecondFactor;
+    type Outcome = Outcome<P>;
+}
 
 impl<P: MiniProgram> MfaRequired<P> {
     /// The text of `data`, verbatim; `None` if it was null or absent. No page says what it holds here.

@@ -1,8 +1,8 @@
 use std::marker::PhantomData;
 
 use super::pending::{PendingState, pending_stage, verify_methods};
-use super::{Alipay, MiniProgram, Outcome, Step, WeChat};
-use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE};
+use super::{AcceptsCode, Alipay, MiniProgram, Outcome, Step, WeChat};
+use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE, Scenario};
 
 /// The identity is known to the mini program, but to no account of the tenant: an **existing** account must be bound.
 ///
@@ -18,6 +18,11 @@ pub struct PendingBind<P: MiniProgram = WeChat> {
 
 pending_stage!(PendingBind);
 verify_methods!(PendingBind);
+
+impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
+    const SCENARIO: Scenario = Scenario::Bind;
+    type Outcome = Outcome<P>;
+}
 
 impl<P: MiniProgram> PendingBind<P> {
     /// Binds the account with this user name and password.

@@ -1,8 +1,8 @@
 use std::marker::PhantomData;
 
 use super::pending::{PendingState, pending_stage, verify_methods};
-use super::{Alipay, MiniProgram, Outcome, Step, WeChat};
-use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE};
+use super::{AcceptsCode, Alipay, MiniProgram, Outcome, Step, WeChat};
+use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE, Scenario};
 
 /// The identity is known to the mini program, but to no account of the tenant: an account must be bound, and is
 /// **registered** if there is none.
@@ -17,6 +17,11 @@ pub struct PendingRegister<P: MiniProgram = WeChat> {
 
 pending_stage!(PendingRegister);
 verify_methods!(PendingRegister);
+
+impl<P: MiniProgram> AcceptsCode for PendingRegister<P> {
+    const SCENARIO: Scenario = Scenario::Register;
+    type Outcome = Outcome<P>;
+}
 
 impl PendingRegister<WeChat> {
     /// Binds the account that has the phone number which the user authorised in WeChat, or registers one with it.

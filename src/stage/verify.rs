@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use zeroize::Zeroizing;
 
-use super::{MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Stage, Step, accessors};
+use super::{Next, Stage, Step, accessors};
 use crate::call::Call;
 use crate::captcha::CaptchaPass;
 use crate::context::{Context, Draft, Tokens};
@@ -27,21 +27,6 @@ pub trait AcceptsCode: Stage {
 
     /// What a right code leads to.
     type Outcome: Next<VerifyPhone<Self>> + Next<VerifyEmail<Self>>;
-}
-
-impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
-    const SCENARIO: Scenario = Scenario::Bind;
-    type Outcome = Outcome<P>;
-}
-
-impl<P: MiniProgram> AcceptsCode for PendingRegister<P> {
-    const SCENARIO: Scenario = Scenario::Register;
-    type Outcome = Outcome<P>;
-}
-
-impl<P: MiniProgram> AcceptsCode for MfaRequired<P> {
-    const SCENARIO: Scenario = Scenario::SecondFactor;
-    type Outcome = Outcome<P>;
 }
 
 /// How a verification code reaches the user: [`Phone`] or [`Email`]. This trait is sealed.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::endpoints::{Credential, Endpoint};
-use super::kinds::{EditionKind, SendType};
+use super::kinds::{Credential, EditionKind, SendType};
 
 impl EditionKind {
     /// The media type of a request's body.
@@ -99,25 +98,11 @@ impl InEdition {
 }
 
 impl Editions {
-    const fn of(&self, edition: EditionKind) -> Option<&InEdition> {
+    pub(super) const fn of(&self, edition: EditionKind) -> Option<&InEdition> {
         match edition {
             EditionKind::Ciam => self.ciam.as_ref(),
             EditionKind::Eiam => self.eiam.as_ref(),
             EditionKind::OneAccess => self.one_access.as_ref(),
         }
-    }
-}
-
-impl Endpoint {
-    /// What this row sends to a tenant of `edition`; `None` if the edition does not have it.
-    #[must_use]
-    pub fn in_edition(&self, edition: EditionKind) -> Option<Shape> {
-        let column = self.editions.of(edition)?;
-        Some(Shape {
-            source: column.source,
-            path: column.path.unwrap_or(self.path),
-            credential: column.credential.unwrap_or(self.credential),
-            send_type: column.send_type.or(self.send_type),
-        })
     }
 }

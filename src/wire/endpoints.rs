@@ -9,7 +9,7 @@
 use std::fmt;
 
 pub use super::editions::{Editions, InEdition, Shape, Source};
-pub use super::kinds::{EditionKind, Platform, Scenario, SendType, StageKind};
+pub use super::kinds::{Credential, EditionKind, Platform, Scenario, SendType, StageKind};
 pub use super::status::Status;
 
 /// A page of the vendor's public documentation.
@@ -113,20 +113,6 @@ impl From<Verb> for http::Method {
     }
 }
 
-/// Which token a request carries, beside the application's client id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Credential {
-    /// None.
-    None,
-    /// The state token, in `X-state-token`.
-    StateToken,
-    /// The session token, in `session-token` or `X-session-token`, by the edition.
-    SessionToken,
-    /// A signature made with the session token, in `X-signature`. This version cannot make it.
-    Signature,
-}
-
 /// A row of the table: a step and the request that it sends.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -159,6 +145,18 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// What this row sends to a tenant of `edition`; `None` if the edition does not have it.
+    #[must_use]
+    pub fn in_edition(&self, edition: EditionKind) -> Option<Shape> {
+        let column = self.editions.of(edition)?;
+        Some(Shape {
+            source: column.source,
+            path: column.path.unwrap_or(self.path),
+            credential: column.credential.unwrap_or(self.credential),
+            send_type: column.send_type.or(self.send_type),
+        })
+    }
+
     /// Whether a field holds a code of a platform, which is spent once the API has answered.
     #[must_use]
     pub fn spends_platform_code(&self) -> bool {

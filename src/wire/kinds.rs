@@ -153,3 +153,17 @@ listed! {
         OneAccess,
     }
 }
+
+/// Which token a request carries, beside the application's client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credential {
+    /// None.
+    None,
+    /// The state token, in `X-state-token`.
+    StateToken,
+    /// The session token, in `session-token` or `X-session-token`, by the edition.
+    SessionToken,
+    /// A signature made with the session token, in `X-signature`. This version cannot make it.
+    Signature,
+}
