@@ -47,14 +47,12 @@ type Result<T, E = Box<dyn StdError + Send + Sync>> = std::result::Result<T, E>;
 /// The future owns the stage. If it is dropped, the stage is gone, and what the tenant did meanwhile nobody here knows.
 /// Whoever holds the sealed handle of the stage has lost nothing by it: see [`password`].
 pub(crate) async fn step<S: Stage, N: Next<S>>(http: &Http, step: Step<S, N>) -> Result<N, StepError<S>> {
-    let (request, in_flight) = step.into_request()?;
-    in_flight.receive(http.send(request).await)
+    step.send_with(|request| http.send(request)).await
 }
 
 /// Sends a side call, which leaves the stage where it is.
 pub(crate) async fn call<T: Reply>(http: &Http, call: Call<T>) -> Result<T, Error> {
-    let (request, in_flight) = call.into_request()?;
-    in_flight.receive(http.send(request).await)
+    call.send_with(|request| http.send(request)).await
 }
 
 /// An asynchronous HTTP client that holds what the library asks of a transport.

@@ -84,6 +84,20 @@ impl<T: Reply> Call<T> {
         in_flight.receive(answer)
     }
 
+    /// Sends the request by an asynchronous HTTP client, once, and reads the response: as
+    /// [`Step::send_with`](crate::Step::send_with). If the future is dropped, the stage is where it was.
+    ///
+    /// # Errors
+    /// [`Error`]: what happened.
+    pub async fn send_with<F>(self, send: impl FnOnce(Request) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<Response, TransportError>>,
+    {
+        let (request, in_flight) = self.into_request()?;
+        let response = send(request).await;
+        in_flight.receive(response)
+    }
+
     /// The request, to be sent by the caller, and what reads the answer.
     ///
     /// # Errors

@@ -394,6 +394,20 @@ impl ClientBuilder {
         self.build_with(crate::transport::UreqTransport::default())
     }
 
+    /// The client, without a transport: for asynchronous services, which send by
+    /// [`Step::send_with`](crate::Step::send_with) and [`Call::send_with`](crate::Call::send_with).
+    ///
+    /// On such a client `send` sends nothing and says so at once, so a forgotten `_with` cannot block a runtime. Whatever
+    /// sends by itself, such as `KeyCache`, fails the same way.
+    ///
+    /// # Errors
+    /// As [`build_with`](Self::build_with).
+    pub fn build_without_transport(self) -> Result<Client, Error> {
+        self.build_with(|_: Request| {
+            Err(TransportError::not_sent("this client has no transport: use send_with() instead of send()"))
+        })
+    }
+
     /// The client, over a transport of your own: anything that implements [`Transport`], a closure too.
     ///
     /// # Errors

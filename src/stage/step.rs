@@ -15,7 +15,7 @@ use crate::wire::responses::{Disposition, Failure, Received};
 /// A step that has not been sent. It owns the stage `S` that it leaves, and leads to `N`.
 ///
 /// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`InFlight::receive`], and
-/// nothing else. Use those two with any HTTP client, an asynchronous one too.
+/// nothing else. [`send_with`](Self::send_with) is the same over an asynchronous HTTP client.
 ///
 /// The request is written when the step is made, and zeroized if it is never sent. The password or code that went in is the
 /// caller's: hand over a `&str`, or a `Zeroizing<String>`, which is zeroized here; a `String` would be freed as it is.
@@ -65,6 +65,39 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         let client = in_flight.stage.client();
         let answer = in_flight.trace.within(|| client.exchange(request));
         in_flight.receive(answer)
+    }
+
+    /// Sends the request by an asynchronous HTTP client, once, and reads the response. It needs no runtime of its own.
+    ///
+    /// `send` is called with the request; what it must hold is written at [`Transport`](crate::Transport).
+    ///
+    /// ```
+    /// use idaas_login::{Client, Device, Outcome, Request, Response, StepError, TransportError, Unauthenticated};
+    ///
+    /// async fn exchange(request: Request) -> Result<Response, TransportError> {
+    ///     // your HTTP client
+    /// #   unimplemented!()
+    /// }
+    ///
+    /// async fn log_in(client: &Client, device: Device, code: &str) -> Result<Outcome, StepError<Unauthenticated>> {
+    ///     client.login(device).wechat_mini_program(code).send_with(exchange).await
+    /// }
+    /// ```
+    ///
+    /// # If the future is dropped
+    /// The stage is gone with it, and the outcome is unknown: the request may be anywhere. Keep a [`Suspended`](crate::Suspended)
+    /// of the stage where dropping is possible, and put a time limit inside `send`, where it becomes a
+    /// [`TransportError`], not around this future.
+    ///
+    /// # Errors
+    /// [`StepError`]: what happened, and what the caller holds now.
+    pub async fn send_with<F>(self, send: impl FnOnce(Request) -> F) -> Result<N, StepError<S>>
+    where
+        F: Future<Output = Result<Response, TransportError>>,
+    {
+        let (request, in_flight) = self.into_request()?;
+        let response = send(request).await;
+        in_flight.receive(response)
     }
 
     /// The request, to be sent by the caller, and what reads the answer.

@@ -5,6 +5,7 @@ extern crate support;
 
 mod advice;
 mod answers;
+mod asynchronous;
 mod codes;
 mod documents;
 mod editions;
