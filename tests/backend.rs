@@ -1,7 +1,7 @@
 //! Two processes of the backend with the same key and nothing else in common, clients that alternate between them at every
 //! request, and one of the two is killed and started again, over and over: every login ends as the tenant's ledger says.
 //!
-//! `cargo test --test backend` runs 200 logins, `FLOWS=2000 cargo test --test backend` as many as it says. `SEED` chooses
+//! `cargo test --test backend` runs 100 logins, `FLOWS=2000 cargo test --test backend` as many as it says. `SEED` chooses
 //! another order of events.
 //!
 //! A client sends a request again only if that is safe: if it was not sent at all, or if the call changes nothing. A step
@@ -450,7 +450,7 @@ fn run(
 
 #[test]
 fn every_login_ends_as_the_ledger_says() {
-    let count = number("FLOWS").unwrap_or(200);
+    let count = number("FLOWS").unwrap_or(100);
     let seed = number("SEED").unwrap_or(1);
     let mut random = Random(seed as u64);
     let tenant = Emulator::new();

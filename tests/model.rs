@@ -845,14 +845,9 @@ impl<'a> World<'a> {
         input: Input,
     ) -> (String, Claim) {
         let is_email = destination.contains('@');
-        let send_type = match (scenario, is_email) {
-            (Scenario::Bind, false) => SendType::BindMobileSms,
-            (Scenario::Bind, true) => SendType::BindEmailEms,
-            (Scenario::Register, false) => SendType::RegisterSms,
-            (Scenario::Register, true) => SendType::RegisterEms,
-            (Scenario::SecondFactor, false) => SendType::MfaAuthSms,
-            (Scenario::SecondFactor, true) => SendType::MfaAuthEms,
-        };
+        let stage =
+            if is_email { StageKind::VerifyEmail(scenario) } else { StageKind::VerifyPhone(scenario) };
+        let send_type = support::send_type(stage);
         let code = match input {
             Input::Empty => return ("\t".to_owned(), Claim::Invalid),
             Input::Wrong => return ("wrong".to_owned(), Claim::Wrong),
@@ -1282,12 +1277,36 @@ impl<'a> World<'a> {
                     Err(_) => {}
                 }
             }
-            Held::BindPhone(stage) => self.code(stage, SendType::BindMobileSms, input, faults),
-            Held::BindEmail(stage) => self.code(stage, SendType::BindEmailEms, input, faults),
-            Held::RegisterPhone(stage) => self.code(stage, SendType::RegisterSms, input, faults),
-            Held::RegisterEmail(stage) => self.code(stage, SendType::RegisterEms, input, faults),
-            Held::MfaPhone(stage) => self.code(stage, SendType::MfaAuthSms, input, faults),
-            Held::MfaEmail(stage) => self.code(stage, SendType::MfaAuthEms, input, faults),
+            Held::BindPhone(stage) => {
+                self.code(stage, support::send_type(StageKind::VerifyPhone(Scenario::Bind)), input, faults);
+            }
+            Held::BindEmail(stage) => {
+                self.code(stage, support::send_type(StageKind::VerifyEmail(Scenario::Bind)), input, faults);
+            }
+            Held::RegisterPhone(stage) => self.code(
+                stage,
+                support::send_type(StageKind::VerifyPhone(Scenario::Register)),
+                input,
+                faults,
+            ),
+            Held::RegisterEmail(stage) => self.code(
+                stage,
+                support::send_type(StageKind::VerifyEmail(Scenario::Register)),
+                input,
+                faults,
+            ),
+            Held::MfaPhone(stage) => self.code(
+                stage,
+                support::send_type(StageKind::VerifyPhone(Scenario::SecondFactor)),
+                input,
+                faults,
+            ),
+            Held::MfaEmail(stage) => self.code(
+                stage,
+                support::send_type(StageKind::VerifyEmail(Scenario::SecondFactor)),
+                input,
+                faults,
+            ),
             _ => {}
         }
     }

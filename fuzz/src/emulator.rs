@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use idaas_login::emulator::{DataForm, Emulator, TokenKind, Unbound, User};
-use idaas_login::endpoints::{self, Endpoint, Platform, SendType};
+use idaas_login::endpoints::{self, Endpoint, Platform};
 use idaas_login::http::{HeaderName, HeaderValue, Method};
 use idaas_login::{Edition, Request, Transport};
 use serde_json::Value;
@@ -97,7 +97,7 @@ fn tenant(settings: u8) -> Emulator {
         tenant.accept_phone_code(Platform::WeChat, code, MOBILE);
         tenant.accept_phone_code(Platform::Alipay, code, "+86-152");
     }
-    for send_type in [SendType::BindMobileSms, SendType::RegisterSms, SendType::MfaAuthSms] {
+    for send_type in endpoints::ALL.iter().filter_map(|row| row.send_type) {
         tenant.accept_code(MOBILE, send_type, "123456");
     }
     tenant

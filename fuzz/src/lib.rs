@@ -1,7 +1,7 @@
 //! What has to hold for any input, as functions from bytes: one for each fuzz target.
 //!
-//! The files in `fuzz_targets/` hand them to libFuzzer. `tests/api/fuzz_targets.rs` of the crate includes this file, too, and replays the
-//! seeds and `regressions/` without libFuzzer. So nothing in here depends on it, and modules name each other by `super`.
+//! The files in `fuzz_targets/` hand them to libFuzzer. The crate's tests include this file, too, and replay the seeds and
+//! `regressions/` without libFuzzer. So nothing in here depends on it, and modules name each other by `super`.
 
 mod answers;
 mod calls;

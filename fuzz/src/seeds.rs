@@ -201,8 +201,13 @@ fn odd_scripts() -> Vec<Vec<u8>> {
         .map(|text| format!("{text:?}"));
     let odd: Vec<_> = odd.into_iter().chain(["null", "1e3", "[]", "{\"x\":1}"].map(str::to_owned)).collect();
     let mut all = Vec::new();
-    for (letter, row) in (b'A'..).map(char::from).zip(endpoints::ALL) {
-        let login = "A {\"code\":\"c1\"}\n";
+    let rows = || (b'A'..).map(char::from).zip(endpoints::ALL);
+    let letter =
+        |wanted: &endpoints::Endpoint| rows().find(|(_, row)| **row == wanted).map(|(letter, _)| letter);
+    let first = letter(&endpoints::LOGIN_WECHAT_MINI_PROGRAM).expect("it is a row");
+    let bind = letter(&endpoints::BIND_USERNAME_PASSWORD).expect("it is a row");
+    let login = format!("{first} {{\"code\":\"c1\"}}\n");
+    for (letter, row) in rows() {
         let before = match row.from {
             StageKind::PendingRegister
             | StageKind::VerifyPhone(Scenario::Register)
@@ -210,7 +215,7 @@ fn odd_scripts() -> Vec<Vec<u8>> {
             StageKind::MfaRequired
             | StageKind::VerifyPhone(Scenario::SecondFactor)
             | StageKind::VerifyEmail(Scenario::SecondFactor) => {
-                format!("\u{0}{login}F {{\"user_name\":\"mfa\",\"password\":\"password\"}}\n")
+                format!("\u{0}{login}{bind} {{\"user_name\":\"mfa\",\"password\":\"password\"}}\n")
             }
             _ => format!("\0{login}"),
         };

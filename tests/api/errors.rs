@@ -4,7 +4,9 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 
 use idaas_login::endpoints::BIND_USERNAME_PASSWORD;
-use idaas_login::{Error, ErrorClass, Phase, Sent, StepError, TransportError, UnexpectedReason};
+use idaas_login::{
+    Error, ErrorClass, Outcome, Phase, Recovery, Sent, StepError, TransportError, UnexpectedReason,
+};
 use support::{SOCIAL_BIND, client, device, pending_bind, response, script};
 
 type Failed = StepError<idaas_login::PendingBind>;
@@ -192,4 +194,41 @@ fn the_long_form_has_the_causes_along() {
         format!("{failed:#}"),
         "username_password failed: no answer (request may have been sent): the peer went away; the outcome is unknown"
     );
+}
+
+/// Errors from a caller's point of view: what a log at three in the morning shows.
+#[test]
+fn what_a_log_shows() {
+    let mut log = String::new();
+    let mut show = |error: &dyn std::error::Error| writeln!(log, "{error:#}").unwrap();
+    for answer in [
+        Ok(response(
+            400,
+            r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":"state_token parameter error"}"#,
+        )),
+        Ok(response(400, r#"{"error_code":"SDK.COMMON.1013","error_msg":"not found"}"#)),
+        Ok(response(400, r#"{"error_code":"SDK.LOGIN.1003","error_msg":"unlocks in 9 minutes 59 seconds"}"#)),
+        Ok(response(500, r#"{"error_code":"SDK.COMMON.1008","error_msg":"busy"}"#)),
+        Ok(response(502, "<html>")),
+        Ok(response(404, "<html>")),
+        Ok(response(302, "")),
+        Ok(response(200, "<html>")),
+        Ok(response(200, r#"{"status":"PASSWORD_EXPIRED"}"#)),
+        Ok(response(200, r#"{"status":"ACCESS_DENIED"}"#)),
+        Err(TransportError::maybe_sent("connection reset by peer")),
+        Err(TransportError::not_sent("connection refused").during(Phase::Connect)),
+    ] {
+        let client = client(script(vec![Ok(response(200, SOCIAL_BIND)), answer]));
+        let Ok(Outcome::PendingBind(stage)) = client.login(device()).wechat_mini_program("x").send() else {
+            unreachable!()
+        };
+        let failed: StepError<_> = stage.username_password("zhangshan", "password").send().unwrap_err();
+        show(&failed);
+        assert!(matches!(
+            failed.error(),
+            Error::Refused(_) | Error::Unexpected(_) | Error::AccessDenied | Error::Transport(_)
+        ));
+        let _: Recovery<_> = failed.into_recovery();
+    }
+    snapshot!("errors", "what_a_log_shows", log);
 }

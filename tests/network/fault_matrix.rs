@@ -16,6 +16,7 @@ use idaas_login::{Edition, Phase};
 use rustls::SupportedProtocolVersion;
 use socket2::{Domain, Socket, Type};
 use support::StepResult;
+use support::recovery_table::{self, Event, UNREADABLE};
 
 use matrix::{
     Attempt, Fault, LARGEST, MARK, PATIENCE, Played, Seen, Step, Wire, arrived, assert_once, authority,
@@ -327,8 +328,6 @@ fn answered(name: &str, expected: Vec<Seen>, text: impl Fn(&str) -> String + Sen
 fn endless(name: &str, expected: Vec<Seen>, beginning: &'static str, more: &'static str) -> Fault {
     Fault::scripted(name, Wire::Plain, expected, move |_| Some(vec![Hear, say(beginning), Flood(more)]))
 }
-
-const UNREADABLE: &str = "a body that cannot be read";
 
 #[test]
 fn a_head_that_is_not_http() {
@@ -714,9 +713,9 @@ fn what_is_left_over_is_nobodys_answer() {
     check("left_over", &faults.collect::<Vec<_>>());
 }
 
-/// The answer to a request that was given up is nobody's, and the next request is clean.
+/// The response to a request that was given up is discarded, and the next request is clean.
 #[test]
-fn a_late_answer_is_nobodys() {
+fn late_response_is_discarded() {
     let mut faults = Vec::new();
     for (name, wire) in [("plain", Wire::Plain), ("TLS", Wire::Tls)] {
         faults.push(Fault::patient(format!("{name}: a late answer"), ok(), move |step, limit| {
@@ -725,19 +724,22 @@ fn a_late_answer_is_nobodys() {
             let answers = over(settings(&wire, limit).build().unwrap(), base);
             let given_up = support::run_row(step.row, Edition::Ciam, answers.clone());
             let given_up = Seen::of(&given_up, step);
-            // A client that was given no time to come so far has ended the script.
             let _ = signal.send(());
+            if given_up != lost(Phase::Exchange)[0].for_step(step) {
+                // On a busy machine the time was up before there was a connection: nothing to wait for will ever end.
+                assert!(arrived(&server.finish()) <= 1);
+                return Some(Attempt { played: Played { seen: given_up, had: None }, came_about: false });
+            }
             server.wait_for_close();
             let came = support::run_row(step.row, Edition::Ciam, answers);
             let heard = server.finish();
             assert_once(&came, &heard, 2);
             assert!(heard.len() <= 2, "{} connections", heard.len());
             // The second request has no more time than the first.
-            let came_about = given_up == lost(Phase::Exchange)[0].for_step(step);
-            if came_about && came.error().is_none() {
+            if came.error().is_none() {
                 assert_eq!((heard.len(), arrived(&heard)), (2, 2));
             }
-            Some(Attempt { played: Played { seen: Seen::of(&came, step), had: None }, came_about })
+            Some(Attempt { played: Played { seen: Seen::of(&came, step), had: None }, came_about: true })
         }));
     }
     check("late", &faults);
@@ -748,75 +750,20 @@ fn a_late_answer_is_nobodys() {
 /// The rows of the recovery table that an answer brings about, over the wire.
 #[test]
 fn every_kind_of_answer_leads_where_the_recovery_table_says() {
-    type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
-    const WRONG: &str = r#"{"error_code":"IDAAS.SDK.CAPTCHA.0007","error_msg":"h0st1le"}"#;
-    const BUSY: &str = r#"{"error_code":"SDK.COMMON.1008","error_msg":"h0st1le"}"#;
-    const DEAD: &str = r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":"h0st1le"}"#;
-    const EXPIRED: &str =
-        r#"{"error_code":"SDK.COMMON.1005","error_msg":"h0st1le: The state_token has expired"}"#;
-    const ODD: &str = r#"{"error_code":"h0st1le","error_msg":"h0st1le"}"#;
-    const PAGE: &str = "<html>h0st1le</html>";
-    const CUT: &str = r#"{"status":"SUC"#;
-    const DENIED: &str = r#"{"status":"ACCESS_DENIED"}"#;
-    const UNKNOWN: &str = r#"{"status":"h0st1le"}"#;
-    const NO_SESSION: &str = r#"{"status":"SUCCESS"}"#;
-    const CONTRADICTION: &str =
-        r#"{"error_code":"SDK.COMMON.1013","status":"SUCCESS","session_token":"h0st1le"}"#;
-    const REDIRECT: &str = "a redirect, which is never followed";
-    const NOT_THE_API: &str = "an error without the API's error_code";
-    const SERVER_FAILURE: &str = "a server failure without the API's error_code";
-    const IN_ONE: &str = "an error and a success in one";
-    const ROWS: &[Row] = &[
-        ("wrong input, HTTP 400", "400", WRONG, "Retry", "refused: wrong input"),
-        ("wrong input, HTTP 200", "200", WRONG, "Retry", "refused: wrong input"),
-        ("wrong input, HTTP 500", "500", WRONG, "Retry", "refused: wrong input"),
-        ("an undocumented code", "400", ODD, "Retry", "refused: undocumented code"),
-        ("dead token, HTTP 400", "400", DEAD, "StartOver", "refused: dead token"),
-        ("dead token, HTTP 200", "200", DEAD, "StartOver", "refused: dead token"),
-        ("dead token, HTTP 500", "500", DEAD, "StartOver", "refused: dead token"),
-        ("dead token by its message", "400", EXPIRED, "StartOver", "refused: dead token"),
-        ("ACCESS_DENIED, HTTP 200", "200", DENIED, "StartOver", "access denied"),
-        ("ACCESS_DENIED, HTTP 403", "403", DENIED, "StartOver", "access denied"),
-        ("300", "300", PAGE, "Retry", REDIRECT),
-        ("301", "301", "", "Retry", REDIRECT),
-        ("302", "302", PAGE, "Retry", REDIRECT),
-        ("303", "303", "", "Retry", REDIRECT),
-        ("307", "307", "", "Retry", REDIRECT),
-        ("308", "308", "", "Retry", REDIRECT),
-        ("400 without code", "400", PAGE, "Retry", NOT_THE_API),
-        ("401 without code", "401", "", "Retry", NOT_THE_API),
-        ("404 without code", "404", PAGE, "Retry", NOT_THE_API),
-        ("408 without code", "408", "", "Retry", NOT_THE_API),
-        ("429 without code", "429", "", "Retry", NOT_THE_API),
-        ("500 without code", "500", PAGE, "Unresolved", SERVER_FAILURE),
-        ("502 without code", "502", PAGE, "Unresolved", SERVER_FAILURE),
-        ("503 without code", "503", "", "Unresolved", SERVER_FAILURE),
-        ("busy, HTTP 500", "500", BUSY, "Unresolved", "refused: server failure"),
-        ("busy, HTTP 400", "400", BUSY, "Retry", "refused: server failure"),
-        ("a page with HTTP 200", "200", PAGE, "Unresolved", UNREADABLE),
-        ("JSON that is cut", "200", CUT, "Unresolved", UNREADABLE),
-        ("HTTP 600", "600", PAGE, "Unresolved", UNREADABLE),
-        ("a code and a success", "400", CONTRADICTION, "Unresolved", IN_ONE),
-    ];
-    let mut faults: Vec<_> = ROWS
+    let faults: Vec<_> = recovery_table::ROWS
         .iter()
-        .map(|&(name, http_status, body, recovery, error)| {
+        .filter_map(|row| {
+            let Event::Answer(http_status, body) = row.event else { return None };
             let text = format!(
                 "HTTP/1.1 {http_status} {MARK}\r\nLocation: /{MARK}\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             );
-            answered(name, unexpected(recovery, error), move |_| text.clone())
+            let mut expected = unexpected(row.holds.name(), row.says);
+            expected.extend(
+                row.says_without_status.into_iter().flat_map(|says| unexpected(row.holds.name(), says)),
+            );
+            Some(answered(row.name, expected, move |_| text.clone()))
         })
         .collect();
-    // What is said of a status depends on whether the step reads it: a renewal and the side calls do not.
-    for (name, body, reason) in [
-        ("an unknown status", UNKNOWN, "the undocumented status (a name that is not printed)"),
-        ("SUCCESS without session token", NO_SESSION, "SUCCESS without session_token"),
-    ] {
-        let expected = either(unexpected("Unresolved", reason), unexpected("Unresolved", UNREADABLE));
-        faults.push(answered(name, expected, move |_| {
-            framed(&format!("Content-Length: {}\r\n", body.len()), body)
-        }));
-    }
     check("answers", &faults);
 }

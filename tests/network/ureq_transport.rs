@@ -564,7 +564,8 @@ fn an_answer_may_be_as_large_as_said_and_no_larger() {
 fn a_large_answer_passes_a_raised_limit_only() {
     each(framings(&success_of(5_000_000)), |(framing, text)| {
         let server = Server::new(vec![vec![Hear, say(&text)], vec![Hear, say(&text)]]);
-        let raised = transport().max_answer_size(6_000_000).build().unwrap();
+        let raised =
+            transport().call_timeout(Duration::from_secs(30)).max_answer_size(6_000_000).build().unwrap();
         assert_success(&log_in(&client(server.http(), raised)), framing);
         assert_maybe_sent(&log_in_with(&client_of(&server), NEXT_CODE), framing);
         let heard = server.finish();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use support::root;
 
@@ -83,6 +84,35 @@ pub fn stale() -> Vec<String> {
         }
     }
     stale
+}
+
+/// The documents of the repository, by their paths: those in its root and those in `docs`.
+pub fn markdown() -> BTreeMap<PathBuf, String> {
+    let mut files = BTreeMap::new();
+    for folder in [root().to_owned(), root().join("docs")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                files.insert(path.clone(), fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// What a document names as a file of the repository, and is none.
+pub fn names_without_file() -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (file, text) in markdown() {
+        for named in text.split('`').skip(1).step_by(2) {
+            let is_file =
+                ["src/", "tests/", "snapshots/", "xtask/"].iter().any(|folder| named.starts_with(folder));
+            if is_file && !root().join(named).exists() {
+                wrong.push(format!("{}: {named}", file.display()));
+            }
+        }
+    }
+    wrong
 }
 
 /// Writes what is stale anew, and names it.

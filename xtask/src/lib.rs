@@ -5,6 +5,8 @@
     reason = "nobody but this repository uses it"
 )]
 
+pub mod comments;
+pub mod dependencies;
 pub mod documents;
 pub mod reference;
 pub mod rustdoc;

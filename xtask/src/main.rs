@@ -3,12 +3,14 @@
 use std::process::{Command, ExitCode};
 
 use support::root;
-use xtask::{documents, rustdoc};
+use xtask::{comments, dependencies, documents, rustdoc};
 
 const USAGE: &str = "\
 cargo xtask docs            write the generated documents anew
 cargo xtask docs --check    fail if one of them is stale
 cargo xtask rustdoc         render the documentation, and fail if something public is missing from it or from the tests
+cargo xtask comments        fail if a comment is too wide
+cargo xtask dependencies    fail if a dependency has a licence or a source that is not allowed
 ";
 
 fn main() -> ExitCode {
@@ -26,7 +28,11 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        ["docs", "--check"] => report(&documents::stale(), "stale; `cargo xtask docs` writes it anew"),
+        ["docs", "--check"] => {
+            let names = report(&documents::names_without_file(), "named by a document, and not there");
+            let stale = report(&documents::stale(), "stale; `cargo xtask docs` writes it anew");
+            if names == ExitCode::SUCCESS { stale } else { names }
+        }
         ["rustdoc"] => {
             let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
             cargo.args(["doc", "--quiet", "--no-deps", "--all-features", "--package", "idaas-login"]);
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
             let rendered = rustdoc::Rendered::new(target.join("doc/idaas_login"));
             report(&rendered.wrong(), "found in the rendered documentation")
         }
+        ["comments"] => report(&comments::wide(), "wider than a comment may be"),
+        ["dependencies"] => report(&dependencies::wrong(), "not allowed by deny.toml"),
         _ => {
             eprint!("{USAGE}");
             ExitCode::from(2)

@@ -47,6 +47,7 @@ impl Rendered {
     /// All that is wrong.
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = self.steps();
+        wrong.extend(self.send_types());
         wrong.extend(self.faults());
         wrong.extend(self.printed());
         wrong.extend(self.links());
@@ -83,6 +84,23 @@ impl Rendered {
             if !cited {
                 wrong
                     .push(format!("{}.{}: its documentation does not cite {}", row.from, row.step, row.page));
+            }
+        }
+        wrong
+    }
+
+    /// Each type of code is asked for by a row of the endpoint table, and submitted by one.
+    fn send_types(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for variant in attributes(self.page("SendType"), "id").filter_map(|id| id.strip_prefix("variant.")) {
+            for step in ["send_code", "submit"] {
+                let is_its = |row: &endpoints::Endpoint| {
+                    row.step == step && row.send_type.is_some_and(|of| format!("{of:?}") == variant)
+                };
+                if !endpoints::ALL.iter().any(|row| is_its(row)) {
+                    wrong
+                        .push(format!("SendType::{variant}: no row of the endpoint table has it for {step}"));
+                }
             }
         }
         wrong

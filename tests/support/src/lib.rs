@@ -23,7 +23,7 @@ use std::fmt::{Debug, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, StageKind};
+use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
     AcceptsCode, Advice, Alipay, Authenticated, Call, Captcha, CaptchaPass, Client, Device, Edition, Error,
     MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Recovery, Reply, Request,
@@ -588,6 +588,12 @@ pub fn good_answer(row: &Endpoint) -> &'static str {
         (_, "send_code") => r#"{"data":null}"#,
         _ => SUCCESS,
     }
+}
+
+/// The type of the code that a stage submits, as its row has it.
+pub fn send_type(stage: StageKind) -> SendType {
+    let row = endpoints::ALL.iter().find(|row| row.from == stage && row.step == "submit");
+    row.and_then(|row| row.send_type).unwrap_or_else(|| panic!("no step submits a code at {stage}"))
 }
 
 /// Every row that moves the flow.

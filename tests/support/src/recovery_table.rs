@@ -3,7 +3,7 @@
 //!
 //! A row is a fault in general; the suites bring it about over a closure, over HTTP, or inside the emulator.
 
-use idaas_login::{Phase, Response, TransportError};
+use idaas_login::{Error, Phase, Response, Sent, TransportError};
 
 use crate::response;
 
@@ -64,6 +64,18 @@ impl Row {
             Event::NotSent => Err(TransportError::not_sent("refused").during(Phase::Connect)),
             Event::Lost => Err(TransportError::maybe_sent("reset")),
         }
+    }
+}
+
+/// What an error says, as the column of the table has it.
+pub fn says(error: &Error) -> String {
+    match error {
+        Error::Transport(error) if error.sent() == Sent::No => "not sent".to_owned(),
+        Error::Transport(_) => "no answer".to_owned(),
+        Error::Refused(refusal) => format!("refused: {}", refusal.code().class()),
+        Error::AccessDenied => "access denied".to_owned(),
+        Error::Unexpected(answer) => answer.reason().to_string(),
+        other => panic!("an error that no server can bring about: {other:?}"),
     }
 }
 
