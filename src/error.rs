@@ -1,6 +1,7 @@
 //! What went wrong.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 use zeroize::Zeroizing;
@@ -10,6 +11,7 @@ use crate::secret::printable;
 use crate::transport::Sent;
 use crate::transport::TransportError;
 use crate::wire::flows::VerifyMethod;
+use crate::wire::listed::listed;
 
 /// What went wrong.
 ///
@@ -51,14 +53,26 @@ impl Error {
     }
 
     /// Whether other input may mend it: a value was refused before anything was sent, or by the API, with a code of the class
-    /// [`WrongInput`](ErrorClass::WrongInput) or with one that no page documents. No page has a code for a wrong password, so
-    /// it may be such a one.
+    /// [`WrongInput`](ErrorClass::WrongInput) or [`NewCaptcha`](ErrorClass::NewCaptcha), or with one that nobody documents: it
+    /// may be about the input.
     ///
     /// If not, the same input may be right: nobody was there, too many tried, a gateway said no, or something is set up wrongly.
     #[must_use]
     pub fn is_about_input(&self) -> bool {
         matches!(self, Self::InvalidInput(_))
-            || matches!(self.class(), Some(ErrorClass::WrongInput | ErrorClass::Unknown))
+            || matches!(
+                self.class(),
+                Some(ErrorClass::WrongInput | ErrorClass::NewCaptcha | ErrorClass::Unknown)
+            )
+    }
+
+    /// Keeps the `Retry-After` of the response that this error is about.
+    pub(crate) fn set_retry_after(&mut self, retry_after: Option<Duration>) {
+        match self {
+            Self::Refused(refusal) => refusal.hints.retry_after = retry_after,
+            Self::Unexpected(response) => response.retry_after = retry_after,
+            _ => {}
+        }
     }
 
     /// What kind it is, in words that hold nothing of the login.
@@ -111,6 +125,15 @@ pub struct Refusal {
     http_status: StatusCode,
     code: ErrorCode,
     message: Zeroizing<String>,
+    hints: Hints,
+}
+
+/// What a refusal tells beside its code; see the methods of [`Refusal`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hints {
+    pub(crate) attempts_left: Option<u32>,
+    pub(crate) unlocks_in: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -119,7 +142,12 @@ impl Refusal {
             http_status,
             code: ErrorCode { code: code.into(), class },
             message: Zeroizing::new(message.to_owned()),
+            hints: Hints::default(),
         }
+    }
+
+    pub(crate) fn with_hints(self, hints: Hints) -> Self {
+        Self { hints, ..self }
     }
 
     /// The HTTP status of the answer.
@@ -142,6 +170,37 @@ impl Refusal {
     pub fn message(&self) -> &str {
         &self.message
     }
+
+    /// How many attempts are left before the account is locked, if the message says so.
+    ///
+    /// A hint, to show to the user: no other field has the number, so it is read from the text, and only for the codes of a
+    /// wrong password ([`MessageHint::AttemptsLeft`](crate::codes::MessageHint::AttemptsLeft)). It is the last number after
+    /// the last colon; `None` for a message without one. This crate decides nothing by it.
+    ///
+    /// The attempts count against the account, not against this login.
+    #[must_use]
+    pub fn attempts_left(&self) -> Option<u32> {
+        self.hints.attempts_left
+    }
+
+    /// How long the account stays locked, if the message says so.
+    ///
+    /// A hint, to show to the user: it is read from the text, and only for the codes of a locked account
+    /// ([`MessageHint::UnlocksIn`](crate::codes::MessageHint::UnlocksIn)). The first two numbers are taken for minutes and
+    /// seconds; `None` for a message without two. This crate decides nothing by it.
+    #[must_use]
+    pub fn unlocks_in(&self) -> Option<Duration> {
+        self.hints.unlocks_in
+    }
+
+    /// How long to wait before another request, by the response's header `Retry-After`.
+    ///
+    /// A hint: the API documents no such header, but a gateway may send it. Only its form in seconds is read, a date is not.
+    /// This crate decides nothing by it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.hints.retry_after
+    }
 }
 
 impl fmt::Debug for Refusal {
@@ -153,39 +212,50 @@ impl fmt::Debug for Refusal {
     }
 }
 
-/// An error code of the API: the string that the server sent, verbatim, and the class that this crate puts it in.
+/// An error code of the API: the string that the server sent, and the class that this crate puts it in.
 ///
-/// Two families are in use, `IDAAS.SDK.*` and `SDK.*`, and the same number means different things in each: compare
-/// whole codes only.
+/// Three families are in use, and the same number means different things in them: compare whole codes only. The table of
+/// all known codes is [`codes`](crate::codes).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrorCode {
     code: Box<str>,
     class: ErrorClass,
 }
 
-/// What an error code means for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// What the user gave was wrong: a code, a password, a name. Ask again.
-    WrongInput,
-    /// The state token (or session token) is dead: start over.
-    DeadToken,
-    /// Too many attempts: wait.
-    Locked,
-    /// The request is not what the tenant expects: a matter for who set up this client or the tenant.
-    Configuration,
-    /// The server failed: try later.
-    Server,
-    /// A code that the pages do not document.
-    Unknown,
+listed! {
+    /// What an error code means for the caller.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    ErrorClass {
+        /// What the user gave was wrong: a code, a password, a name. Ask again.
+        WrongInput,
+        /// The captcha was solved wrongly, or its pass is invalid or expired: fetch a new captcha.
+        NewCaptcha,
+        /// The state token (or session token) is dead: start over.
+        DeadToken,
+        /// The identity token is dead, the session is not: renew the identity token and try again.
+        RenewIdToken,
+        /// The signature of the request is too old or invalid: sign again, with a fresh time.
+        StaleSignature,
+        /// Too many attempts: wait.
+        Locked,
+        /// The request is not what the tenant expects: a matter for who set up this client or the tenant.
+        Configuration,
+        /// The server failed: try later.
+        Server,
+        /// A code that is not in the table, [`codes`](crate::codes).
+        Unknown,
+    }
 }
 
 impl ErrorClass {
     fn name(self) -> &'static str {
         match self {
             Self::WrongInput => "wrong input",
+            Self::NewCaptcha => "captcha refused",
             Self::DeadToken => "dead token",
+            Self::RenewIdToken => "dead identity token",
+            Self::StaleSignature => "stale signature",
             Self::Locked => "locked or limited",
             Self::Configuration => "configuration",
             Self::Server => "server failure",
@@ -201,7 +271,7 @@ impl fmt::Display for ErrorClass {
 }
 
 impl ErrorCode {
-    /// The code, verbatim.
+    /// The code, as the server sent it, without white space around it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.code
@@ -248,11 +318,12 @@ impl fmt::Debug for ErrorCode {
 pub struct UnexpectedAnswer {
     http_status: StatusCode,
     reason: UnexpectedReason,
+    retry_after: Option<Duration>,
 }
 
 impl UnexpectedAnswer {
     pub(crate) fn new(http_status: StatusCode, reason: UnexpectedReason) -> Self {
-        Self { http_status, reason }
+        Self { http_status, reason, retry_after: None }
     }
 
     /// The HTTP status of the answer.
@@ -266,14 +337,25 @@ impl UnexpectedAnswer {
     pub fn reason(&self) -> &UnexpectedReason {
         &self.reason
     }
+
+    /// How long to wait before another request, by the response's header `Retry-After`.
+    ///
+    /// A hint: gateways send it with HTTP 429 and 503. Only its form in seconds is read, a date is not. This crate decides
+    /// nothing by it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
 }
 
 impl fmt::Debug for UnexpectedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnexpectedAnswer")
-            .field("http_status", &self.http_status)
-            .field("reason", &format_args!("{}", self.reason))
-            .finish()
+        let mut debug = f.debug_struct("UnexpectedAnswer");
+        debug.field("http_status", &self.http_status).field("reason", &format_args!("{}", self.reason));
+        if let Some(time) = self.retry_after {
+            debug.field("retry_after", &time);
+        }
+        debug.finish()
     }
 }
 

@@ -137,3 +137,17 @@ listed! {
         MfaAuthEms = "MFA_AUTH_EMS",
     }
 }
+
+listed! {
+    /// An edition of the server, as the tables name it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    EditionKind {
+        /// BambooCloud IDaaS for customers.
+        Ciam,
+        /// BambooCloud IDaaS for employees.
+        Eiam,
+        /// Huawei Cloud OneAccess.
+        OneAccess,
+    }
+}
