@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use idaas_login::codes;
 use idaas_login::emulator::{Emulator, Fault, User};
 use idaas_login::endpoints::{self, Platform, SendType};
 use idaas_login::{
@@ -414,7 +415,7 @@ fn the_list_has_every_name_of_an_error_in_a_span() {
     // refused.
     let recorder = Recorder::default();
     tracing::subscriber::with_default(recorder.clone(), || {
-        for code in support::DOCUMENTED_CODES.iter().chain(&["NEW.CODE.1"]) {
+        for code in codes::ALL.iter().map(|known| known.code).chain(["NEW.CODE.1"]) {
             let body = format!(r#"{{"error_code":"{code}","error_msg":""}}"#);
             drop(
                 client(script(vec![Ok(response(400, body))]))
