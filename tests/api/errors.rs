@@ -39,6 +39,8 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
 fn an_error_is_about_the_input_or_not() {
     for (code, is_about_input) in [
         ("SDK.COMMON.1013", true),
+        ("IDAAS.SDK.CAPTCHA.0002", true),
+        ("IDAAS.SDK.PARAM.0016", false),
         ("IDAAS.SDK.NEW.4711", true),
         ("SDK.LOGIN.1003", false),
         ("SDK.COMMON.1012", false),
@@ -133,14 +135,7 @@ fn what_is_printed() {
         let (error, recovery) = failed.into_parts();
         writeln!(text, "{error}\n{error:?}\n{recovery:?}\n").unwrap();
     }
-    for class in [
-        ErrorClass::WrongInput,
-        ErrorClass::DeadToken,
-        ErrorClass::Locked,
-        ErrorClass::Configuration,
-        ErrorClass::Server,
-        ErrorClass::Unknown,
-    ] {
+    for class in ErrorClass::ALL {
         writeln!(text, "{class:?}: {class}").unwrap();
     }
     snapshot!("errors", "printed", text);

@@ -7,6 +7,7 @@ mod answers;
 mod codes;
 mod documents;
 mod emulator;
+mod error_codes;
 mod errors;
 mod failure;
 #[cfg(all(feature = "seal", feature = "verify"))]
@@ -20,6 +21,7 @@ mod key_set;
 mod manual;
 mod printed_forms;
 mod recovery;
+mod refusals;
 mod requests;
 mod suspend;
 mod trace;

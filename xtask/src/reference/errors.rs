@@ -128,7 +128,10 @@ fn holds(known: &KnownCode) -> String {
         other => panic!("the list of error codes: no words for {other}"),
     };
     let (_, http_400, http_500) = answers::refused(known.code, "");
-    let side_calls = "A side call leaves the stage with you.";
+    let side_calls = match http_400 {
+        "StartOver" => "After a side call the stage is over, too.",
+        _ => "A side call leaves the stage with you.",
+    };
     if http_400 == http_500 {
         format!("{}. {side_calls}", in_words(http_400))
     } else {
