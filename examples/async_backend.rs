@@ -356,7 +356,7 @@ impl Problem {
             Error::InvalidInput(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::NotAllowed(_) => StatusCode::CONFLICT,
             Error::Refused(refusal) => match refusal.code().class() {
-                ErrorClass::WrongInput => StatusCode::UNPROCESSABLE_ENTITY,
+                ErrorClass::WrongInput | ErrorClass::NewCaptcha => StatusCode::UNPROCESSABLE_ENTITY,
                 ErrorClass::Locked => StatusCode::TOO_MANY_REQUESTS,
                 ErrorClass::DeadToken => StatusCode::GONE,
                 _ => StatusCode::BAD_GATEWAY,

@@ -204,7 +204,7 @@ fn same_stage(error: &Error) -> &'static str {
     match error {
         Error::InvalidInput(_) | Error::NotAllowed(_) => "ask_again",
         Error::Refused(refusal) => match refusal.code().class() {
-            ErrorClass::WrongInput => "ask_again",
+            ErrorClass::WrongInput | ErrorClass::NewCaptcha => "ask_again",
             ErrorClass::Locked => "wait",
             ErrorClass::Configuration => "failed",
             _ => "retry",
@@ -225,7 +225,7 @@ fn status(error: &Error) -> StatusCode {
             StatusCode::TOO_MANY_REQUESTS
         }
         Error::Refused(refusal) => match refusal.code().class() {
-            ErrorClass::WrongInput => StatusCode::BAD_REQUEST,
+            ErrorClass::WrongInput | ErrorClass::NewCaptcha => StatusCode::BAD_REQUEST,
             ErrorClass::DeadToken => StatusCode::UNAUTHORIZED,
             ErrorClass::Locked => StatusCode::LOCKED,
             ErrorClass::Server => StatusCode::SERVICE_UNAVAILABLE,
@@ -239,8 +239,10 @@ fn status(error: &Error) -> StatusCode {
 fn message(error: &Error) -> String {
     match error {
         Error::Refused(refusal)
-            if matches!(refusal.code().class(), ErrorClass::WrongInput | ErrorClass::Locked)
-                && !refusal.message().is_empty() =>
+            if matches!(
+                refusal.code().class(),
+                ErrorClass::WrongInput | ErrorClass::NewCaptcha | ErrorClass::Locked
+            ) && !refusal.message().is_empty() =>
         {
             refusal.message().to_owned()
         }
