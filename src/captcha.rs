@@ -104,7 +104,7 @@ impl Captcha {
     /// # Errors
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s. An `x` outside the picture and an
     /// empty sender are refused before anything is sent; a wrong `x` is refused by the API, class
-    /// [`WrongInput`](crate::ErrorClass::WrongInput).
+    /// [`NewCaptcha`](crate::ErrorClass::NewCaptcha).
     pub fn solve(&self, x: f64, sender: impl Into<String>) -> Call<CaptchaPass> {
         let sender = Zeroizing::new(sender.into());
         let draft = match self.point(x) {

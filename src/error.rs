@@ -1,6 +1,7 @@
 //! What went wrong.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 use zeroize::Zeroizing;
@@ -9,6 +10,7 @@ use crate::secret::printable;
 use crate::transport::{Sent, TransportError};
 use crate::wire::flows::VerifyMethod;
 use crate::wire::kinds::EditionKind;
+use crate::wire::listed::listed;
 
 /// What went wrong.
 ///
@@ -59,6 +61,15 @@ impl Error {
     #[must_use]
     pub fn is_input_error(&self) -> bool {
         matches!(self, Self::InvalidInput(_)) || self.class() == Some(ErrorClass::WrongInput)
+    }
+
+    /// Keeps the `Retry-After` of the response that this error is about.
+    pub(crate) fn set_retry_after(&mut self, retry_after: Option<Duration>) {
+        match self {
+            Self::Refused(refusal) => refusal.hints.retry_after = retry_after,
+            Self::Unexpected(response) => response.retry_after = retry_after,
+            _ => {}
+        }
     }
 
     /// Its kind, free of secrets.
@@ -169,6 +180,15 @@ pub struct Refusal {
     http_status: StatusCode,
     code: ErrorCode,
     message: Zeroizing<String>,
+    hints: Hints,
+}
+
+/// What a refusal tells beside its code; see the methods of [`Refusal`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hints {
+    pub(crate) attempts_left: Option<u32>,
+    pub(crate) unlocks_in: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -177,7 +197,12 @@ impl Refusal {
             http_status,
             code: ErrorCode { code: code.into(), class },
             message: Zeroizing::new(message.to_owned()),
+            hints: Hints::default(),
         }
+    }
+
+    pub(crate) fn with_hints(self, hints: Hints) -> Self {
+        Self { hints, ..self }
     }
 
     /// The HTTP status of the answer.
@@ -200,34 +225,38 @@ impl Refusal {
     pub fn message(&self) -> &str {
         &self.message
     }
-}
 
-// MERGE: hints
-impl Refusal {
-    /// a
+    /// How many attempts are left before the account is locked, if the message says so.
+    ///
+    /// A hint, to show to the user: no other field has the number, so it is read from the text, and only for the codes of a
+    /// wrong password ([`MessageHint::AttemptsLeft`](crate::codes::MessageHint::AttemptsLeft)). It is the last number after
+    /// the last colon; `None` for a message without one. This crate decides nothing by it.
+    ///
+    /// The attempts count against the account, not against this login.
     #[must_use]
     pub fn attempts_left(&self) -> Option<u32> {
-        None
+        self.hints.attempts_left
     }
-    /// a
+
+    /// How long the account stays locked, if the message says so.
+    ///
+    /// A hint, to show to the user: it is read from the text, and only for the codes of a locked account
+    /// ([`MessageHint::UnlocksIn`](crate::codes::MessageHint::UnlocksIn)). The first two numbers are taken for minutes and
+    /// seconds; `None` for a message without two. This crate decides nothing by it.
     #[must_use]
-    pub fn unlocks_in(&self) -> Option<std::time::Duration> {
-        None
+    pub fn unlocks_in(&self) -> Option<Duration> {
+        self.hints.unlocks_in
     }
-    /// a
+
+    /// How long to wait before another request, by the response's header `Retry-After`.
+    ///
+    /// A hint: the API documents no such header, but a gateway may send it. Only its form in seconds is read, a date is not.
+    /// This crate decides nothing by it.
     #[must_use]
-    pub fn retry_after(&self) -> Option<std::time::Duration> {
-        None
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.hints.retry_after
     }
 }
-impl UnexpectedAnswer {
-    /// a
-    #[must_use]
-    pub fn retry_after(&self) -> Option<std::time::Duration> {
-        None
-    }
-}
-// MERGE END
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -238,46 +267,48 @@ impl fmt::Debug for Refusal {
     }
 }
 
-/// An error code of the API: the string that the server sent, verbatim, and the class that this crate puts it in.
+/// An error code of the API: the string that the server sent, and the class that this crate puts it in.
 ///
-/// Two families are in use, `IDAAS.SDK.*` and `SDK.*`, and the same number means different things in each: compare
-/// whole codes only.
+/// Three families are in use, and the same number means different things in them: compare whole codes only. The table of
+/// all known codes is [`codes`](crate::codes).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrorCode {
     code: Box<str>,
     class: ErrorClass,
 }
 
-/// What an error code means for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// What the user gave was wrong: a code, a password, a name. Ask again.
-    WrongInput,
-    /// The state token (or session token) is dead: start over.
-    DeadToken,
-    /// The captcha was wrong, or its pass is used up: a new captcha is needed.
-    NewCaptcha,
-    /// The identity token is invalid or expired; the session may live: renew the token.
-    RenewIdToken,
-    /// A signature is out of date: sign again.
-    StaleSignature,
-    /// Too many attempts: wait.
-    Locked,
-    /// The request is not what the tenant expects: a matter for who set up this client or the tenant.
-    Configuration,
-    /// The server failed: try later.
-    Server,
-    /// A code that the pages do not document.
-    Unknown,
+listed! {
+    /// What an error code means for the caller.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    ErrorClass {
+        /// What the user gave was wrong: a code, a password, a name. Ask again.
+        WrongInput,
+        /// The captcha was solved wrongly, or its pass is invalid or expired: fetch a new captcha.
+        NewCaptcha,
+        /// The state token (or session token) is dead: start over.
+        DeadToken,
+        /// The identity token is dead, the session is not: renew the identity token and try again.
+        RenewIdToken,
+        /// The signature of the request is too old or invalid: sign again, with a fresh time.
+        StaleSignature,
+        /// Too many attempts: wait.
+        Locked,
+        /// The request is not what the tenant expects: a matter for who set up this client or the tenant.
+        Configuration,
+        /// The server failed: try later.
+        Server,
+        /// A code that is not in the table, [`codes`](crate::codes).
+        Unknown,
+    }
 }
 
 impl ErrorClass {
     fn name(self) -> &'static str {
         match self {
             Self::WrongInput => "wrong input",
+            Self::NewCaptcha => "captcha refused",
             Self::DeadToken => "dead token",
-            Self::NewCaptcha => "new captcha needed",
             Self::RenewIdToken => "dead identity token",
             Self::StaleSignature => "stale signature",
             Self::Locked => "locked or limited",
@@ -295,7 +326,7 @@ impl fmt::Display for ErrorClass {
 }
 
 impl ErrorCode {
-    /// The code, verbatim.
+    /// The code, as the server sent it, without white space around it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.code
@@ -342,11 +373,12 @@ impl fmt::Debug for ErrorCode {
 pub struct UnexpectedAnswer {
     http_status: StatusCode,
     reason: UnexpectedReason,
+    retry_after: Option<Duration>,
 }
 
 impl UnexpectedAnswer {
     pub(crate) fn new(http_status: StatusCode, reason: UnexpectedReason) -> Self {
-        Self { http_status, reason }
+        Self { http_status, reason, retry_after: None }
     }
 
     /// The HTTP status of the answer.
@@ -360,14 +392,25 @@ impl UnexpectedAnswer {
     pub fn reason(&self) -> &UnexpectedReason {
         &self.reason
     }
+
+    /// How long to wait before another request, by the response's header `Retry-After`.
+    ///
+    /// A hint: gateways send it with HTTP 429 and 503. Only its form in seconds is read, a date is not. This crate decides
+    /// nothing by it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
 }
 
 impl fmt::Debug for UnexpectedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnexpectedAnswer")
-            .field("http_status", &self.http_status)
-            .field("reason", &format_args!("{}", self.reason))
-            .finish()
+        let mut debug = f.debug_struct("UnexpectedAnswer");
+        debug.field("http_status", &self.http_status).field("reason", &format_args!("{}", self.reason));
+        if let Some(time) = self.retry_after {
+            debug.field("retry_after", &time);
+        }
+        debug.finish()
     }
 }
 

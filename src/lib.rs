@@ -11,7 +11,7 @@
 //! - A [`Transport`] sends the requests: `UreqTransport`, or a closure. [`Step::into_request`] and [`InFlight::receive`] drive
 //!   a step with any other HTTP client.
 //! - [`Suspended`] is a stage put down between two requests; [`Client::resume`] picks it up.
-//! - [`endpoints`] is the table that all of it is built from.
+//! - [`endpoints`] is the table that all of it is built from, [`codes`] the table of error codes.
 //! - [`manual`] has the chapters: getting started, failure, between requests, testing, moving from raw HTTP.
 //!
 //! ```
@@ -103,5 +103,5 @@ pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportEr
 #[cfg(feature = "ureq")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
 pub use self::transport::{UreqTransport, UreqTransportBuilder};
-pub use self::wire::endpoints;
 pub use self::wire::flows::{AllowedFlows, VerifyMethod};
+pub use self::wire::{codes, endpoints};

@@ -3,6 +3,7 @@
 //! - [Getting started](getting_started): a client, a device, a first login.
 //! - [By stage](stages): what each stage waits for, and where it can lead.
 //! - [Failure](failure): what happened, what you hold, what to do.
+//! - [Error codes](errors): each code of the API, what it means, what to do.
 //! - [Identity](identity): who the user is, verified.
 //! - [Between requests](between_requests): a stage put down and picked up, with [blocking handlers](blocking_backend) and from
 //!   [asynchronous code](async_code).
@@ -20,6 +21,7 @@ macro_rules! chapters {
             "[getting started]: crate::manual::getting_started\n",
             "[stages]: crate::manual::stages\n",
             "[failure]: crate::manual::failure\n",
+            "[errors]: crate::manual::errors\n",
             "[identity]: crate::manual::identity\n",
             "[between requests]: crate::manual::between_requests\n",
             "[blocking handlers]: crate::manual::blocking_backend\n",
@@ -48,6 +50,8 @@ chapters! {
 
     #[cfg(any(not(doctest), feature = "emulator"))]
     failure = "failure.md";
+
+    errors = "errors.md";
 
     #[cfg(any(not(doctest), feature = "verify"))]
     identity = "identity.md";

@@ -168,10 +168,25 @@ impl Why {
     pub fn holds(&self, answer: &Answer<'_>) -> Holds {
         match self {
             Self::Refused { code, message } => match code.as_str() {
-                "IDAAS.SDK.COMMON.1007" | "IDAAS.SDK.PARAM.0014" | "IDAAS.SDK.PARAM.0023" => Holds::StartOver,
-                "SDK.COMMON.1005" | "SDK.COMMON.1006" if names_state_token(message) => Holds::StartOver,
-                "SDK.COMMON.1008" | "SDK.LOGIN.1001" if answer.is(5) => Holds::Unresolved,
-                code if [502, 503, 504].contains(&answer.http_status) && !DOCUMENTED.contains(&code) => {
+                "IDAAS.SDK.COMMON.1007"
+                | "IDAAS.SDK.PARAM.0014"
+                | "IDAAS.SDK.PARAM.0023"
+                | "COMMON.1007"
+                | "PARAM.0014"
+                | "PARAM.0023" => Holds::StartOver,
+                "SDK.COMMON.1005" | "SDK.COMMON.1006" | "SDK.COMMON.1007" if names_state_token(message) => {
+                    Holds::StartOver
+                }
+                "SDK.COMMON.1008"
+                | "SDK.LOGIN.1001"
+                | "SDK.LOGIN.1004"
+                | "IDAAS.SDK.CAPTCHA.0006"
+                | "CAPTCHA.0006"
+                    if answer.is(5) =>
+                {
+                    Holds::Unresolved
+                }
+                code if [502, 503, 504].contains(&answer.http_status) && !is_documented(code) => {
                     Holds::Unresolved
                 }
                 _ => Holds::Retry,
@@ -187,35 +202,65 @@ fn names_state_token(message: &str) -> bool {
     message.to_ascii_lowercase().replace('-', "_").contains("state_token")
 }
 
-/// The codes that the pages document.
-const DOCUMENTED: [&str; 26] = [
-    "IDAAS.SDK.CAPTCHA.0002",
-    "IDAAS.SDK.CAPTCHA.0006",
-    "IDAAS.SDK.CAPTCHA.0007",
-    "IDAAS.SDK.COMMON.1007",
-    "IDAAS.SDK.PARAM.0001",
-    "IDAAS.SDK.PARAM.0014",
-    "IDAAS.SDK.PARAM.0023",
-    "SDK.COMMON.1001",
-    "SDK.COMMON.1002",
-    "SDK.COMMON.1003",
-    "SDK.COMMON.1004",
-    "SDK.COMMON.1005",
-    "SDK.COMMON.1006",
-    "SDK.COMMON.1007",
-    "SDK.COMMON.1008",
-    "SDK.COMMON.1009",
-    "SDK.COMMON.1010",
-    "SDK.COMMON.1011",
-    "SDK.COMMON.1012",
-    "SDK.COMMON.1013",
-    "SDK.COMMON.1014",
-    "SDK.LOGIN.1001",
-    "SDK.LOGIN.1002",
-    "SDK.LOGIN.1003",
-    "SDK.LOGIN.1004",
-    "SDK.SMS.1005",
+/// The codes of EIAM, without `SDK.`.
+const OF_EIAM: [&str; 20] = [
+    "COMMON.1001",
+    "COMMON.1002",
+    "COMMON.1003",
+    "COMMON.1004",
+    "COMMON.1005",
+    "COMMON.1006",
+    "COMMON.1007",
+    "COMMON.1008",
+    "COMMON.1009",
+    "COMMON.1010",
+    "COMMON.1011",
+    "COMMON.1012",
+    "COMMON.1013",
+    "COMMON.1014",
+    "LOGIN.1001",
+    "LOGIN.1002",
+    "LOGIN.1003",
+    "LOGIN.1004",
+    "LOGIN.1005",
+    "SMS.1005",
 ];
+
+/// The codes of OneAccess, which CIAM has with `IDAAS.SDK.`.
+const SHARED: [&str; 24] = [
+    "COMMON.1007",
+    "PARAM.0001",
+    "PARAM.0002",
+    "PARAM.0003",
+    "PARAM.0004",
+    "PARAM.0005",
+    "PARAM.0009",
+    "PARAM.0014",
+    "PARAM.0016",
+    "PARAM.0023",
+    "PARAM.0030",
+    "PARAM.0031",
+    "CAPTCHA.0002",
+    "CAPTCHA.0003",
+    "CAPTCHA.0004",
+    "CAPTCHA.0006",
+    "CAPTCHA.0007",
+    "LOGIN.0001",
+    "LOGIN.0002",
+    "USER.0030",
+    "USER.0031",
+    "APP.0001",
+    "APP.0002",
+    "APP.0003",
+];
+
+fn is_documented(code: &str) -> bool {
+    match (code.strip_prefix("IDAAS.SDK."), code.strip_prefix("SDK.")) {
+        (Some(bare), _) => SHARED.contains(&bare),
+        (_, Some(bare)) => OF_EIAM.contains(&bare),
+        _ => SHARED.contains(&code),
+    }
+}
 
 const LEADS_ON: [&str; 5] = ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"];
 
@@ -228,8 +273,11 @@ pub fn settle(answer: &Answer<'_>) -> Result<Option<Members>, Why> {
         || field("state_token").token() != Ok(None)
         || status.good().is_some_and(|status| LEADS_ON.contains(&status));
     let code = match field("error_code") {
-        Field::Text(text) if text.trim_matches([' ', '\t', '\n', '\r', '\x0c']).is_empty() => None,
-        Field::Text(text) | Field::Number(text) => Some(text),
+        Field::Text(text) => {
+            let code = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
+            (!code.is_empty()).then(|| code.to_owned())
+        }
+        Field::Number(text) => Some(text),
         Field::Absent | Field::Unreadable => None,
     };
     if let Some(code) = code {

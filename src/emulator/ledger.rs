@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::codes::KnownCode;
 use crate::endpoints::SendType;
 
 /// Something that goes wrong with one request; see [`Emulator::fail_next`](super::Emulator::fail_next).
@@ -22,6 +23,13 @@ pub enum Fault {
         http_status: StatusCode,
         /// The body.
         body: String,
+    },
+    /// The tenant refuses with this code of the table ([`codes`](crate::codes)), and carries nothing out.
+    ///
+    /// A message that has a number of attempts or a time has one here, too.
+    Refuse {
+        /// The code.
+        code: &'static KnownCode,
     },
     /// The tenant carries it out, and answers with this.
     AnswerAfter {

@@ -29,6 +29,7 @@
 mod emulated;
 mod ledger;
 mod puzzle;
+pub mod reserved;
 mod server;
 mod settings;
 mod signing;

@@ -55,10 +55,17 @@ pub struct Settings {
     pub captcha_tolerance: u32,
     /// Whether the pass of a captcha is good for one code only; `false` unless said: the pages are silent.
     pub single_use_pass: bool,
-    /// How many wrong passwords or codes in a row lock an account or a destination; 5 unless said.
+    /// How many wrong passwords in a row lock an account, and how many wrong codes a destination. Defaults to 5.
+    ///
+    /// Passwords are counted for the account, whichever login and step they are given in.
     pub max_attempts: u32,
     /// How long a lock holds; 10 minutes unless said.
     pub lock_time: Duration,
+    /// Whether a wrong code or password ends the state token, too. The pages are silent (decision D14). Defaults to `false`.
+    pub state_token_ends_with_wrong_code: bool,
+    /// Whether every response has fields and values that no page documents, and those that document no `status` an unknown
+    /// one. A client must ignore them. Defaults to `false`.
+    pub undocumented_extras: bool,
     /// How long a session lives; 432000 seconds unless said.
     pub session_lifetime: Duration,
 }
@@ -90,6 +97,8 @@ impl Default for Settings {
             single_use_pass: false,
             max_attempts: 5,
             lock_time: Duration::from_secs(10 * 60),
+            state_token_ends_with_wrong_code: false,
+            undocumented_extras: false,
             session_lifetime: Duration::from_secs(432_000),
         }
     }

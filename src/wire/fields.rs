@@ -82,10 +82,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The text of an error code, verbatim.
+    /// The text of an error code: without white space around it, `None` if nothing is left.
     pub(super) fn code(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text.as_str()).filter(|text| !text.trim_ascii().is_empty()),
+            Self::Text(text) => Some(text.as_str().trim_ascii()).filter(|text| !text.is_empty()),
             Self::Number(number) => Some(number),
             Self::Absent | Self::Unreadable => None,
         }

@@ -141,7 +141,7 @@ listed! {
 }
 
 listed! {
-    /// An edition of the server, as the table speaks of it.
+    /// An edition of the server, as the tables name it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     EditionKind {

@@ -27,4 +27,4 @@ macro_rules! listed {
         }
     };
 }
-pub(super) use listed;
+pub(crate) use listed;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::codes::class;
 use super::fields::{Field, Fields, Unreadable};
 use super::flows::AllowedFlows;
+use super::hints;
 use super::status::Status;
 use super::text::Text;
 use crate::error::{Error, ErrorClass, Refusal, UnexpectedAnswer, UnexpectedReason};
@@ -224,10 +225,22 @@ pub(crate) fn renewed(received: Received<'_>) -> Result<Renewed, Failure> {
     })
 }
 
+/// Sorts the response by HTTP status and error code, and keeps its `Retry-After` with the failure.
+fn classify<T>(
+    received: Received<'_>,
+    read: impl FnOnce(StatusCode, Option<Fields<'_>>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let retry_after = hints::retry_after(received.response.headers());
+    classify_by_status_and_code(received, read).map_err(|mut failure| {
+        failure.error.set_retry_after(retry_after);
+        failure
+    })
+}
+
 /// Sorts the answer by HTTP status and error code; what is left, a success, is for `read`.
 ///
 /// `read` gets `None` for a body that is not a JSON object.
-fn classify<T>(
+fn classify_by_status_and_code<T>(
     received: Received<'_>,
     read: impl FnOnce(StatusCode, Option<Fields<'_>>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -249,7 +262,8 @@ fn classify<T>(
             return unexpected(UnexpectedReason::Contradiction, Disposition::Unknown);
         }
         let message = fields.error_msg.verbatim();
-        let refusal = Refusal::new(http_status, code, class(code, message), message);
+        let refusal = Refusal::new(http_status, code, class(code, message), message)
+            .with_hints(hints::of_message(code, message));
         let disposition = match refusal.code().class() {
             ErrorClass::DeadToken => Disposition::Over,
             // A server failure is no proof, and nothing says what an unknown code means.

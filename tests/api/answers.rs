@@ -1,8 +1,10 @@
 //! How answers are read: every example of the contract pages, and every decision on what they leave open.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use idaas_login::codes;
 use idaas_login::{CaptchaPass, Error, Outcome, Recovery, Stage, StepError, VerifyMethod};
 use proptest::prelude::*;
 use support::{SOCIAL_BIND, always, client, device, log_in, response, script};
@@ -290,15 +292,60 @@ fn d13_a_code_is_a_refusal_whatever_the_http_status() {
 /// Every code that the pages document, with its class.
 #[test]
 fn d13_every_documented_code_has_its_class() {
-    use idaas_login::ErrorClass::{Configuration, DeadToken, Locked, Server, Unknown, WrongInput};
+    use idaas_login::ErrorClass::{
+        Configuration, DeadToken, Locked, NewCaptcha, RenewIdToken, Server, StaleSignature, Unknown,
+        WrongInput,
+    };
+    let mut tried = BTreeSet::new();
     for (code, class) in [
+        ("COMMON.1007", DeadToken),
         ("IDAAS.SDK.COMMON.1007", DeadToken),
+        ("PARAM.0001", Configuration),
         ("IDAAS.SDK.PARAM.0001", Configuration),
+        ("PARAM.0002", Configuration),
+        ("IDAAS.SDK.PARAM.0002", Configuration),
+        ("PARAM.0003", Configuration),
+        ("IDAAS.SDK.PARAM.0003", Configuration),
+        ("PARAM.0004", Configuration),
+        ("IDAAS.SDK.PARAM.0004", Configuration),
+        ("PARAM.0005", Configuration),
+        ("IDAAS.SDK.PARAM.0005", Configuration),
+        ("PARAM.0009", Configuration),
+        ("IDAAS.SDK.PARAM.0009", Configuration),
+        ("PARAM.0014", DeadToken),
         ("IDAAS.SDK.PARAM.0014", DeadToken),
+        ("PARAM.0016", RenewIdToken),
+        ("IDAAS.SDK.PARAM.0016", RenewIdToken),
+        ("PARAM.0023", DeadToken),
         ("IDAAS.SDK.PARAM.0023", DeadToken),
-        ("IDAAS.SDK.CAPTCHA.0002", WrongInput),
-        ("IDAAS.SDK.CAPTCHA.0006", WrongInput),
+        ("PARAM.0030", StaleSignature),
+        ("IDAAS.SDK.PARAM.0030", StaleSignature),
+        ("PARAM.0031", Configuration),
+        ("IDAAS.SDK.PARAM.0031", Configuration),
+        ("CAPTCHA.0002", NewCaptcha),
+        ("IDAAS.SDK.CAPTCHA.0002", NewCaptcha),
+        ("CAPTCHA.0003", NewCaptcha),
+        ("IDAAS.SDK.CAPTCHA.0003", NewCaptcha),
+        ("CAPTCHA.0004", NewCaptcha),
+        ("IDAAS.SDK.CAPTCHA.0004", NewCaptcha),
+        ("CAPTCHA.0006", Server),
+        ("IDAAS.SDK.CAPTCHA.0006", Server),
+        ("CAPTCHA.0007", WrongInput),
         ("IDAAS.SDK.CAPTCHA.0007", WrongInput),
+        ("LOGIN.0001", Locked),
+        ("IDAAS.SDK.LOGIN.0001", Locked),
+        ("LOGIN.0002", WrongInput),
+        ("IDAAS.SDK.LOGIN.0002", WrongInput),
+        ("USER.0030", WrongInput),
+        ("IDAAS.SDK.USER.0030", WrongInput),
+        ("USER.0031", WrongInput),
+        ("IDAAS.SDK.USER.0031", WrongInput),
+        ("APP.0001", Configuration),
+        ("IDAAS.SDK.APP.0001", Configuration),
+        ("APP.0002", Configuration),
+        ("IDAAS.SDK.APP.0002", Configuration),
+        ("APP.0003", Configuration),
+        ("IDAAS.SDK.APP.0003", Configuration),
         ("SDK.COMMON.1001", Configuration),
         ("SDK.COMMON.1002", WrongInput),
         ("SDK.COMMON.1003", Configuration),
@@ -314,25 +361,35 @@ fn d13_every_documented_code_has_its_class() {
         ("SDK.COMMON.1013", WrongInput),
         ("SDK.COMMON.1014", Configuration),
         ("SDK.LOGIN.1001", Server),
-        ("SDK.LOGIN.1002", WrongInput),
+        ("SDK.LOGIN.1002", Configuration),
         ("SDK.LOGIN.1003", Locked),
-        ("SDK.LOGIN.1004", Configuration),
+        ("SDK.LOGIN.1004", Server),
+        ("SDK.LOGIN.1005", WrongInput),
         ("SDK.SMS.1005", WrongInput),
         // Whole codes alone count.
         ("SDK.COMMON.1099", Unknown),
         ("sdk.common.1001", Unknown),
-        (" SDK.COMMON.1001", Unknown),
-        ("SDK.COMMON.1001 ", Unknown),
+        ("SDK.COMMON.1001.", Unknown),
+        ("SDK.COMMON. 1001", Unknown),
+        ("IDAAS.SDK.SDK.COMMON.1001", Unknown),
+        ("IDAAS.SDK.COMMON.1001", Unknown),
         ("IDAAS.SDK.COMMON.10070", Unknown),
         ("1007", Unknown),
     ] {
-        let body = format!(r#"{{"error_code":"{code}","error_msg":"x"}}"#);
-        let failed =
-            client(always(400, &body)).login(device()).wechat_mini_program("091z").send().unwrap_err();
-        let idaas_login::Error::Refused(refusal) = failed.error() else { panic!("{code}: {failed}") };
-        assert_eq!(refusal.code().class(), class, "{code}");
-        assert!(*refusal.code() == code && *refusal.code() == *code, "{code}");
+        // White space around a code is no part of it.
+        for written in [code.to_owned(), format!(" {code}"), format!("\\r\\n\\t{code} \\n")] {
+            let body = format!(r#"{{"error_code":"{written}","error_msg":"x"}}"#);
+            let failed =
+                client(always(400, &body)).login(device()).wechat_mini_program("091z").send().unwrap_err();
+            let idaas_login::Error::Refused(refusal) = failed.error() else { panic!("{code}: {failed}") };
+            assert_eq!(refusal.code().class(), class, "{written}");
+            assert!(*refusal.code() == code && *refusal.code() == *code, "{written}");
+        }
+        tried.insert(code);
     }
+    let missing: Vec<_> =
+        codes::ALL.iter().map(|known| known.code).filter(|code| !tried.contains(code)).collect();
+    assert!(missing.is_empty(), "these codes are in the table and have no class here: {missing:?}");
 }
 
 /// What is printed of a name from the server: what looks like a status or a code, and not like a number or a token.

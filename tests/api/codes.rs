@@ -414,7 +414,8 @@ fn a_wrong_code_costs_a_try_and_too_many_lock() {
         let Error::Refused(refusal) = failed.error() else { panic!("{failed}") };
         classes.push(refusal.code().class());
         if refusal.code().class() == ErrorClass::Locked {
-            assert_eq!(refusal.code().as_str(), "SDK.LOGIN.1003");
+            assert_eq!(refusal.code().as_str(), "IDAAS.SDK.LOGIN.0001");
+            assert_eq!(refusal.unlocks_in(), Some(Duration::from_secs(600)));
             assert!(refusal.message().contains("unlocks in"), "{}", refusal.message());
             assert!(!failed.to_string().contains("unlocks"));
         }
@@ -450,7 +451,7 @@ fn codes_can_be_asked_for_again_and_grow_old() {
     // So does the pass.
     let error = stage.send_code(&pass).send().unwrap_err();
     let Error::Refused(refusal) = error else { panic!("{error}") };
-    assert_eq!(refusal.code().as_str(), "IDAAS.SDK.CAPTCHA.0006");
+    assert_eq!(refusal.code().as_str(), "IDAAS.SDK.CAPTCHA.0003");
     setting.assert_logged_in(setting.by_email(stage));
 }
 
@@ -501,7 +502,10 @@ fn the_emulators_captchas_are_real_puzzles() {
         let captcha = setting.client.captcha(&device()).send().unwrap();
         let x = setting.tenant.captcha_solution(captcha.token().expose()).unwrap();
         let error = captcha.solve(x - 5.5, MOBILE).send().unwrap_err();
-        assert_eq!(error.to_string(), "refused by the API: IDAAS.SDK.CAPTCHA.0002 (wrong input), HTTP 400");
+        assert_eq!(
+            error.to_string(),
+            "refused by the API: IDAAS.SDK.CAPTCHA.0002 (captcha refused), HTTP 400"
+        );
     }
     assert!(places.len() > 10, "{places:?}");
 }
@@ -516,7 +520,7 @@ fn a_pass_for_one_destination_sends_no_code_to_another() {
     let Error::Refused(refusal) = stage.send_code(&forged).send().unwrap_err() else {
         panic!("the API refuses")
     };
-    assert_eq!(refusal.code().as_str(), "IDAAS.SDK.CAPTCHA.0006");
+    assert_eq!(refusal.code().as_str(), "IDAAS.SDK.CAPTCHA.0004");
 }
 
 #[test]

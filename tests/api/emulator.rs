@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use idaas_login::emulator::{DataForm, Effect, Emulator, Fault, TokenKind, Unbound, User};
-use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind, Platform, SendType};
+use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind, Platform, SendType, StageKind};
 use idaas_login::{Edition, Outcome, Recovery, Request, Response, Transport};
 use serde_json::Value;
 use support::{CLIENT_ID, device};
@@ -191,7 +191,7 @@ fn value(row: &Endpoint, kind: FieldKind) -> &'static str {
 #[test]
 fn every_row_of_the_table_is_served_and_needs_its_headers() {
     for row in endpoints::ALL {
-        for edition in [Edition::Ciam, Edition::Eiam] {
+        for edition in [Edition::Ciam, Edition::Eiam, Edition::OneAccess] {
             let tenant = Emulator::new();
             tenant.configure(|settings| settings.edition = edition.clone());
             let name = support::name(row);
@@ -206,24 +206,48 @@ fn every_row_of_the_table_is_served_and_needs_its_headers() {
                 request.headers_mut().remove(header);
                 refused(&tenant, request)
             };
-            assert_eq!(without("x-client-id"), "SDK.COMMON.1001", "{name}");
-            let device = if edition == Edition::Ciam { "IDAAS.SDK.PARAM.0001" } else { "SDK.COMMON.1003" };
+            // CIAM and OneAccess have the same numbers, with and without the prefix; EIAM has its own.
+            let (family, eiam) = match edition {
+                Edition::Ciam => ("IDAAS.SDK.", false),
+                Edition::Eiam => ("", true),
+                _ => ("", false),
+            };
+            let of = |number: &str, of_eiam: &str| {
+                if eiam { of_eiam.to_owned() } else { format!("{family}{number}") }
+            };
+            assert_eq!(without("x-client-id"), of("PARAM.0002", "SDK.COMMON.1001"), "{name}");
+            let device = of("PARAM.0001", "SDK.COMMON.1003");
             for header in ["x-operating-sys-version", "x-device-fingerprint", "x-agent"] {
                 assert_eq!(without(header), device, "{name}");
             }
             assert_eq!(without("content-type"), "SDK.COMMON.1002", "{name}");
             if row.credential == Credential::StateToken {
-                assert_eq!(without("x-state-token"), "IDAAS.SDK.COMMON.1007", "{name}");
+                let dead = match row.from.before_narrowing() {
+                    StageKind::MfaRequired => of("COMMON.1007", "SDK.COMMON.1007"),
+                    _ => of("COMMON.1007", "IDAAS.SDK.COMMON.1007"),
+                };
+                assert_eq!(without("x-state-token"), dead, "{name}");
             }
             for field in row.fields {
                 let mut fields: serde_json::Map<String, Value> = serde_json::from_str(&body).unwrap();
                 fields.insert(field.name.to_owned(), " ".into());
                 let request = request(row, &Value::Object(fields).to_string(), Some("x"));
-                assert_eq!(refused(&tenant, request), "SDK.COMMON.1001", "{name}: {}", field.name);
+                let blank = match field.name {
+                    "point_json" => of("PARAM.0004", "SDK.COMMON.1001"),
+                    "token" | "captcha_token" => of("PARAM.0005", "SDK.COMMON.1001"),
+                    "verify_code" => of("PARAM.0009", "SDK.COMMON.1001"),
+                    _ => "SDK.COMMON.1001".to_owned(),
+                };
+                assert_eq!(refused(&tenant, request), blank, "{name}: {}", field.name);
             }
             let mut other_application = request(row, &body, Some("x"));
             other_application.headers_mut().insert("x-client-id", http::HeaderValue::from_static("another"));
-            assert_eq!(refused(&tenant, other_application), "SDK.COMMON.1012", "{name}");
+            let other = match edition {
+                Edition::OneAccess => "APP.0001",
+                Edition::Eiam => "SDK.COMMON.1012",
+                _ => "IDAAS.SDK.PARAM.0003",
+            };
+            assert_eq!(refused(&tenant, other_application), other, "{name}");
             if !row.fields.is_empty() {
                 assert_eq!(
                     refused(&tenant, request(row, "not json", Some("x"))),
@@ -328,13 +352,13 @@ fn too_many_wrong_tries_lock_for_a_while() {
     let mut stage = bind_stage(&tenant);
     for _ in 0..4 {
         let (code, recovery) = refusal!(stage.username_password("zhangshan", "wrong"));
-        assert_eq!(code, "SDK.COMMON.1013");
+        assert_eq!(code, "IDAAS.SDK.LOGIN.0002");
         let Recovery::Retry(again) = recovery else { panic!("the state token lives") };
         stage = again;
     }
     for password in ["wrong", "right"] {
         let (code, recovery) = refusal!(stage.username_password("zhangshan", password));
-        assert_eq!(code, "SDK.LOGIN.1003");
+        assert_eq!(code, "IDAAS.SDK.LOGIN.0001");
         let Recovery::Retry(again) = recovery else { panic!("the state token lives") };
         stage = again;
     }
@@ -440,7 +464,6 @@ fn an_identity_is_bound_once() {
 
 #[test]
 fn the_tenant_tells_what_a_state_token_stands_for() {
-    use idaas_login::endpoints::StageKind;
     let tenant = Emulator::new();
     tenant.add_user(User::new("bob").password("b").second_factor());
     let stage = bind_stage(&tenant);
@@ -490,7 +513,7 @@ fn a_tenant_that_served_many_forgets_nothing_that_lives() {
 /// with a dead token.
 #[test]
 fn a_state_token_is_for_the_steps_of_its_own_stage() {
-    use idaas_login::endpoints::{Scenario, StageKind};
+    use idaas_login::endpoints::Scenario;
     let kind = |from: StageKind| match from {
         StageKind::PendingBind
         | StageKind::VerifyPhone(Scenario::Bind)
@@ -540,9 +563,9 @@ fn users_are_kept_apart() {
     let tenant = Emulator::new();
     tenant.add_user(User::new("alice").password("a").mobile("151").email("a@example.com").second_factor());
     tenant.add_user(User::new("bob").password("b").mobile("152").email("b@example.com"));
-    assert_eq!(refusal!(bind_stage(&tenant).username_password("alice", "b")).0, "SDK.COMMON.1013");
-    assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "a")).0, "SDK.COMMON.1013");
-    assert_eq!(refusal!(bind_stage(&tenant).username_password("151", "a")).0, "SDK.COMMON.1013");
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("alice", "b")).0, "IDAAS.SDK.LOGIN.0002");
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "a")).0, "IDAAS.SDK.LOGIN.0002");
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("151", "a")).0, "IDAAS.SDK.LOGIN.0002");
 
     // A code is good once.
     let code = tenant.issue_code("152", SendType::BindMobileSms);
@@ -575,7 +598,10 @@ fn a_lock_holds_against_the_right_code_and_success_forgives() {
     // Four wrong ones, a right one, four wrong ones: never five in a row.
     for _ in 0..2 {
         for _ in 0..4 {
-            assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "wrong")).0, "SDK.COMMON.1013");
+            assert_eq!(
+                refusal!(bind_stage(&tenant).username_password("bob", "wrong")).0,
+                "IDAAS.SDK.LOGIN.0002"
+            );
         }
         let tenant_stage = bind_stage(&tenant);
         let _ = tenant_stage.username_password("bob", "right").send().unwrap();
@@ -585,7 +611,7 @@ fn a_lock_holds_against_the_right_code_and_success_forgives() {
         let _ = bind_stage(&tenant).phone("152").unwrap().submit("000000").send().unwrap_err();
     }
     let code = tenant.issue_code("152", SendType::BindMobileSms);
-    assert_eq!(refusal!(bind_stage(&tenant).phone("152").unwrap().submit(&code)).0, "SDK.LOGIN.1003");
+    assert_eq!(refusal!(bind_stage(&tenant).phone("152").unwrap().submit(&code)).0, "IDAAS.SDK.LOGIN.0001");
     // The number is locked, not the name.
     assert!(bind_stage(&tenant).username_password("bob", "right").send().is_ok());
 }
@@ -636,7 +662,7 @@ fn sessions_end_and_nothing_overflows() {
     let code = tenant.issue_code("152", SendType::BindMobileSms);
     let _ = bind_stage(&tenant).phone("152").unwrap().submit(&code).send();
     let _ = bind_stage(&tenant).username_password("bob", "wrong").send();
-    assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "p")).0, "SDK.LOGIN.1003");
+    assert_eq!(refusal!(bind_stage(&tenant).username_password("bob", "p")).0, "IDAAS.SDK.LOGIN.0001");
     tenant.advance(Duration::MAX);
     let _ = bind_stage(&tenant).username_password("bob", "p").send();
 }

@@ -41,6 +41,8 @@ fn a_refusal_tells_its_code_its_class_and_its_message() {
 fn an_error_is_of_the_input_or_not() {
     for (code, is_input_error) in [
         ("SDK.COMMON.1013", true),
+        ("IDAAS.SDK.CAPTCHA.0002", false),
+        ("IDAAS.SDK.PARAM.0016", false),
         ("IDAAS.SDK.NEW.4711", false),
         ("SDK.LOGIN.1003", false),
         ("SDK.COMMON.1012", false),
@@ -136,14 +138,7 @@ fn what_is_printed() {
         let (error, recovery) = failed.into_parts();
         writeln!(text, "{error}\n{error:?}\n{recovery:?}\n").unwrap();
     }
-    for class in [
-        ErrorClass::WrongInput,
-        ErrorClass::DeadToken,
-        ErrorClass::Locked,
-        ErrorClass::Configuration,
-        ErrorClass::Server,
-        ErrorClass::Unknown,
-    ] {
+    for class in ErrorClass::ALL {
         writeln!(text, "{class:?}: {class}").unwrap();
     }
     snapshot!("errors", "printed", text);

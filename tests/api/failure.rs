@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use idaas_login::codes;
 use idaas_login::emulator::{Emulator, Fault, User};
 use idaas_login::endpoints::{self, Platform, SendType};
 use idaas_login::{
@@ -119,6 +120,22 @@ fn refused(http_status: u16, code: &str) -> Came {
     bind_with(http_status, &format!(r#"{{"error_code":"{code}","error_msg":"…"}}"#))
 }
 
+/// A renewal that is refused.
+fn renewal_refused(code: &str) -> Came {
+    let refusal = format!(r#"{{"error_code":"{code}","error_msg":"…"}}"#);
+    let answers = vec![Ok(response(200, SUCCESS)), Ok(response(400, refusal))];
+    let Outcome::Authenticated(user) = support::log_in(&client(script(answers))) else { panic!("SUCCESS") };
+    step(user.renew_id_token().send())
+}
+
+/// A request for a code that is refused.
+fn sending_refused(code: &str) -> Came {
+    let pass = idaas_login::CaptchaPass::from_token("15201657312", "71dd");
+    let refusal = format!(r#"{{"error_code":"{code}","error_msg":""}}"#);
+    let stage = bind_over(Ok(response(400, refusal))).phone("15201657312").unwrap();
+    side_call(stage.send_code(&pass).send())
+}
+
 /// What happens without a network of one's own.
 const CASES: &[Case] = &[
     ("a value that cannot be right", || {
@@ -137,7 +154,7 @@ const CASES: &[Case] = &[
     ("a redirect", || bind_with(302, "")),
     ("4xx that is not the API's", || bind_with(404, "<html>")),
     ("5xx that is not the API's", || bind_with(502, "<html>")),
-    ("a wrong password or code", || refused(400, "SDK.COMMON.1013")),
+    ("a wrong password or code", || refused(400, "SDK.LOGIN.1005")),
     ("the same, with HTTP 200", || {
         let stage = bind_over(Ok(response(200, r#"{"error_code":"IDAAS.SDK.CAPTCHA.0007","error_msg":""}"#)));
         step(stage.phone("15201657312").unwrap().submit("232326").send())
@@ -170,6 +187,8 @@ const CASES: &[Case] = &[
         };
         step(user.renew_id_token().send())
     }),
+    ("the identity token is dead, the session is not", || renewal_refused("IDAAS.SDK.PARAM.0016")),
+    ("a signature is stale", || renewal_refused("PARAM.0030")),
     ("a captcha is solved wrongly", || {
         let answers = vec![
             Ok(response(200, CAPTCHA)),
@@ -178,11 +197,8 @@ const CASES: &[Case] = &[
         let captcha = client(script(answers)).captcha(&device()).send().unwrap();
         side_call(captcha.solve(1.0, "15201657312").send())
     }),
-    ("a code cannot be sent", || {
-        let pass = idaas_login::CaptchaPass::from_token("15201657312", "71dd");
-        let answer = Ok(response(400, r#"{"error_code":"IDAAS.SDK.CAPTCHA.0006","error_msg":""}"#));
-        side_call(bind_over(answer).phone("15201657312").unwrap().send_code(&pass).send())
-    }),
+    ("the pass of a captcha is refused", || sending_refused("IDAAS.SDK.CAPTCHA.0004")),
+    ("a code cannot be sent", || sending_refused("IDAAS.SDK.CAPTCHA.0006")),
     ("the answer to a side call is lost", || {
         let pass = idaas_login::CaptchaPass::from_token("15201657312", "71dd");
         let answer = Err(TransportError::maybe_sent("the connection was closed"));
@@ -414,7 +430,7 @@ fn the_list_has_every_name_of_an_error_in_a_span() {
     // refused.
     let recorder = Recorder::default();
     tracing::subscriber::with_default(recorder.clone(), || {
-        for code in support::DOCUMENTED_CODES.iter().chain(&["NEW.CODE.1"]) {
+        for code in codes::ALL.iter().map(|known| known.code).chain(["NEW.CODE.1"]) {
             let body = format!(r#"{{"error_code":"{code}","error_msg":""}}"#);
             drop(
                 client(script(vec![Ok(response(400, body))]))

@@ -10,6 +10,7 @@ mod codes;
 mod documents;
 mod editions;
 mod emulator;
+mod error_codes;
 mod errors;
 mod failure;
 #[cfg(all(feature = "seal", feature = "verify"))]
@@ -23,6 +24,7 @@ mod key_set;
 mod manual;
 mod printed_forms;
 mod recovery;
+mod refusals;
 mod requests;
 mod suspend;
 mod trace;

@@ -131,7 +131,7 @@ checks! {
     "D13.device", LOOK, "a missing device header is refused (configuration)", NO_SUCH_STAGE;
     "D13.login-code", LOOK, "a made-up login code is refused with an error code", NO_SUCH_STAGE;
     "D13.state-token", LOOK, "a made-up state token is refused (dead token)", NO_SUCH_STAGE;
-    "D13.captcha", WRONG_CAPTCHA, "a captcha solved wrongly is refused (wrong input)", NO_SUCH_STAGE;
+    "D13.captcha", WRONG_CAPTCHA, "a captcha solved wrongly is refused (a new captcha)", NO_SUCH_STAGE;
     "D13.password", WRONG_PASSWORD, "a wrong password is refused (wrong input)", NO_SUCH_STAGE;
     "D13.code", WRONG_CODE, "a wrong code is refused (wrong input)", NO_SUCH_STAGE;
     "D13.codes", LOOK, "each error code is documented", NO_SUCH_STAGE;

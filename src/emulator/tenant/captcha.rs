@@ -2,23 +2,21 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::ledger::Effect;
 use super::super::puzzle::Puzzle;
-use super::refusal::{Answer, Fields, Refused, refuse};
-use super::state::Tenant;
+use super::super::reserved::{self, FixedOutcome, ReservedKind};
+use super::refusal::{
+    Answer, BAD_FORMAT, BUSY, Fields, PASS_EXPIRED, PASS_INVALID, SENDING_FAILED, WRONG_CAPTCHA,
+};
+use super::state::{Tenant, bare};
 use crate::endpoints::Endpoint;
 
 impl Tenant {
     pub(super) fn captcha(&mut self) -> Answer {
         let Some(puzzle) = Puzzle::new(self.next_random()) else {
-            return Err(Refused(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "SDK.COMMON.1008",
-                "The system is busy. Try again later".to_owned(),
-            ));
+            return self.refuse(BUSY, "The system is busy. Try again later");
         };
         let token = self.random(32).to_lowercase();
         let issued = self.issued(puzzle.x);
@@ -49,7 +47,7 @@ impl Tenant {
         let tolerance = f64::from(self.settings.captcha_tolerance);
         let right = solution.zip(given).is_some_and(|(x, given)| (f64::from(x) - given).abs() <= tolerance);
         if !right {
-            return refuse("IDAAS.SDK.CAPTCHA.0002", "Graphic verification code verification failed");
+            return self.refuse(WRONG_CAPTCHA, "Graphic verification code verification failed");
         }
         let pass = format!("{token}---{point}");
         let issued = self.issued(fields.get("sender").to_owned());
@@ -61,13 +59,22 @@ impl Tenant {
         let destination = row.fields.first().map_or("", |field| fields.get(field.name));
         let pass = fields.get("captcha_token").trim_ascii();
         let lifetime = self.settings.code_lifetime;
-        let valid = self
-            .passes
-            .get(pass)
-            .is_some_and(|known| known.value == destination && !self.is_expired(known, lifetime));
-        let Some(send_type) = self.send_type(row).filter(|_| valid) else {
-            return refuse("IDAAS.SDK.CAPTCHA.0006", "Failed to send verification code");
+        let Some(known) = self.passes.get(pass).filter(|known| known.value == destination) else {
+            return self.refuse(PASS_INVALID, "Graphic verification code is invalid");
         };
+        if self.is_expired(known, lifetime) {
+            return self.refuse(PASS_EXPIRED, "Graphic verification code has expired");
+        }
+        let Some(send_type) = self.send_type(row) else {
+            return self.refuse(BAD_FORMAT, "The type parameter format is incorrect");
+        };
+        match reserved::outcome(ReservedKind::Mobile, bare(destination)) {
+            Some(FixedOutcome::SendingFailed) => {
+                return self.refuse(SENDING_FAILED, "Failed to send verification code");
+            }
+            Some(FixedOutcome::Lost) => self.lose_answer = true,
+            _ => {}
+        }
         if self.settings.single_use_pass {
             self.passes.remove(pass);
         }

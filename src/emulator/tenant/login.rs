@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use super::super::ledger::Effect;
 use super::super::settings::{DataForm, Unbound};
 use super::super::token::TokenKind;
-use super::refusal::{Answer, Fields, Refused, refuse};
+use super::refusal::{
+    Answer, DEAD_STATE_TOKEN, DEAD_STATE_TOKEN_OF_SECOND_FACTOR, Fields, METHOD_NOT_OFFERED, NO_ACCOUNT,
+    PLATFORM_CODE, Refused,
+};
 use super::state::{Flow, Tenant, WaitsFor, bare};
 use crate::endpoints::{self, Endpoint, Platform, Scenario, StageKind, Status};
 use crate::wire::headers::{X_DEVICE_FINGERPRINT, X_STATE_TOKEN};
@@ -19,7 +22,7 @@ impl Tenant {
             return self.login_by_mobile(row, headers, code);
         }
         let Some(identity) = self.take_fresh(|tenant| tenant.login_codes.remove(&(platform, code))) else {
-            return refuse("SDK.LOGIN.1001", "Error calling interface jscode2session");
+            return self.refuse(PLATFORM_CODE, "Error calling interface jscode2session");
         };
         let fingerprint = fingerprint(headers);
         let allowed = match &self.settings.data {
@@ -45,7 +48,7 @@ impl Tenant {
     ) -> Answer {
         let platform = Platform::WeChat;
         let Some(mobile) = self.take_fresh(|tenant| tenant.phone_codes.remove(&(platform, code))) else {
-            return refuse("SDK.LOGIN.1001", "Error calling interface getPhoneNumber");
+            return self.refuse(PLATFORM_CODE, "Error calling interface getPhoneNumber");
         };
         let flow = Flow {
             waits_for: WaitsFor::Bind,
@@ -59,7 +62,11 @@ impl Tenant {
     }
 
     pub(super) fn flow(&mut self, row: &Endpoint, headers: &HeaderMap) -> Result<(String, Flow), Refused> {
-        let dead = || refuse("IDAAS.SDK.COMMON.1007", "state_token parameter error");
+        let reason = match row.from.before_narrowing() {
+            StageKind::MfaRequired => DEAD_STATE_TOKEN_OF_SECOND_FACTOR,
+            _ => DEAD_STATE_TOKEN,
+        };
+        let dead = || self.refuse(reason, "state_token parameter error");
         let Some(token) =
             headers.get(X_STATE_TOKEN).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
         else {
@@ -75,7 +82,7 @@ impl Tenant {
         Ok((token.to_owned(), flow))
     }
 
-    pub(super) fn check_allowed(row: &Endpoint, flow: &Flow) -> Result<(), Refused> {
+    pub(super) fn check_allowed(&self, row: &Endpoint, flow: &Flow) -> Result<(), Refused> {
         let way = match row.from {
             StageKind::VerifyPhone(Scenario::Bind | Scenario::Register) => "VERIFY_PHONE",
             StageKind::VerifyEmail(Scenario::Bind | Scenario::Register) => "VERIFY_EMAIL",
@@ -83,7 +90,7 @@ impl Tenant {
         };
         match &flow.allowed {
             Some(allowed) if !allowed.iter().any(|listed| listed.trim_ascii() == way) => {
-                refuse("SDK.COMMON.1009", "Unknown authentication configuration")
+                self.refuse(METHOD_NOT_OFFERED, "Unknown authentication configuration")
             }
             _ => Ok(()),
         }
@@ -91,12 +98,12 @@ impl Tenant {
 
     pub(super) fn mobile_by_token(&self, flow: &Flow) -> Answer {
         let WaitsFor::SecondFactor { user_name, .. } = &flow.waits_for else {
-            return refuse("IDAAS.SDK.COMMON.1007", "state_token parameter error");
+            return self.refuse(DEAD_STATE_TOKEN_OF_SECOND_FACTOR, "state_token parameter error");
         };
         let user = self.users.get(user_name);
         match user.and_then(|user| user.mobile.as_deref()) {
             Some(mobile) => Ok(json!({ "mobile": format!("+86-{}", bare(mobile)) })),
-            None => refuse("SDK.COMMON.1013", "The corresponding user is not found"),
+            None => self.refuse(NO_ACCOUNT, "The corresponding user is not found"),
         }
     }
 

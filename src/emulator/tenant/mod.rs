@@ -1,6 +1,7 @@
 //! The tenant: a function from a request and what it knows to a response.
 
 mod captcha;
+mod extras;
 mod login;
 mod proof;
 mod refusal;

@@ -1,10 +1,11 @@
 //! What proves whose account it is: passwords, codes, authorised numbers. Wrong ones are counted.
 
-use std::time::Duration;
-
 use super::super::ledger::Effect;
+use super::super::reserved::{self, FixedOutcome, ReservedKind};
 use super::super::user::User;
-use super::refusal::{Fields, Refused, refuse};
+use super::refusal::{
+    Fields, METHOD_NOT_OFFERED, NO_ACCOUNT, PLATFORM_CODE, Refused, WRONG_EMAIL_CODE, WRONG_SMS_CODE,
+};
 use super::state::{Flow, Tenant, WaitsFor, bare};
 use crate::endpoints::{Endpoint, StageKind};
 
@@ -20,7 +21,7 @@ impl Tenant {
                     row.fields.first().map_or("", |field| fields.get(field.name)).trim_ascii().to_owned();
                 let Some(mobile) = self.take_fresh(|tenant| tenant.phone_codes.remove(&(platform, code)))
                 else {
-                    return refuse("SDK.LOGIN.1001", "Error calling interface getPhoneNumber");
+                    return self.refuse(PLATFORM_CODE, "Error calling interface getPhoneNumber");
                 };
                 self.account(flow, "mobile", &mobile)
             }
@@ -34,16 +35,16 @@ impl Tenant {
     }
 
     pub(super) fn prove_password(&mut self, user_name: &str, password: &str) -> Result<String, Refused> {
-        let who = format!("user name {user_name}");
+        let who = format!("account {user_name}");
         self.check_lock(&who)?;
         let user = self.users.get(user_name);
         let known = user.and_then(|user| user.password.as_ref()).is_some_and(|known| known == password);
-        self.count(&who, known)?;
+        let attempts_left = self.count(&who, known)?;
         if known {
             Ok(user_name.to_owned())
         } else {
             // The same for a user who does not exist: it does not tell which names do.
-            refuse("SDK.COMMON.1013", "The corresponding user is not found")
+            self.refuse_password(attempts_left)
         }
     }
 
@@ -54,10 +55,22 @@ impl Tenant {
         code: &str,
     ) -> Result<(), Refused> {
         let destination = bare(destination);
+        let by_email = matches!(row.from, StageKind::VerifyEmail(_));
+        let wrong = if by_email { WRONG_EMAIL_CODE } else { WRONG_SMS_CODE };
+        let of_number = || reserved::outcome(ReservedKind::Mobile, destination);
+        match reserved::outcome(ReservedKind::VerifyCode, code).or_else(of_number) {
+            Some(FixedOutcome::Wrong) => return self.refuse(wrong, "Incorrect verification code"),
+            Some(FixedOutcome::Locked) => return self.refuse_locked(self.settings.lock_time),
+            Some(FixedOutcome::Lost) => self.lose_answer = true,
+            Some(FixedOutcome::SendingFailed) | None => {}
+        }
+        if reserved::outcome(ReservedKind::VerifyCode, code).is_some() {
+            return Ok(());
+        }
         let who = format!("destination {destination}");
         self.check_lock(&who)?;
         let Some(send_type) = self.send_type(row) else {
-            return refuse("SDK.COMMON.1009", "Unknown authentication configuration");
+            return self.refuse(METHOD_NOT_OFFERED, "Unknown authentication configuration");
         };
         let key = (destination.to_owned(), send_type);
         let lifetime = self.settings.code_lifetime;
@@ -70,7 +83,7 @@ impl Tenant {
             self.verify_codes.remove(&key);
             Ok(())
         } else {
-            refuse("IDAAS.SDK.CAPTCHA.0007", "Incorrect verification code")
+            self.refuse(wrong, "Incorrect verification code")
         }
     }
 
@@ -89,7 +102,7 @@ impl Tenant {
             (Some(user_name), WaitsFor::SecondFactor { user_name: expected, .. })
                 if user_name != *expected =>
             {
-                refuse("SDK.COMMON.1013", "The corresponding user is not found")
+                self.refuse(NO_ACCOUNT, "The corresponding user is not found")
             }
             (Some(user_name), _) => Ok(user_name),
             (None, WaitsFor::Register) => {
@@ -103,7 +116,7 @@ impl Tenant {
                 self.effect(Effect::Registered { user_name: user_name.clone() });
                 Ok(user_name)
             }
-            (None, _) => refuse("SDK.COMMON.1013", "The corresponding user is not found"),
+            (None, _) => self.refuse(NO_ACCOUNT, "The corresponding user is not found"),
         }
     }
 
@@ -113,7 +126,7 @@ impl Tenant {
         };
         let passed = self.now().duration_since(locked_at).unwrap_or_default();
         match self.settings.lock_time.checked_sub(passed) {
-            Some(left) if !left.is_zero() => locked(left),
+            Some(left) if !left.is_zero() => self.refuse_locked(left),
             _ => {
                 self.attempts.remove(who);
                 Ok(())
@@ -121,27 +134,22 @@ impl Tenant {
         }
     }
 
-    pub(super) fn count(&mut self, who: &str, right: bool) -> Result<(), Refused> {
+    /// Counts an attempt, and gives how many are left.
+    pub(super) fn count(&mut self, who: &str, right: bool) -> Result<u32, Refused> {
+        let (max, lock_time) = (self.settings.max_attempts, self.settings.lock_time);
         if right {
             self.attempts.remove(who);
-            return Ok(());
+            return Ok(max);
         }
         let now = self.now();
-        let (max, lock_time) = (self.settings.max_attempts, self.settings.lock_time);
         let attempts = self.attempts.entry(who.to_owned()).or_default();
         attempts.failed += 1;
-        if attempts.failed < max {
-            return Ok(());
+        match max.checked_sub(attempts.failed) {
+            Some(left) if left > 0 => Ok(left),
+            _ => {
+                attempts.locked_at = Some(now);
+                self.refuse_locked(lock_time)
+            }
         }
-        attempts.locked_at = Some(now);
-        locked(lock_time)
     }
-}
-
-fn locked<T>(left: Duration) -> Result<T, Refused> {
-    let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
-    refuse(
-        "SDK.LOGIN.1003",
-        format!("user locked, too many attempts; unlocks in {minutes} minutes {seconds} seconds"),
-    )
 }

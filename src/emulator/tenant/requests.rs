@@ -8,7 +8,11 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::super::ledger::{Entry, Fault};
-use super::refusal::{Answer, Fields, Refused, refuse};
+use super::extras;
+use super::refusal::{
+    Answer, BAD_FORMAT, BAD_SIGNATURE, Fields, NO_CLIENT_ID, NO_DEVICE, NO_TENANT_ID, OTHER_APPLICATION,
+    Refused, blank,
+};
 use super::state::Tenant;
 use crate::client::{Edition, WechatCodeField};
 use crate::endpoints::{self, Credential, Endpoint, FieldKind, SendType, StageKind};
@@ -32,10 +36,15 @@ impl Tenant {
         self.evict_expired();
         let path = request.uri().path().to_owned();
         let fault = self.faults.get_mut(&path).and_then(std::collections::VecDeque::pop_front);
+        self.lose_answer = false;
         self.ledger.push(Entry { path, http_status: None, error_code: None, effects: Vec::new() });
         match fault {
             Some(Fault::LoseRequest) => Reply::Lost,
             Some(Fault::Answer { http_status, body }) => self.answered(text(http_status, body)),
+            Some(Fault::Refuse { code }) => {
+                let response = self.refused(Refused::example(code, self.settings.lock_time));
+                self.answered(response)
+            }
             Some(Fault::LoseAnswer) => {
                 self.carry_out(request);
                 Reply::Lost
@@ -59,6 +68,9 @@ impl Tenant {
     }
 
     pub(super) fn answered(&mut self, response: Response) -> Reply {
+        if self.lose_answer {
+            return Reply::Lost;
+        }
         if let Some(entry) = self.ledger.last_mut() {
             entry.http_status = Some(response.status());
         }
@@ -82,16 +94,24 @@ impl Tenant {
             return not_the_api(StatusCode::METHOD_NOT_ALLOWED, request);
         }
         match self.route(&rows, request) {
-            // A code that was sent is answered with nothing.
-            Ok(Value::Null) => text(StatusCode::OK, String::new()),
-            Ok(value) => text(StatusCode::OK, value.to_string()),
-            Err(Refused(http_status, code, message)) => {
-                if let Some(entry) = self.ledger.last_mut() {
-                    entry.error_code = Some(code.to_owned());
-                }
-                text(http_status, json!({ "error_code": code, "error_msg": message }).to_string())
-            }
+            Ok(value) => self.written(StatusCode::OK, value),
+            Err(refused) => self.refused(refused),
         }
+    }
+
+    pub(super) fn refused(&mut self, Refused { code, message }: Refused) -> Response {
+        if let Some(entry) = self.ledger.last_mut() {
+            entry.error_code = Some(code.code.to_owned());
+        }
+        let http_status = StatusCode::from_u16(code.http_status).unwrap_or(StatusCode::BAD_REQUEST);
+        self.written(http_status, json!({ "error_code": code.code, "error_msg": message }))
+    }
+
+    fn written(&self, http_status: StatusCode, value: Value) -> Response {
+        let value = if self.settings.undocumented_extras { extras::add(value) } else { value };
+        // A code that was sent is answered with nothing.
+        let body = if value.is_null() { String::new() } else { value.to_string() };
+        text(http_status, body)
     }
 
     pub(super) fn route(&mut self, rows: &[&'static Endpoint], request: &Request) -> Answer {
@@ -99,7 +119,7 @@ impl Tenant {
         let fields = match serde_json::from_slice(request.body()) {
             Ok(Value::Object(fields)) => fields,
             _ if rows.iter().all(|row| row.fields.is_empty()) => Map::new(),
-            _ => return refuse("SDK.COMMON.1002", "The body parameter format is incorrect"),
+            _ => return self.refuse(BAD_FORMAT, "The body parameter format is incorrect"),
         };
         let mut fields = Fields(fields);
         if self.settings.wechat_code_field == WechatCodeField::WchatCode {
@@ -122,7 +142,7 @@ impl Tenant {
                 })
                 .and_then(|row| missing(row))
                 .map_or("body", |field| field.name);
-            return refuse("SDK.COMMON.1001", format!("Parameter {name} cannot be left blank"));
+            return self.refuse(blank(name), format!("Parameter {name} cannot be left blank"));
         }
         let meant = |row: &&Endpoint| {
             row.fields.iter().all(|field| {
@@ -132,7 +152,7 @@ impl Tenant {
         };
         match complete.into_iter().find(meant) {
             Some(row) => self.call(row, request.headers(), &fields),
-            None => refuse("SDK.COMMON.1002", "The type parameter format is incorrect"),
+            None => self.refuse(BAD_FORMAT, "The type parameter format is incorrect"),
         }
     }
 
@@ -160,27 +180,24 @@ impl Tenant {
     pub(super) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let given = |name: &HeaderName| headers.get(name).is_some_and(|value| !value.is_empty());
         if !given(&X_CLIENT_ID) {
-            return refuse("SDK.COMMON.1001", "Parameter X-client-id cannot be left blank.");
+            return self.refuse(NO_CLIENT_ID, "Parameter X-client-id cannot be left blank.");
         }
         if headers.get(X_CLIENT_ID).is_none_or(|value| value.as_bytes() != self.settings.client_id.as_bytes())
         {
-            return refuse("SDK.COMMON.1012", "X-client-id incorrect, no such application");
+            return self.refuse(OTHER_APPLICATION, "X-client-id incorrect, no such application");
         }
         if let Edition::OneAccessIsv { tenant_id } = &self.settings.edition
             && headers.get(X_TENANT_ID).is_none_or(|value| value.as_bytes() != tenant_id.as_bytes())
         {
-            return refuse("SDK.COMMON.1001", "Parameter X-tenant-id cannot be left blank.");
+            return self.refuse(NO_TENANT_ID, "Parameter X-tenant-id cannot be left blank.");
         }
         if ![X_OPERATING_SYS_VERSION, X_DEVICE_FINGERPRINT, X_AGENT].iter().all(given) {
-            return match self.settings.edition {
-                Edition::Ciam => refuse("IDAAS.SDK.PARAM.0001", "Device information is incomplete"),
-                _ => refuse("SDK.COMMON.1003", "Device information is incomplete"),
-            };
+            return self.refuse(NO_DEVICE, "Device information is incomplete");
         }
         let media_type = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
         let media_type = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
         if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
-            return refuse("SDK.COMMON.1002", "The content-type parameter format is incorrect");
+            return self.refuse(BAD_FORMAT, "The content-type parameter format is incorrect");
         }
         Ok(())
     }
@@ -193,7 +210,7 @@ impl Tenant {
             (StageKind::Captcha, _) => self.solve(fields),
             (_, Credential::SessionToken) => self.renew(headers),
             // No client of this version signs.
-            (_, Credential::Signature) => refuse("SDK.COMMON.1004", "Signature decryption error"),
+            (_, Credential::Signature) => self.refuse(BAD_SIGNATURE, "Signature decryption error"),
             (StageKind::Unauthenticated, _) => self.login(row, headers, fields),
             (_, Credential::None) => self.send_code(row, fields),
             (StageKind::MfaRequired, Credential::StateToken) => {
@@ -202,8 +219,14 @@ impl Tenant {
             }
             (_, Credential::StateToken) => {
                 let (state_token, flow) = self.flow(row, headers)?;
-                Self::check_allowed(row, &flow)?;
-                let user_name = self.prove(row, &flow, fields)?;
+                self.check_allowed(row, &flow)?;
+                let proved = self.prove(row, &flow, fields);
+                if self.settings.state_token_ends_with_wrong_code
+                    && proved.as_ref().is_err_and(Refused::is_wrong_proof)
+                {
+                    self.flows.remove(&state_token);
+                }
+                let user_name = proved?;
                 // Consumed: single use.
                 self.flows.remove(&state_token);
                 Ok(self.settle(row, &state_token, flow, user_name))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::ledger::Effect;
 use super::super::settings::ClaimsLayout;
 use super::super::token::TokenKind;
-use super::refusal::{Answer, refuse};
+use super::refusal::{Answer, DEAD_SESSION};
 use super::requests::text;
 use super::state::{Tenant, bare};
 use crate::transport::Response;
@@ -21,7 +21,7 @@ impl Tenant {
             .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
             .unwrap_or_default();
         let Some(user_name) = self.session_user(token) else {
-            return refuse("IDAAS.SDK.PARAM.0023", "Invalid or expired session token");
+            return self.refuse(DEAD_SESSION, "Invalid or expired session token");
         };
         let mut session_token = token.to_owned();
         if self.settings.refresh_sessions {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::super::ledger::{Effect, Entry, Fault};
+use super::super::reserved::{self, ReservedKind};
 use super::super::settings::Settings;
 use super::super::signing::Signing;
 use super::super::token::TokenKind;
@@ -40,6 +41,8 @@ pub(in crate::emulator) struct Tenant {
     pub(super) forget_at: usize,
     /// The issuer of the tokens that the request under way asks for.
     pub(super) issuer: String,
+    /// Whether the response to the request under way is lost.
+    pub(super) lose_answer: bool,
     pub(super) random: u64,
 }
 
@@ -124,6 +127,7 @@ impl Tenant {
             flows: HashMap::new(),
             forget_at: FORGET_AT,
             issuer: String::new(),
+            lose_answer: false,
             random: EMULATORS.fetch_add(1, Ordering::Relaxed) << 32,
         }
     }
@@ -209,7 +213,12 @@ impl Tenant {
     }
 
     pub(in crate::emulator) fn random_digits(&mut self) -> String {
-        (0..6).filter_map(|_| pick(b"0123456789", self.next_random())).collect()
+        loop {
+            let digits: String = (0..6).filter_map(|_| pick(b"0123456789", self.next_random())).collect();
+            if reserved::outcome(ReservedKind::VerifyCode, &digits).is_none() {
+                return digits;
+            }
+        }
     }
 
     pub(super) fn next_random(&mut self) -> u64 {

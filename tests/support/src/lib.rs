@@ -46,36 +46,6 @@ pub const MFA_AUTH: &str = r#"{"status":"MFA_AUTH","state_token":"eyJhbcOiJ-stat
 pub const SUCCESS: &str =
     r#"{"status":"SUCCESS","session_token":"btsiBjx85prcZu6I6Ki057Tmw3nSF2VO","expire":432000}"#;
 
-/// The error codes that the API's pages document.
-pub const DOCUMENTED_CODES: &[&str] = &[
-    "IDAAS.SDK.CAPTCHA.0002",
-    "IDAAS.SDK.CAPTCHA.0006",
-    "IDAAS.SDK.CAPTCHA.0007",
-    "IDAAS.SDK.COMMON.1007",
-    "IDAAS.SDK.PARAM.0001",
-    "IDAAS.SDK.PARAM.0014",
-    "IDAAS.SDK.PARAM.0023",
-    "SDK.COMMON.1001",
-    "SDK.COMMON.1002",
-    "SDK.COMMON.1003",
-    "SDK.COMMON.1004",
-    "SDK.COMMON.1005",
-    "SDK.COMMON.1006",
-    "SDK.COMMON.1007",
-    "SDK.COMMON.1008",
-    "SDK.COMMON.1009",
-    "SDK.COMMON.1010",
-    "SDK.COMMON.1011",
-    "SDK.COMMON.1012",
-    "SDK.COMMON.1013",
-    "SDK.COMMON.1014",
-    "SDK.LOGIN.1001",
-    "SDK.LOGIN.1002",
-    "SDK.LOGIN.1003",
-    "SDK.LOGIN.1004",
-    "SDK.SMS.1005",
-];
-
 /// The device of the pages' examples.
 pub fn device() -> Device {
     Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone; CPU iPhone OS 13_3 like Mac OS X)")

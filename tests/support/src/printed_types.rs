@@ -112,6 +112,13 @@ pub const PRINTED_WITH_TEXT: &[&str] = &[
 pub const NOT_PRINTED: &[(&str, &str)] = &[
     ("WeChat", "has no value"),
     ("Alipay", "has no value"),
+    ("KnownCode", "an entry of the table of error codes: nothing of a login is in it"),
+    ("Evidence", "of the table of error codes: names alone"),
+    ("MessageHint", "of the table of error codes: names alone"),
+    ("EditionKind", "of the tables: names alone"),
+    ("Reserved", "of the emulator: fixed values, which no user has"),
+    ("ReservedKind", "of the emulator: names alone"),
+    ("FixedOutcome", "of the emulator: names alone"),
     ("SealError", "is made only when the system gives no randomness, and holds nothing"),
     ("Settings", "of the emulator: no secret is in it"),
     ("Unbound", "of the emulator: names alone"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use idaas_login::codes;
 use idaas_login::endpoints::{self, Endpoint, StageKind};
 use idaas_login::{Edition, Error, ErrorClass, Response, TransportError};
 
@@ -297,7 +298,7 @@ pub struct Code {
 pub fn codes() -> Vec<Code> {
     const TOKEN: &str = "The state_token has expired";
     let mut codes = BTreeMap::new();
-    for code in support::DOCUMENTED_CODES.iter().copied() {
+    for code in codes::ALL.iter().map(|known| known.code) {
         let (class, ..) = refused(code, "");
         let (by_token, ..) = refused(code, TOKEN);
         let mut add = |order, class, text, message| {
@@ -316,7 +317,7 @@ pub fn codes() -> Vec<Code> {
 }
 
 /// The class of a code, and what the caller holds with HTTP 400 and with HTTP 500.
-fn refused(code: &str, message: &str) -> (ErrorClass, &'static str, &'static str) {
+pub fn refused(code: &str, message: &str) -> (ErrorClass, &'static str, &'static str) {
     let body = format!(r#"{{"error_code":"{code}","error_msg":"{message}"}}"#);
     let with = |http_status| {
         let body = body.clone();

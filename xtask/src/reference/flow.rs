@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use idaas_login::Edition;
+use idaas_login::codes;
 use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind, Narrowing, StageKind};
+use idaas_login::{Edition, ErrorClass};
 
 use super::answers::{self, ANSWERS, Code, Meaning};
 use support;
@@ -221,6 +222,19 @@ impl Flow {
         for (_, kind, _, ids) in FIELD_KINDS {
             add(ids, format!("fields of the kind {kind}"));
         }
+        for known in codes::ALL {
+            let name = || format!("the error code `{}`", known.code);
+            let rests = [
+                (known.dead_if_state_token_named, "D26"),
+                (known.hint.is_some(), "D27"),
+                (known.hint == Some(codes::MessageHint::AttemptsLeft), "D28"),
+                (known.class == ErrorClass::RenewIdToken, "D44"),
+            ];
+            for (_, id) in rests.iter().filter(|(rests, _)| *rests) {
+                add(&[*id], name());
+            }
+        }
+        add(&["D25"], "the error codes of CIAM and OneAccess".to_owned());
         let written: Vec<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("**D"))

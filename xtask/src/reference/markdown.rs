@@ -7,7 +7,7 @@ use idaas_login::endpoints::{ISSUER_PATH, KEYS_PATH, Platform, StageKind};
 use super::answers::{ANSWERS, Kind, Then};
 use super::flow::{self, Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
 
-const GENERATED: &str = "<!-- Generated: cargo xtask docs -->\n";
+pub const GENERATED: &str = "<!-- Generated: cargo xtask docs -->\n";
 
 /// Where a text is read, and so how it links.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -389,7 +389,7 @@ fn answers(flow: &Flow) -> String {
 fn codes(flow: &Flow) -> String {
     let mut text = String::from(
         "\n## Error codes\n\nEvery documented code, and what the caller of a step holds when it is refused with it. A code that is not here is of\n\
-         the class undocumented code. The sources are in [decisions.md](decisions.md).\n\n\
+         the class undocumented code. What each means, with its source, is in [errors.md](errors.md).\n\n\
          | code | class | with HTTP 400 | with HTTP 500 |\n|---|---|---|---|\n",
     );
     for code in &flow.codes {

@@ -4,6 +4,7 @@
 //! [answer](answers), and what came of it is written down.
 
 pub mod answers;
+pub mod errors;
 pub mod flow;
 pub mod json;
 pub mod markdown;
@@ -19,6 +20,8 @@ use std::collections::BTreeMap;
 pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
     let mut documents = BTreeMap::from([
         ("docs/reference.md".to_owned(), markdown::reference(flow)),
+        ("docs/errors.md".to_owned(), errors::document()),
+        ("docs/emulator.md#reserved".to_owned(), errors::reserved()),
         ("docs/flow.json".to_owned(), json::document(flow)),
         ("docs/flow.mmd".to_owned(), mermaid::whole(flow)),
         ("docs/flow.svg".to_owned(), svg::drawing(flow)),

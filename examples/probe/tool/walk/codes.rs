@@ -307,7 +307,7 @@ impl Probe<'_> {
             return Ok(());
         }
         let answer = self.last()?;
-        self.expect("D13.captcha", &answer, &[ErrorClass::WrongInput]);
+        self.expect("D13.captcha", &answer, &[ErrorClass::NewCaptcha]);
         match captcha.solve(x, destination).send() {
             Ok(_) => self.findings.differs("E.captcha", "it was accepted in the second try"),
             Err(error) => self.findings.as_decided("E.captcha", error.to_string()),
