@@ -415,7 +415,10 @@ impl From<Error> for Problem {
 impl From<IdTokenError> for Problem {
     fn from(error: IdTokenError) -> Self {
         match error {
-            IdTokenError::Keys(_) | IdTokenError::KeySet => Self::unavailable(&error),
+            IdTokenError::Keys(_)
+            | IdTokenError::KeySet
+            | IdTokenError::NoUsableKey
+            | IdTokenError::StaleKeys(_) => Self::unavailable(&error),
             _ => Self { status: StatusCode::UNAUTHORIZED, then: "start_over", error: error.to_string() },
         }
     }

@@ -30,7 +30,6 @@ fn nothing_that_is_printed_of_a_run_of_everything_has_a_secret_in_it() {
 const NOT_PRINTED: &[(&str, &str)] = &[
     ("WeChat", "has no value"),
     ("Alipay", "has no value"),
-    ("SealError", "is made only when the system gives no randomness, and holds nothing"),
     ("Settings", "of the emulator: no secret is in it"),
     ("Unbound", "of the emulator: names alone"),
     ("DataForm", "of the emulator: what a test wants to be answered"),

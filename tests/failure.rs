@@ -318,7 +318,7 @@ fn every_kind_of_fault_is_in_the_document() {
         ("src/error.rs", "Recovery", 3),
         ("src/transport/mod.rs", "Phase", 6),
         ("src/transport/mod.rs", "Sent", 2),
-        ("src/suspend/sealer.rs", "UnsealReason", 6),
+        ("src/suspend/sealer.rs", "UnsealReason", 9),
         ("src/suspend/mod.rs", "ResumeReason", 4),
     ];
     for (file, name, at_least) in enums {

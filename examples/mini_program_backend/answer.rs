@@ -196,7 +196,10 @@ impl Refused {
             IdTokenError::Missing | IdTokenError::Expired => {
                 (StatusCode::UNAUTHORIZED, "renew", "The identity has to be renewed.")
             }
-            IdTokenError::Keys(_) => {
+            IdTokenError::Keys(_)
+            | IdTokenError::KeySet
+            | IdTokenError::NoUsableKey
+            | IdTokenError::StaleKeys(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "retry", "The identity cannot be verified just now.")
             }
             _ => (StatusCode::BAD_GATEWAY, "failed", "The identity is not accepted."),

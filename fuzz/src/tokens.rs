@@ -227,9 +227,10 @@ fn has_the_right_types(claims: &Map<String, Value>) -> bool {
         && ["exp", "iat", "nbf"].iter().all(|name| is(name, Value::is_number))
         && is("aud", |audience| match audience {
             Value::String(_) => true,
-            Value::Array(several) => several.iter().all(Value::is_string),
+            Value::Array(several) => several.len() <= 64 && several.iter().all(Value::is_string),
             _ => false,
         })
+        && claims.len() <= 256
 }
 
 /// OpenID Connect Core 3.1.3.7, once more.

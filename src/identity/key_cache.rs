@@ -190,7 +190,8 @@ impl KeyCacheBuilder {
     /// The cache. Nothing is fetched yet.
     #[must_use]
     pub fn build(mut self) -> KeyCache {
-        self.max_stale = self.max_stale.max(self.max_age);
+        // Keys that have just come are good for the users that waited for them.
+        self.max_stale = self.max_stale.max(self.max_age).max(Duration::from_secs(1));
         KeyCache(Arc::new(Inner {
             settings: self,
             latest: AtomicU64::new(0),
