@@ -145,6 +145,15 @@ struct Payload<'a> {
 const NAMES: [&str; 13] =
     ["iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "id", "userName", "name", "mobile", "email"];
 
+/// A number, if the member is not null. A text is refused before it is quoted in an error.
+fn number<'de, A: MapAccess<'de>>(object: &mut A) -> Result<Option<f64>, A::Error> {
+    let value: &RawValue = object.next_value()?;
+    if value.get().starts_with('"') {
+        return Err(A::Error::custom("a text in the place of a number"));
+    }
+    serde_json::from_str(value.get()).map_err(A::Error::custom)
+}
+
 impl<'de> Members<'de> for Payload<'de> {
     fn take<A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<(), A::Error> {
         match name {
@@ -152,9 +161,9 @@ impl<'de> Members<'de> for Payload<'de> {
             "sub" => self.subject = object.next_value()?,
             "aud" => self.audience = object.next_value()?,
             "azp" => self.authorized_party = object.next_value()?,
-            "exp" => self.expires_at = object.next_value()?,
-            "iat" => self.issued_at = object.next_value()?,
-            "nbf" => self.not_before = object.next_value()?,
+            "exp" => self.expires_at = number(object)?,
+            "iat" => self.issued_at = number(object)?,
+            "nbf" => self.not_before = number(object)?,
             "jti" => self.token_id = object.next_value()?,
             "api" => {
                 let value: &RawValue = object.next_value()?;

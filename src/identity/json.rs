@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// The largest number of members of an object; real headers and payloads have a few dozen.
-const MAX_MEMBERS: usize = 256;
+const MAX_MEMBERS: usize = 128;
 
 /// What is read from the members of an object.
 pub(super) trait Members<'de>: Default {

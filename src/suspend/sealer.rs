@@ -66,7 +66,9 @@ impl SealKey {
         let context = hmac::sign(&secret, b"idaas-login context");
         Ok(Self {
             id,
-            seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, seal.as_ref()).map_err(|_| SealKeyError::TooShort)?),
+            seal: LessSafeKey::new(
+                UnboundKey::new(&AES_256_GCM, seal.as_ref()).map_err(|_| SealKeyError::TooShort)?,
+            ),
             context: hmac::Key::new(hmac::HMAC_SHA256, context.as_ref()),
         })
     }
@@ -198,7 +200,12 @@ impl Sealer {
     ///
     /// # Errors
     /// As [`seal`](Self::seal).
-    pub fn seal_for(&self, suspended: &Suspended, context: &[u8], lifetime: Duration) -> Result<String, SealError> {
+    pub fn seal_for(
+        &self,
+        suspended: &Suspended,
+        context: &[u8],
+        lifetime: Duration,
+    ) -> Result<String, SealError> {
         if context.is_empty() && !self.empty_context {
             return Err(SealError::EmptyContext);
         }
