@@ -428,7 +428,10 @@ fn without_any_keys_the_failure_is_told() {
     assert!(matches!(*cause, Error::Transport(_)));
     // Too soon for another try; a second is enough while there are no keys at all.
     let again = cache.verify(&token, RS256).unwrap_err();
-    assert_eq!(again.to_string(), "could not fetch the tenant's keys: before connecting: offline (request not sent)");
+    assert_eq!(
+        again.to_string(),
+        "could not fetch the tenant's keys: before connecting: offline (request not sent)"
+    );
     assert_eq!(setting.fetches(), 1);
     setting.pass(2);
     setting.fail(Some(|| Ok(response(200, "{}"))));
@@ -568,17 +571,18 @@ fn the_pause_grows_with_failures() {
     let (down, seconds) = (Arc::new(AtomicBool::new(false)), Arc::clone(&setting.seconds));
     let (fetches, tenant) = (Arc::new(AtomicUsize::new(0)), setting.tenant.clone());
     let (is_down, counter) = (Arc::clone(&down), Arc::clone(&fetches));
-    let client = setting.tenant.client_builder("https://emulator.invalid").build_with(move |request: Request| {
-        if request.uri().path() == KEYS_PATH {
-            counter.fetch_add(1, Ordering::SeqCst);
-            if is_down.load(Ordering::SeqCst) {
-                // It fails after 40 seconds, which is longer than the first pauses.
-                seconds.fetch_add(40, Ordering::SeqCst);
-                return Ok(response(503, ""));
+    let client =
+        setting.tenant.client_builder("https://emulator.invalid").build_with(move |request: Request| {
+            if request.uri().path() == KEYS_PATH {
+                counter.fetch_add(1, Ordering::SeqCst);
+                if is_down.load(Ordering::SeqCst) {
+                    // It fails after 40 seconds, which is longer than the first pauses.
+                    seconds.fetch_add(40, Ordering::SeqCst);
+                    return Ok(response(503, ""));
+                }
             }
-        }
-        tenant.send(request)
-    });
+            tenant.send(request)
+        });
     let seconds = Arc::clone(&setting.seconds);
     let cache = KeyCache::builder(&client.unwrap())
         .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))

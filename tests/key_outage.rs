@@ -21,9 +21,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::endpoints::{KEYS_PATH, Platform};
-use idaas_login::{
-    Algorithm, IdTokenError, KeyCache, Outcome, Request, Response, Transport, TransportError,
-};
+use idaas_login::{Algorithm, IdTokenError, KeyCache, Outcome, Request, Response, Transport, TransportError};
 use support::{device, response};
 
 const RS256: &[Algorithm] = &[Algorithm::Rs256];
@@ -62,13 +60,7 @@ const KINDS: &[Kind] = &[
         // The first unknown key comes after half an hour.
         accepted_for: HOUR / 2,
     },
-    Kind {
-        name: "the keys, after 3 s",
-        takes: 3,
-        responds: None,
-        longest_wait: 3,
-        accepted_for: u64::MAX,
-    },
+    Kind { name: "the keys, after 3 s", takes: 3, responds: None, longest_wait: 3, accepted_for: u64::MAX },
     Kind {
         name: "503, after 3 s",
         takes: 3,
@@ -292,7 +284,8 @@ fn days_of_each_kind_of_failing_endpoint() {
     }
     for (kind, found) in results {
         // Once an hour at least; while there are usable keys every two minutes at most, then every minute.
-        let most = 20 + DAY / 120 + (days - 1) * (DAY / 60) + if kind.accepted_for < DAY { DAY / 60 } else { 0 };
+        let most =
+            20 + DAY / 120 + (days - 1) * (DAY / 60) + if kind.accepted_for < DAY { DAY / 60 } else { 0 };
         assert!((24 * days..=most).contains(&found.fetches), "{}: {} fetches", kind.name, found.fetches);
         assert_eq!(found.longest_wait, kind.longest_wait, "{}: the longest wait", kind.name);
         let accepted_for = kind.accepted_for.min(days * DAY);

@@ -516,7 +516,10 @@ mod sealed {
         assert_eq!(reason(&sealer(), &handle, b""), UnsealReason::EmptyContext);
         // It is a context like others.
         assert_eq!(reason(&sealer(), &handle, b"cookie"), UnsealReason::OtherContext);
-        assert_eq!(reason(&unbound, &unbound.seal(&suspended, b"c").unwrap(), b""), UnsealReason::OtherContext);
+        assert_eq!(
+            reason(&unbound, &unbound.seal(&suspended, b"c").unwrap(), b""),
+            UnsealReason::OtherContext
+        );
     }
 
     fn at(sealer: Sealer, seconds: u64) -> Sealer {
@@ -532,7 +535,9 @@ mod sealed {
         let now = at(sealer(), 1_000_000);
         let usual = now.seal(&suspended, b"c").unwrap();
         let longer = now.seal_for(&suspended, b"c", Duration::from_secs(86_400)).unwrap();
-        let expiry = |handle: &str| now.expires_at(handle, b"c").unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let expiry = |handle: &str| {
+            now.expires_at(handle, b"c").unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs()
+        };
         assert_eq!((expiry(&usual), expiry(&longer)), (1_000_600, 1_086_400));
         let later = at(sealer(), 1_086_399);
         assert_eq!(reason(&later, &usual, b"c"), UnsealReason::Expired);
@@ -564,7 +569,8 @@ mod sealed {
         );
         // To the second.
         for (lifetime, opens) in [(900, true), (901, false)] {
-            let handle = at(sealer(), 1_000_000).seal_for(&suspended, b"c", Duration::from_secs(lifetime)).unwrap();
+            let handle =
+                at(sealer(), 1_000_000).seal_for(&suspended, b"c", Duration::from_secs(lifetime)).unwrap();
             assert_eq!(limited(1_000_000).open(&handle, b"c").is_ok(), opens, "{lifetime}");
         }
         // A sealer makes no handle that it would not open.

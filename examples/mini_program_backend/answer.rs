@@ -10,7 +10,7 @@ use idaas_login::{
 use serde_json::{Value, json};
 
 /// A state token lives minutes, and so does the handle that holds it.
-const STEP_LIFETIME: Duration = Duration::from_secs(10 * 60);
+pub const STEP_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A session whose length the tenant does not tell.
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
