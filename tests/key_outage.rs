@@ -1,7 +1,7 @@
 //! Many days of each kind of key endpoint that fails or is slow, in simulated time: how often it is asked, how long a user
 //! waits at the longest, and until when tokens are accepted.
 //!
-//! `cargo test --test key_outage` simulates two days, `DAYS=30 cargo test --test key_outage -- --nocapture` thirty, and prints the
+//! `cargo test --test key_outage` simulates two days, `DAYS=30 cargo test --release --test key_outage -- --nocapture` thirty, and prints the
 //! table.
 //!
 //! A user comes every ten seconds with a good token, and every hour one with a key that nobody knows. A user waits by the
@@ -102,9 +102,9 @@ impl World {
         tenant.add_user(User::new("zhangsan"));
         tenant.bind(Platform::WeChat, "an-openid", "zhangsan");
         let (seconds, fetches) = (Arc::new(AtomicU64::new(1_000_000)), Arc::new(AtomicUsize::new(0)));
-        let (arrives, arrived) = channel();
+        let (at_endpoint, arrived) = channel();
         let (go_on, may_go_on) = channel();
-        let (arrives, may_go_on) = (Mutex::new(arrives), Mutex::new(may_go_on));
+        let (at_endpoint, may_go_on) = (Mutex::new(at_endpoint), Mutex::new(may_go_on));
         let (begun, counter, endpoint) = (AtomicBool::new(false), Arc::clone(&fetches), tenant.clone());
         let client = tenant.client_builder("https://emulator.invalid").build_with(move |request: Request| {
             if request.uri().path() != KEYS_PATH || !begun.swap(true, Ordering::SeqCst) {
@@ -112,7 +112,7 @@ impl World {
             }
             counter.fetch_add(1, Ordering::SeqCst);
             if kind.takes > 0 {
-                arrives.lock().unwrap().send(()).unwrap();
+                at_endpoint.lock().unwrap().send(()).unwrap();
                 may_go_on.lock().unwrap().recv().unwrap();
             }
             kind.responds.map_or_else(|| endpoint.send(request), |responds| responds())
@@ -276,11 +276,8 @@ fn days_of_each_kind_of_failing_endpoint() {
     println!("|---|---|---|---|---|");
     for (kind, found) in &results {
         let Found { fetches, longest_wait, accepted_for, refusal } = found;
-        println!(
-            "| {} | {fetches} | {longest_wait} s | {:.1} h | {refusal} |",
-            kind.name,
-            *accepted_for as f64 / HOUR as f64
-        );
+        let (hours, minutes) = (accepted_for / HOUR, accepted_for % HOUR / 60);
+        println!("| {} | {fetches} | {longest_wait} s | {hours} h {minutes} min | {refusal} |", kind.name);
     }
     for (kind, found) in results {
         // Once an hour at least; while there are usable keys every two minutes at most, then every minute.

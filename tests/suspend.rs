@@ -669,6 +669,7 @@ mod sealed {
         ] {
             assert!(sealer().open(odd, b"c").is_err(), "{odd}");
         }
+        println!("{0} cuts and {0} changed characters", handle.len());
         let mut newer = handle.into_bytes();
         newer[0] = b'B';
         assert!(matches!(

@@ -1,6 +1,6 @@
 //! What the environment says.
 //!
-//! | variable | what it is | unless said |
+//! | variable | what it is | default |
 //! |---|---|---|
 //! | `LISTEN` | address and port to listen at; port 0 is any free one | `127.0.0.1:8080` |
 //! | `SEAL_KEY` | at least 32 random bytes in hexadecimal, the same for all processes that share clients | random: handles end with the process |

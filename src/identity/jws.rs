@@ -1,6 +1,7 @@
 //! A signed token in compact form (RFC 7515), taken apart.
 
-use serde::de::MapAccess;
+use serde::de::{Error as _, MapAccess};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
@@ -26,7 +27,12 @@ impl<'de> Members<'de> for Header {
             "kid" => self.key_id = Some(object.next_value()?),
             "cty" => self.content = Some(object.next_value()?),
             "typ" => self.kind = Some(object.next_value()?),
-            "b64" => self.encoded = Some(object.next_value()?),
+            // Of a value of another type serde would write an error that quotes it.
+            "b64" => match object.next_value::<&RawValue>()?.get() {
+                "true" => self.encoded = Some(true),
+                "false" => self.encoded = Some(false),
+                _ => return Err(A::Error::custom("b64 is neither true nor false")),
+            },
             _ => {
                 self.critical |= name == "crit";
                 object.next_value::<Skipped>()?;
