@@ -540,7 +540,7 @@ fn a_slow_endpoint_holds_nobody_up() {
 fn a_fetch_has_a_limit_of_its_own() {
     let setting = Setting::new();
     let (client, at_the_keys, go_on) = stopping(&setting);
-    let cache = KeyCache::builder(&client).fetch_limit(Duration::from_millis(20)).build();
+    let cache = KeyCache::builder(&client).fetch_limit(Duration::from_millis(200)).build();
     let token = setting.token();
     let began = Instant::now();
     for _ in 0..100 {
@@ -554,8 +554,8 @@ fn a_fetch_has_a_limit_of_its_own() {
         assert!(matches!(&*cause, Error::Transport(cause) if cause.is_timeout()));
     }
     // The first of them waited, the others came when the limit was over.
-    assert!(began.elapsed() >= Duration::from_millis(20));
-    assert!(began.elapsed() < Duration::from_millis(20 * 50), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_millis(200));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     at_the_keys.recv_timeout(Duration::from_secs(10)).unwrap();
     assert!(at_the_keys.try_recv().is_err(), "one fetch at a time");
     go_on.send(()).unwrap();
@@ -595,10 +595,9 @@ fn the_pause_grows_with_failures() {
     assert_eq!(look(), 1);
     down.store(true, Ordering::SeqCst);
     setting.pass(3600);
-    let mut expected = 2;
-    assert_eq!(look(), expected);
+    assert_eq!(look(), 2);
     let mut pauses = Vec::new();
-    for shortest in [10, 20, 40, 80, 120, 120, 120, 120] {
+    for (expected, shortest) in (2..).zip([10, 20, 40, 80, 120, 120, 120, 120]) {
         setting.pass(shortest - 1);
         assert_eq!(look(), expected, "before {shortest} s are over");
         let mut pause = shortest - 1;
@@ -608,7 +607,6 @@ fn the_pause_grows_with_failures() {
         }
         assert!(pause <= shortest + shortest / 4 + 1, "{pause} s in the place of {shortest}");
         pauses.push(pause);
-        expected += 1;
     }
     // Eight values by chance at their shortest: once in 16,777,216 runs or less.
     assert_ne!(pauses, [10, 20, 40, 80, 120, 120, 120, 120], "there is no jitter");

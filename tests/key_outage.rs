@@ -1,8 +1,8 @@
 //! Many days of each kind of key endpoint that fails or is slow, in simulated time: how often it is asked, how long a user
 //! waits at the longest, and until when tokens are accepted.
 //!
-//! `cargo test --test key_outage` simulates two days, `DAYS=30 cargo test --release --test key_outage -- --nocapture` thirty, and prints the
-//! table.
+//! `cargo test --test key_outage` simulates two days, `DAYS=30 cargo test --release --test key_outage -- --nocapture` thirty,
+//! and prints the table.
 //!
 //! A user comes every ten seconds with a good token, and every hour one with a key that nobody knows. A user waits by the
 //! simulated clock: if the endpoint responds within the limit, for as long as it takes; otherwise for the limit of 5 seconds,

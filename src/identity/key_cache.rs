@@ -173,7 +173,8 @@ impl KeyCacheBuilder {
     }
 
     /// How long users wait for a fetch at the most, counted from its beginning; defaults to 5 seconds. The fetch itself goes
-    /// on, for as long as the client's transport allows: its keys are used when they come.
+    /// on, for as long as the client's transport allows: its keys are used when they come. No other begins meanwhile, so that a
+    /// transport without any limit of its own can leave the cache with keys that become stale.
     pub fn fetch_limit(mut self, time: Duration) -> Self {
         self.fetch_limit = time;
         self
