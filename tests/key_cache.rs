@@ -734,6 +734,33 @@ fn the_end_of_a_fetch_wakes_who_waits_for_it() {
     assert!(released.elapsed() < Duration::from_secs(4), "{:?}", released.elapsed());
 }
 
+/// Settings without any sense lead to keys that are never or always fetched, not to a panic.
+#[test]
+fn settings_can_be_extreme() {
+    for time in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        let setting = Setting::new();
+        let seconds = Arc::clone(&setting.seconds);
+        let cache = KeyCache::builder(&setting.client)
+            .max_age(time)
+            .max_stale(time)
+            .cooldown(time)
+            .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
+            .build();
+        let token = setting.token();
+        cache.verify(&token, RS256).unwrap();
+        setting.fail(Some(|| Ok(response(503, ""))));
+        for number in 0..20 {
+            setting.pass(1 << number);
+            let _ = (cache.verify(&token, RS256), cache.verify(&setting.forged(number), RS256));
+            settle(&cache);
+        }
+        let patient = KeyCache::builder(&setting.client).fetch_limit(Duration::MAX).build();
+        assert!(matches!(patient.verify(&token, RS256), Err(IdTokenError::Keys(_))));
+        let hasty = KeyCache::builder(&setting.client).fetch_limit(Duration::ZERO).build();
+        assert!(matches!(hasty.verify(&token, RS256), Err(IdTokenError::Keys(_))));
+    }
+}
+
 /// The defaults are those of the documentation.
 #[test]
 fn the_settings_are_printed() {

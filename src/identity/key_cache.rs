@@ -401,7 +401,7 @@ impl Inner {
             (cooldown.min(RETRY_WITHOUT_KEYS), LONGEST_PAUSE_WITHOUT_KEYS)
         };
         let pause = shortest.saturating_mul(1 << doublings.min(16)).min(longest);
-        pause + pause / 4 * u32::from(fetches.jitter) / 256
+        pause.saturating_add((pause / 1024).saturating_mul(fetches.jitter.into()))
     }
 
     /// Fetches on a thread of its own.
