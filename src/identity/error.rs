@@ -65,7 +65,7 @@ pub enum IdTokenError {
     IssuedInTheFuture,
     /// There are no keys yet, and they could not be fetched: the failure of the last try, or a time limit if a fetch takes
     /// longer than a user waits for it.
-    #[error("could not fetch the tenant's keys: {0}")]
+    #[error("could not fetch the tenant's keys")]
     Keys(#[source] Arc<Error>),
     /// There are no keys yet, and what the key endpoint responded is not a key set.
     #[error("the tenant's key set cannot be read")]
@@ -74,7 +74,7 @@ pub enum IdTokenError {
     #[error("the tenant's key set has no usable key")]
     NoUsableKey,
     /// The keys are older than `max_stale`, because they could not be fetched again: they are trusted no more.
-    #[error("the tenant's keys are too old to be trusted: {0}")]
+    #[error("the tenant's keys are too old to be trusted")]
     StaleKeys(#[source] Box<IdTokenError>),
 }
 

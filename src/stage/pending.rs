@@ -44,7 +44,7 @@ impl<S> NotAllowed<S> {
 
 impl<S> fmt::Display for NotAllowed<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the stage is handed back: choose another method")
+        write!(f, "cannot go on by {}; the stage is handed back", self.method())
     }
 }
 

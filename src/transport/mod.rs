@@ -118,7 +118,7 @@ impl fmt::Display for Phase {
 
 /// No answer.
 ///
-/// Its text says how far the request came; the cause is its [`source`](StdError::source).
+/// Its text says how far the request came; the cause is its [`source`](StdError::source). `{:#}` prints the cause along.
 #[derive(Debug)]
 pub struct TransportError {
     sent: Sent,
@@ -187,7 +187,15 @@ impl fmt::Display for TransportError {
             Sent::No => "not sent",
             Sent::Maybe => "may have been sent",
         };
-        write!(f, "{} (request {sent})", self.phase)
+        write!(f, "{} (request {sent})", self.phase)?;
+        if f.alternate() {
+            let mut cause = self.source();
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
     }
 }
 

@@ -38,7 +38,7 @@ fn told<S: Stage>(result: Result<Outcome, StepError<S>>) -> String {
             )
         }
         Err(failed) => {
-            let text = failed.to_string();
+            let text = format!("{failed:#}");
             let recovery = match failed.into_recovery() {
                 Recovery::Retry(_) => "Retry",
                 Recovery::Unresolved(_) => "Unresolved",
@@ -143,7 +143,10 @@ fn d4_the_allowed_flows_gate_phone_and_email() {
     let only_phone = r#""{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}""#;
     assert_eq!(stage(only_phone).phone("152").unwrap().destination(), "152");
     let refused = stage(only_phone).email("a@b.c").unwrap_err();
-    assert_eq!(refused.to_string(), "the tenant does not allow VERIFY_EMAIL here; nothing was sent");
+    assert_eq!(
+        support::with_causes(&refused),
+        "cannot go on by VERIFY_EMAIL; the stage is handed back: the tenant does not allow VERIFY_EMAIL here; nothing was sent"
+    );
     assert_eq!(refused.method(), &VerifyMethod::Email);
     let given_back = refused.into_stage();
     assert_eq!(given_back.state_token().expose(), "t1");

@@ -68,25 +68,26 @@ fn names(error: &Error) -> Vec<String> {
 
 /// A recovery, and how a line ends that speaks of it.
 const RETRY: (&str, &str) = ("Retry", "the stage is handed back");
-const UNRESOLVED: (&str, &str) = ("Unresolved", "it may have been carried out, or not");
+const UNRESOLVED: (&str, &str) = ("Unresolved", "the outcome is unknown");
 const START_OVER: (&str, &str) = ("StartOver", "the login has to start over");
 
 fn step<S: Stage, N: std::fmt::Debug>(result: Result<N, StepError<S>>) -> Came {
     let failed = result.unwrap_err();
-    let (line, step) = (failed.to_string(), failed.endpoint().step);
+    let (line, step) = (format!("{failed:#}"), failed.endpoint().step);
     let (error, recovery) = failed.into_parts();
     let (holds, end) = match recovery {
         Recovery::Retry(_) => RETRY,
         Recovery::Unresolved(_) => UNRESOLVED,
         Recovery::StartOver(_) => START_OVER,
     };
-    assert_eq!(line, format!("{step} failed: {error}; {end}"), "the three parts of a line");
-    Came { names: names(&error), holds, words: error.to_string() }
+    let words = support::with_causes(&error);
+    assert_eq!(line, format!("{step} failed: {words}; {end}"), "the three parts of a line");
+    Came { names: names(&error), holds, words }
 }
 
 fn side_call<T: std::fmt::Debug>(result: Result<T, Error>) -> Came {
     let error = result.unwrap_err();
-    Came { names: names(&error), holds: "the stage", words: error.to_string() }
+    Came { names: names(&error), holds: "the stage", words: support::with_causes(&error) }
 }
 
 /// An error that is no `Error`: of an identity token, of a handle.
@@ -443,6 +444,9 @@ fn the_list_has_every_name_of_an_error_in_a_span() {
             drop(client(script(vec![row.result()])).login(device()).wechat_mini_program("091z").send());
         }
         drop(client(script(Vec::new())).login(device()).wechat_mini_program("").send());
+        let eiam = Client::builder("https://acme.example.com", support::CLIENT_ID)
+            .edition(idaas_login::Edition::Eiam);
+        drop(eiam.build_with(script(Vec::new())).unwrap().login(device()).alipay_mini_program("091z").send());
     });
     let lines = recorder.0.lines.lock().unwrap();
     let named = lines.iter().filter_map(|line| line.split_once(" error=\"")?.1.split('"').next());

@@ -386,7 +386,7 @@ fn an_identity_token_grows_old_and_is_renewed() {
 /// A tenant that refreshes sessions replaces the session token: the new one is taken over, the old one is dead.
 #[test]
 fn a_refreshed_session_is_taken_over() {
-    for edition in [Edition::Ciam, Edition::Eiam, Edition::OneAccess] {
+    for edition in [Edition::Ciam, Edition::Eiam] {
         let tenant = tenant();
         tenant.configure(|settings| {
             settings.refresh_sessions = true;
@@ -421,7 +421,6 @@ fn d17_the_header_of_the_session_token_is_by_the_edition() {
     for (edition, expected, other) in [
         (Edition::Ciam, "session-token", "x-session-token"),
         (Edition::Eiam, "x-session-token", "session-token"),
-        (Edition::OneAccess, "x-session-token", "session-token"),
     ] {
         let client = Client::builder("https://acme.example.com", CLIENT_ID)
             .edition(edition)

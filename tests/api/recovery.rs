@@ -159,7 +159,7 @@ fn a_transport_that_panics_loses_nothing() {
         assert_eq!(came.recovery(), expected, "{name}: {came:?}");
         let Some(Error::Transport(error)) = came.error() else { panic!("{name}: {came:?}") };
         assert_eq!(error.sent(), Sent::Maybe, "{name}");
-        assert_eq!(error.to_string(), "no answer: the transport panicked (request may have been sent)");
+        assert_eq!(format!("{error:#}"), "no answer (request may have been sent): the transport panicked");
         if let StepResult::Unresolved(_, stage) = came {
             assert_eq!(stage, row.from, "{name}: the stage that comes back");
         }
@@ -187,21 +187,64 @@ fn a_step_can_be_driven_by_hand() {
 
 /// A state token that no header can carry is found before anything is sent, and the stage comes back.
 #[test]
-fn a_state_token_with_a_control_character_is_not_sent() {
-    let sent = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&sent);
-    let client = client(move |_: Request| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        Ok(response(200, r#"{"status":"SOCIAL_BIND","state_token":"a\r\nX-Injected: 1"}"#))
-    });
-    let failed = pending_bind(&client).username_password("u", "p").send().unwrap_err();
-    assert_eq!(
-        failed.to_string(),
-        "username_password failed: invalid input: state_token contains a character that a header cannot carry; nothing was sent; \
-         the stage is handed back"
-    );
-    assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
-    assert_eq!(sent.load(Ordering::SeqCst), 1, "the login alone");
+fn a_token_that_no_header_can_carry_is_unreadable() {
+    for token in ["a\\r\\nX-Injected: 1".to_owned(), "x".repeat(16 * 1024 + 1)] {
+        let client =
+            client(support::always(200, &format!(r#"{{"status":"SOCIAL_BIND","state_token":"{token}"}}"#)));
+        let failed = client.login(device()).wechat_mini_program("091z").send().unwrap_err();
+        let Error::Unexpected(answer) = failed.error() else { panic!("{failed:#}") };
+        assert_eq!(*answer.reason(), idaas_login::UnexpectedReason::Unreadable);
+        assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
+    }
+    let longest = format!(r#"{{"status":"SOCIAL_BIND","state_token":"{}"}}"#, "x".repeat(16 * 1024));
+    let client = client(support::always(200, &longest));
+    assert!(client.login(device()).wechat_mini_program("091z").send().is_ok());
+}
+
+/// An error code beside the state token in hand is judged by its code; beside another one it is a contradiction (D46).
+#[test]
+fn an_echoed_state_token_says_nothing() {
+    for (token, recovery) in [(support::STATE_TOKEN, "Retry"), ("another", "Unresolved")] {
+        let refusal = format!(r#"{{"error_code":"SDK.COMMON.1013","error_msg":"","state_token":"{token}"}}"#);
+        let answers = script(vec![Ok(response(200, SOCIAL_BIND)), Ok(response(400, refusal))]);
+        let failed = pending_bind(&client(answers)).username_password("u", "p").send().unwrap_err();
+        let held = match failed.into_recovery() {
+            Recovery::Retry(_) => "Retry",
+            Recovery::Unresolved(_) => "Unresolved",
+            Recovery::StartOver(_) => "StartOver",
+        };
+        assert_eq!(held, recovery, "{token}");
+    }
+}
+
+/// The end of a login is the end, whatever the HTTP status and whatever stands beside it (D11).
+#[test]
+fn access_denied_ends_the_login_with_any_http_status() {
+    for http_status in [200, 302, 400, 403, 500, 503] {
+        for beside in ["", r#","error_code":"SDK.COMMON.1013""#, r#","session_token":"s""#] {
+            let body = format!(r#"{{"status":"ACCESS_DENIED"{beside}}}"#);
+            let answers = script(vec![Ok(response(200, SOCIAL_BIND)), Ok(response(http_status, body))]);
+            let failed = pending_bind(&client(answers)).username_password("u", "p").send().unwrap_err();
+            assert!(matches!(failed.error(), Error::AccessDenied), "{failed:#}");
+            assert!(matches!(failed.into_recovery(), Recovery::StartOver(_)));
+        }
+    }
+}
+
+/// A tenant that lists methods without end does not make the stage large (D49).
+#[test]
+fn a_long_list_of_methods_is_cut() {
+    let names: Vec<_> = (0..300_000).map(|number| format!("VERIFY_{number}")).collect();
+    let data = serde_json::json!({ "socialBindOrRegisterFlow": names }).to_string();
+    let body = serde_json::json!({ "status": "SOCIAL_BIND", "state_token": "s", "data": data }).to_string();
+    let stage = pending_bind(&client(support::always(200, &body)));
+    let listed = stage.allowed_flows().listed().unwrap().to_vec();
+    assert_eq!(listed.len(), 16);
+    let client = stage.client().clone();
+    let suspended = stage.suspend();
+    assert!(suspended.to_bytes().len() < 1024, "{suspended:?}");
+    let again = client.resume::<idaas_login::PendingBind>(suspended).unwrap();
+    assert_eq!(again.allowed_flows().listed().unwrap(), listed);
 }
 
 #[test]
@@ -213,12 +256,12 @@ fn question_mark_works_for_callers_that_do_not_care() {
         Ok(client.login(device()).wechat_mini_program("091z").send()?)
     }
     let client = client(|_: Request| Err(TransportError::not_sent("offline")));
-    assert_eq!(log_in(&client).unwrap_err().to_string(), "before connecting: offline (request not sent)");
+    assert_eq!(log_in(&client).unwrap_err().to_string(), "before connecting (request not sent)");
     let error = boxed(&client).unwrap_err();
-    assert_eq!(error.source().unwrap().to_string(), "offline");
+    assert_eq!(error.source().unwrap().to_string(), "before connecting (request not sent)");
     assert_eq!(
-        error.to_string(),
-        "wechat_mini_program failed: before connecting: offline (request not sent); the stage is handed back"
+        format!("{error:#}"),
+        "wechat_mini_program failed: before connecting (request not sent): offline; the stage is handed back"
     );
 }
 

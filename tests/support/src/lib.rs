@@ -23,7 +23,7 @@ use std::fmt::{Debug, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, SendType, StageKind};
+use idaas_login::endpoints::{self, Credential, Endpoint, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
     AcceptsCode, Advice, Alipay, Authenticated, Call, Captcha, CaptchaPass, Client, Device, Edition, Error,
     MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Recovery, Reply, Request,
@@ -266,6 +266,22 @@ pub fn advice_of(row: &'static Endpoint, answers: Answers) -> Option<Advice> {
     let kept = Keep(Mutex::new(None));
     walk(row, &client_to(row, Edition::Ciam, answers), &DOCUMENTED, &kept);
     kept.0.into_inner().unwrap()
+}
+
+/// An error and its causes, on one line.
+pub fn with_causes(error: &dyn StdError) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// Whether an edition has a step, and this version can send it.
+pub fn is_supported(row: &Endpoint, edition: &Edition) -> bool {
+    row.in_edition(edition.kind()).is_some_and(|shape| shape.credential != Credential::Signature)
 }
 
 /// The request that the step of `row` sends.

@@ -88,6 +88,18 @@ pub const FIELD_KINDS: &[(FieldKind, &str, &str, &[&str])] = &[
         &["D1"],
     ),
     (
+        FieldKind::PlatformCode,
+        "platform code",
+        "as a code; it is spent once the API has answered, whatever the answer",
+        &["D1"],
+    ),
+    (
+        FieldKind::PlatformOpaque,
+        "encrypted platform code",
+        "as opaque; it is spent once the API has answered, whatever the answer",
+        &["D1"],
+    ),
+    (
         FieldKind::Text,
         "text",
         "sent exactly as given; empty or with a control character, it is refused before anything is sent",
@@ -354,8 +366,9 @@ fn reached_by(name: &str) -> Vec<String> {
 
 /// The header in which the request carries the stage's token.
 fn token_header(row: &'static Endpoint, edition: Edition) -> Option<String> {
-    let token = match row.credential {
-        Credential::None => return None,
+    let credential = row.in_edition(edition.kind()).map_or(Credential::None, |shape| shape.credential);
+    let token = match credential {
+        Credential::None | Credential::Signature => return None,
         Credential::StateToken => support::STATE_TOKEN,
         Credential::SessionToken => support::SESSION_TOKEN,
         other => panic!("the reference: which token is {other:?}? add it to token_header()"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use idaas_login::endpoints::{Credential, ISSUER_PATH, KEYS_PATH};
+use idaas_login::endpoints::{Credential, EditionKind, ISSUER_PATH, KEYS_PATH, SendType, Shape, Source};
 use serde::Serialize;
 
 use super::answers::{ANSWERS, Meaning, Then};
@@ -64,6 +64,15 @@ struct Request<'a> {
     token: Option<Token<'a>>,
     body: Vec<Field>,
     page: &'static str,
+    editions: BTreeMap<String, InEdition>,
+}
+
+#[derive(Serialize)]
+struct InEdition {
+    source: &'static str,
+    path: &'static str,
+    send_type: Option<&'static str>,
+    signed: bool,
 }
 
 #[derive(Serialize)]
@@ -229,6 +238,19 @@ fn row<'a>(step: &'a Step, readings: &[Vec<(&Step, &Sends)>]) -> StepRow<'a> {
     }
 }
 
+fn in_edition(shape: Shape) -> InEdition {
+    InEdition {
+        source: match shape.source {
+            Source::Page(page) => page,
+            Source::Decision(decision) => decision,
+            other => panic!("the reference: no words for {other:?}"),
+        },
+        path: shape.path,
+        send_type: shape.send_type.map(SendType::as_str),
+        signed: shape.credential == Credential::Signature,
+    }
+}
+
 fn request(sends: &Sends) -> Request<'_> {
     let kind = match sends.row.credential {
         Credential::None => None,
@@ -261,6 +283,10 @@ fn request(sends: &Sends) -> Request<'_> {
             })
             .collect(),
         page: sends.row.page,
+        editions: EditionKind::ALL
+            .iter()
+            .filter_map(|edition| Some((edition.to_string(), in_edition(sends.row.in_edition(*edition)?))))
+            .collect(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use idaas_login::endpoints::{ISSUER_PATH, KEYS_PATH, Platform, StageKind};
+use idaas_login::endpoints::{
+    self, Credential, EditionKind, Endpoint, ISSUER_PATH, KEYS_PATH, Platform, Source, StageKind,
+};
 
 use super::answers::{ANSWERS, Kind, Then};
 use super::flow::{self, Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
@@ -66,6 +68,7 @@ pub fn reference(flow: &Flow) -> String {
         text.push_str(&steps(stage, Place::Document));
         text.push_str(&meanings(flow, stage, Place::Document));
     }
+    text.push_str(&editions());
     text.push_str(&requests(flow));
     text.push_str(&answers(flow));
     text.push_str(&codes(flow));
@@ -197,17 +200,55 @@ fn step_cell(stage: &Stage, step: &Step, place: Place) -> String {
     cell
 }
 
+/// How each edition has each step that sends something.
+fn editions() -> String {
+    let mut text = String::from(
+        "\n## Editions\n\nHow each edition has each step: by a page of its own documentation, or by a decision that takes it for \
+         another edition's. A step that an edition does not have fails before anything is sent, unless the client was built with a \
+         path for it (D37). What differs from the step's row above is named.\n\n",
+    );
+    let names: Vec<_> = EditionKind::ALL.iter().map(ToString::to_string).collect();
+    writeln!(text, "| step | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len())).unwrap();
+    for row in endpoints::ALL {
+        let cells: Vec<_> = EditionKind::ALL.iter().map(|edition| in_edition(row, *edition)).collect();
+        writeln!(text, "| `{}.{}` | {} |", row.from, row.step, cells.join(" | ")).unwrap();
+    }
+    text
+}
+
+fn in_edition(row: &Endpoint, edition: EditionKind) -> String {
+    let Some(shape) = row.in_edition(edition) else { return "no".to_owned() };
+    let mut cell = match shape.source {
+        Source::Page(page) => format!("[page]({page})"),
+        Source::Decision(decision) => decision.to_owned(),
+        other => panic!("the reference: no words for {other:?}"),
+    };
+    if shape.path != row.path {
+        write!(cell, ", `{}`", shape.path).unwrap();
+    }
+    if shape.send_type != row.send_type
+        && let Some(send_type) = shape.send_type
+    {
+        write!(cell, ", `{}`", send_type.as_str()).unwrap();
+    }
+    if shape.credential == Credential::Signature {
+        cell.push_str(", `X-signature`: cannot be sent by this version");
+    }
+    cell
+}
+
 /// The header of the token, to be read after the path, and how the editions differ in it.
 fn token(sends: &Sends) -> String {
     let mut headers: Vec<(&str, Vec<&str>)> = Vec::new();
     for (header, edition) in sends.token_header.iter().zip(EDITIONS) {
-        let Some(header) = header else { return String::new() };
+        let Some(header) = header else { continue };
         match headers.iter_mut().find(|(known, _)| known == header) {
             Some((_, editions)) => editions.push(edition),
             None => headers.push((header, vec![edition])),
         }
     }
     match headers.as_slice() {
+        [] => String::new(),
         [(header, _)] => format!(", `{header}`"),
         several => {
             let one =
@@ -319,7 +360,7 @@ fn words(then: Then, place: Place) -> String {
 
 fn requests(flow: &Flow) -> String {
     let mut text = String::from(
-        "\n## Requests\n\nThese headers go with every request. The editions differ in headers alone.\n\n| header | what |",
+        "\n## Requests\n\nThese headers go with every request. What else differs between the editions is in [Editions](#editions).\n\n| header | what |",
     );
     let editions = EDITIONS.join("` | `");
     writeln!(text, " `{editions}` | decisions |\n|---|---|{}", "---|".repeat(EDITIONS.len() + 1)).unwrap();
