@@ -207,7 +207,10 @@ fn assert_leads<P: MiniProgram>(outcome: &Outcome<P>, to: &To, members: &Members
     };
     let status = status.to_owned();
     assert_eq!(*to, To::Pending { status, state_token: state_token.expose().to_owned() });
-    assert_eq!(data.map(str::to_owned), members.data());
+    // A text that is too large for a stage to carry along is not kept as it is.
+    if members.data().is_none_or(|data| data.len() <= 16 * 1024) {
+        assert_eq!(data.map(str::to_owned), members.data());
+    }
 }
 
 fn assert_flows(flows: &idaas_login::AllowedFlows) {
@@ -221,7 +224,8 @@ fn assert_flows(flows: &idaas_login::AllowedFlows) {
     let listed = flows.listed().map(|listed| listed.iter().map(VerifyMethod::as_str).collect::<Vec<_>>());
     let expected = expected.as_ref().map(|names| {
         let known = |name: &&str| ["VERIFY_PHONE", "VERIFY_EMAIL"].contains(name);
-        names.iter().map(|name| Some(name.trim_ascii()).filter(known).unwrap_or(name)).collect::<Vec<_>>()
+        let kept = names.iter().filter(|name| name.len() <= 256).take(16);
+        kept.map(|name| Some(name.trim_ascii()).filter(known).unwrap_or(name)).collect::<Vec<_>>()
     });
     assert_eq!(listed, expected);
 }
@@ -250,10 +254,10 @@ fn renew(by_hand: bool, answer: &Answer<'_>) -> String {
         panic!("SUCCESS")
     };
     let check = Check { answer, by_hand };
-    let expected = model::settle(answer).and_then(|members| {
+    let expected = model::settle(answer, None).and_then(|members| {
         let members = members.ok_or(Why::Unreadable)?;
         let session_token = members.field("session_token");
-        let session_token = session_token.token().map_err(|()| Why::Unreadable)?;
+        let session_token = session_token.header_token().map_err(|()| Why::Unreadable)?;
         let session_token = session_token.unwrap_or(SESSION_TOKEN).to_owned();
         let id_token = members.field("id_token").good().map(str::to_owned);
         let is_renewal = members.field("status").token() == Ok(None);

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use idaas_login::{Call, Captcha, CaptchaImage, CaptchaPass, Error, Reply};
 use serde_json::Value;
 
-use super::answers::{bind, client, device, mfa};
+use super::answers::{STATE_TOKEN, bind, client, device, mfa};
 use super::leaks::{self, Vocabulary};
 use super::model::{self, Answer, Members, Unsure, Why};
 
@@ -66,7 +66,7 @@ pub fn send_code(data: &[u8]) {
             ["status", "session_token", "state_token", "id_token", "mobile", "captcha_token", "token"];
         let is_silent =
             |members: &Members| answers.iter().all(|name| members.field(name).token() == Ok(None));
-        let expected = model::settle(answer).and_then(|members| match members {
+        let expected = model::settle(answer, None).and_then(|members| match members {
             Some(members) if is_silent(&members) => Ok(()),
             None if matches!(answer.body.trim_ascii(), b"" | b"null") => Ok(()),
             _ => Err(Why::Unreadable),
@@ -76,8 +76,8 @@ pub fn send_code(data: &[u8]) {
 }
 
 /// The one text of an answer.
-fn one(answer: &Answer<'_>, name: &str) -> Result<String, Why> {
-    let members = model::settle(answer)?.ok_or(Why::Unreadable)?;
+fn one(answer: &Answer<'_>, name: &str, in_hand: Option<&str>) -> Result<String, Why> {
+    let members = model::settle(answer, in_hand)?.ok_or(Why::Unreadable)?;
     members.field(name).good().map(str::to_owned).ok_or(Why::Unreadable)
 }
 
@@ -86,7 +86,8 @@ pub fn mobile(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     target(data, &VOCABULARY, |how, answer| {
         let call = mfa(&client(answer)).registered_mobile();
-        let (read, printed) = read(result(call, how, answer), one(answer, "mobile"), answer);
+        let (read, printed) =
+            read(result(call, how, answer), one(answer, "mobile", Some(STATE_TOKEN)), answer);
         if let Some((mobile, expected)) = read {
             assert_eq!(mobile.expose(), expected);
             // It can be handed on: bad characters are found before anything is sent.
@@ -103,7 +104,7 @@ pub fn captcha_token(data: &[u8]) {
     target(data, &VOCABULARY, |how, answer| {
         let client = client(answer);
         let call = client.captcha_from_token(&device(), "token").solve(237.0, SENDER);
-        let (read, printed) = read(result(call, how, answer), one(answer, "captcha_token"), answer);
+        let (read, printed) = read(result(call, how, answer), one(answer, "captcha_token", None), answer);
         if let Some((pass, expected)) = read {
             assert_eq!((pass.sender(), pass.expose()), (SENDER, expected.as_str()));
             let call = mfa(&client).phone(SENDER).send_code(&pass).into_request();
@@ -122,7 +123,7 @@ pub fn captcha(data: &[u8]) {
     let x = f64::from_be_bytes(*x);
     target(rest, &VOCABULARY, |how, answer| {
         let client = client(answer);
-        let expected = model::settle(answer).and_then(|members| {
+        let expected = model::settle(answer, None).and_then(|members| {
             let members = members.ok_or(Why::Unreadable)?;
             let token = members.field("token").good().ok_or(Why::Unreadable)?.to_owned();
             let picture = image(&members, "originalImageBase64")?;

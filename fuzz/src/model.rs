@@ -87,6 +87,15 @@ impl Field {
         }
     }
 
+    /// A token that goes into a header: one that no header can carry, or over 16 KiB, cannot be read.
+    pub fn header_token(&self) -> Result<Option<&str>, ()> {
+        let carried = |byte: u8| byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
+        match self.token()? {
+            Some(token) if token.len() > 16 * 1024 || !token.bytes().all(carried) => Err(()),
+            token => Ok(token),
+        }
+    }
+
     /// A token that is there and can be read.
     pub fn good(&self) -> Option<&str> {
         self.token().ok().flatten()
@@ -186,12 +195,12 @@ impl Why {
                 {
                     Holds::Unresolved
                 }
-                code if [502, 503, 504].contains(&answer.http_status) && !is_documented(code) => {
-                    Holds::Unresolved
-                }
+                code if answer.is(5) && !is_documented(code) => Holds::Unresolved,
                 _ => Holds::Retry,
             },
             Self::AccessDenied => Holds::StartOver,
+            // 303 answers a POST that was processed.
+            Self::Redirect if answer.http_status == 303 => Holds::Unresolved,
             Self::Redirect | Self::NotFromTheApi => Holds::Retry,
             _ => Holds::Unresolved,
         }
@@ -264,14 +273,19 @@ fn is_documented(code: &str) -> bool {
 
 const LEADS_ON: [&str; 5] = ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"];
 
-/// What every reader has in common: the members of a success, or why it is none.
-pub fn settle(answer: &Answer<'_>) -> Result<Option<Members>, Why> {
+/// What every reader has in common: the members of a success, or why it is none. A state token that equals the one in hand
+/// is an echo.
+pub fn settle(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<Option<Members>, Why> {
     let members = Members::read(answer.body);
     let field = |name| members.as_ref().map_or(Field::Absent, |members| members.field(name));
     let status = field("status");
     let progress = field("session_token").token() != Ok(None)
         || field("state_token").token() != Ok(None)
+            && field("state_token").good().is_none_or(|token| in_hand != Some(token))
         || status.good().is_some_and(|status| LEADS_ON.contains(&status));
+    if status.good() == Some("ACCESS_DENIED") {
+        return Err(Why::AccessDenied);
+    }
     let code = match field("error_code") {
         Field::Text(text) => {
             let code = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
@@ -284,10 +298,8 @@ pub fn settle(answer: &Answer<'_>) -> Result<Option<Members>, Why> {
         let message = if let Field::Text(message) = field("error_msg") { message } else { String::new() };
         return Err(if progress { Why::Contradiction } else { Why::Refused { code, message } });
     }
-    let denied = status.good() == Some("ACCESS_DENIED");
     match answer.http_status / 100 {
         2 if field("error_code") == Field::Unreadable => Err(Why::Unreadable),
-        2..=4 if denied => Err(Why::AccessDenied),
         2 => Ok(members),
         3 | 4 if progress => Err(Why::Contradiction),
         3 => Err(Why::Redirect),
@@ -306,12 +318,12 @@ pub enum To {
 
 /// The answer to a step, with the state token in hand, if there is one.
 pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Members), Why> {
-    let members = settle(answer)?.ok_or(Why::Unreadable)?;
+    let members = settle(answer, in_hand)?.ok_or(Why::Unreadable)?;
     let status = members.field("status");
     let to = match status.token().map_err(|()| Why::Unreadable)?.ok_or(Why::NoStatus)? {
         "SUCCESS" | "SUCCES" => {
             let session_token = members.field("session_token");
-            let session_token = session_token.token().map_err(|()| Why::Unreadable)?;
+            let session_token = session_token.header_token().map_err(|()| Why::Unreadable)?;
             To::Authenticated {
                 session_token: session_token.ok_or(Why::NoSessionToken)?.to_owned(),
                 id_token: members.field("id_token").good().map(str::to_owned),
@@ -319,7 +331,7 @@ pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Member
         }
         status @ ("SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH") => {
             let state_token = members.field("state_token");
-            let state_token = state_token.token().map_err(|()| Why::Unreadable)?.or(in_hand);
+            let state_token = state_token.header_token().map_err(|()| Why::Unreadable)?.or(in_hand);
             let state_token = state_token.ok_or(Why::NoStateToken)?.to_owned();
             To::Pending { status: status.to_owned(), state_token }
         }
