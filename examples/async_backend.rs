@@ -384,7 +384,10 @@ impl From<Error> for Problem {
 impl From<IdTokenError> for Problem {
     fn from(error: IdTokenError) -> Self {
         match error {
-            IdTokenError::Keys(_) | IdTokenError::KeySet => Self::unavailable(&error),
+            IdTokenError::Keys(_)
+            | IdTokenError::KeySet
+            | IdTokenError::NoUsableKey
+            | IdTokenError::StaleKeys(_) => Self::unavailable(&error),
             IdTokenError::Missing | IdTokenError::Expired => {
                 Self::new(Advice::RenewIdToken, error.to_string())
             }

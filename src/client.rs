@@ -412,9 +412,9 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if the base address is not `https://` and a domain (and not `http://` and this machine,
-    /// allowed by [`allow_loopback_http`](Self::allow_loopback_http)), or if the client id or tenant id is empty or
-    /// contains a character that a header cannot carry; or if an override is no path, or names a send type or a field of a
-    /// row that has none.
+    /// allowed by [`allow_loopback_http`](Self::allow_loopback_http)), or if the client id or tenant id is empty, is
+    /// longer than 1 KiB, or contains a character that a header cannot carry; or if an override is no path, or names a send
+    /// type or a field of a row that has none.
     pub fn build_with(self, transport: impl Transport + 'static) -> Result<Client, Error> {
         let (scheme, authority) = base_address(&self.base_address, self.loopback_http)?;
         let tenant_id = match &self.edition {

@@ -12,7 +12,7 @@ use crate::wire::headers::{
     X_AGENT, X_DEVICE_FINGERPRINT, X_DEVICE_IP, X_L, X_OPERATING_SYS_VERSION, header_value,
 };
 
-/// The device that the user logs in from, as the API wants to know it.
+/// The device that the user logs in from, as the API identifies it.
 ///
 /// The three required values go into the headers `X-operating-sys-version`, `X-device-fingerprint` and `X-agent`, which
 /// all the pages list. Cloning is cheap: the clones share the values.
@@ -26,12 +26,18 @@ use crate::wire::headers::{
 /// let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone; CPU iPhone OS 13_3 like Mac OS X)")?
 ///     .with_ip([192, 168, 1, 2])
 ///     .with_language("zh")?;
+/// assert_eq!(device.fingerprint(), "156aysdna213sc50");
+///
+/// // The next request comes from another network.
+/// let moved = device.clone().with_ip([10, 0, 0, 7]);
+/// assert_ne!(moved, device);
+/// assert_eq!(moved.fingerprint(), device.fingerprint());
 /// # Ok::<(), idaas_login::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Device(Arc<Values>);
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Values {
     operating_sys_version: HeaderValue,
     fingerprint: HeaderValue,
@@ -45,8 +51,8 @@ impl Device {
     /// agent.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if a value is empty or contains a character that a header cannot carry, such as a line
-    /// break.
+    /// [`Error::InvalidInput`] if a value is empty, is longer than 1 KiB, or contains a character that a header cannot carry,
+    /// such as a line break.
     pub fn new(operating_sys_version: &str, fingerprint: &str, agent: &str) -> Result<Self, Error> {
         let mut fingerprint = header_value("fingerprint", fingerprint)?;
         fingerprint.set_sensitive(true);
@@ -59,7 +65,8 @@ impl Device {
         })))
     }
 
-    /// With the address of the user's device: header `X-device-ip`.
+    /// With the address of the user's device, in the place of the one that it has: header `X-device-ip`. The address may
+    /// change while a user is logged in, the fingerprint may not.
     #[must_use]
     pub fn with_ip(mut self, ip: impl Into<IpAddr>) -> Self {
         let ip = ip.into().to_string();
@@ -71,13 +78,52 @@ impl Device {
         self
     }
 
+    /// Without the address: the header `X-device-ip` is left out.
+    #[must_use]
+    pub fn without_ip(mut self) -> Self {
+        if self.0.ip.is_some() {
+            Arc::make_mut(&mut self.0).ip = None;
+        }
+        self
+    }
+
     /// With the language that the API's messages shall have, such as `zh` or `en`: header `X-L`.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if it is empty or contains a character that a header cannot carry.
+    /// [`Error::InvalidInput`] if it is empty, is longer than 1 KiB, or contains a character that a header cannot carry.
     pub fn with_language(mut self, language: &str) -> Result<Self, Error> {
         Arc::make_mut(&mut self.0).language = Some(header_value("language", language)?);
         Ok(self)
+    }
+
+    /// The operating system and its version.
+    #[must_use]
+    pub fn operating_sys_version(&self) -> &str {
+        text(&self.0.operating_sys_version)
+    }
+
+    /// The fingerprint. It is the user's: `Debug` leaves it out, and so should a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        text(&self.0.fingerprint)
+    }
+
+    /// The user agent.
+    #[must_use]
+    pub fn agent(&self) -> &str {
+        text(&self.0.agent)
+    }
+
+    /// The address, if there is one. It is the user's: `Debug` leaves it out, and so should a log.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        text(self.0.ip.as_ref()?).parse().ok()
+    }
+
+    /// The language of the API's messages, if there is one.
+    #[must_use]
+    pub fn language(&self) -> Option<&str> {
+        self.0.language.as_ref().map(text)
     }
 
     /// Operating system and version, fingerprint, agent.
@@ -103,6 +149,11 @@ impl Device {
             headers.insert(X_L, language.clone());
         }
     }
+}
+
+/// The value as it was given: it was made from text.
+fn text(value: &HeaderValue) -> &str {
+    std::str::from_utf8(value.as_bytes()).unwrap_or_default()
 }
 
 /// The fingerprint and the address are the user's: redacted.

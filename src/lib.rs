@@ -87,7 +87,9 @@ pub use self::error::{
 };
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
-pub use self::identity::{Algorithm, IdTokenVerifier, KeyCache, KeyCacheBuilder, KeySet, KeySetError};
+pub use self::identity::{
+    Algorithm, IdTokenVerifier, KeyCache, KeyCacheBuilder, KeyCacheStatus, KeySet, KeySetError,
+};
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{

@@ -58,7 +58,8 @@ impl Drop for Guard {
 
 /// The service at a free port: its address, and how many of its handlers' futures were dropped.
 async fn serve(client: ClientBuilder, http: Http) -> (String, Arc<AtomicUsize>) {
-    let sealer = Sealer::new(SealKey::new(1, &[7; 32]).unwrap(), Duration::from_secs(600));
+    let sealer =
+        Sealer::new(SealKey::new(1, b"a test's key, which is no secret.").unwrap(), Duration::from_secs(600));
     let backend = Backend::new(client, sealer, http, Handle::current()).unwrap();
     let dropped = Arc::new(AtomicUsize::new(0));
     let count = dropped.clone();

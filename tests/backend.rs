@@ -4,6 +4,8 @@
 //! `cargo test --test backend` runs 100 logins, `FLOWS=2000 cargo test --test backend` as many as it says. `SEED` chooses
 //! another order of events.
 //!
+//! And senders that never finish their requests, which hold up nobody.
+//!
 //! A client sends a request again only if that is safe: if it was not sent at all, or if the call changes nothing. A step
 //! whose answer is lost is an unknown outcome, and its client begins again with a fresh code.
 
@@ -348,7 +350,7 @@ impl Backends {
         let mut process = Command::new(&program)
             .env_remove("IDAAS_BASE_ADDRESS")
             .env("EMULATOR_ADDRESS", &self.emulator)
-            .env("SEAL_KEY", "5ea1".repeat(16))
+            .env("SEAL_KEY", "5ea1000102030405060708090a0b0c0d".repeat(2))
             .env("LISTEN", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
@@ -521,4 +523,56 @@ fn every_login_ends_as_the_ledger_says() {
     let kills = kills + more_kills;
     println!("{count} logins, {kills} kills, {unknown} steps whose outcome was unknown, seed {seed}");
     assert!(kills > 0 || count < 50, "no backend was killed");
+}
+
+/// Senders of whom each holds a request open: 16 times as many as places at the tenant.
+#[test]
+fn slow_senders_hold_up_nobody() {
+    const SLOW: usize = 256;
+    let tenant = Emulator::new();
+    let server = tenant.start().unwrap();
+    tenant.add_user(User::new("user0"));
+    tenant.bind(Platform::WeChat, "openid-0", "user0");
+    let backends = Backends::start(server.base_address());
+    let running = EndsBoth(backends);
+    let mut slow = Vec::new();
+    for (number, path) in
+        ["/api/login", "/api/submit", "/api/nothing", "/"].iter().cycle().take(SLOW).enumerate()
+    {
+        let mut stream = TcpStream::connect(backends.address(0)).unwrap();
+        // Larger than what the server reads by itself, and once larger than what the service takes.
+        let length = if number % 8 < 4 { 60_000 } else { 1 << 20 };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: backend\r\nX-Device-Id: d\r\nContent-Length: {length}\r\n\r\n{{\"handle\":\""
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&[b'A'; 3000]).unwrap();
+        slow.push(stream);
+    }
+    // All of them were accepted before this one, whose body is large enough to be read by the service itself.
+    let call = |path: &str, input: &Value| {
+        let body = input.to_string();
+        let mut stream = TcpStream::connect(backends.address(0)).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: backend\r\nX-Device-Id: d\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{path}: held up: {error}"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        serde_json::from_str::<Value>(body).unwrap()
+    };
+    for _ in 0..32 {
+        let code = tenant.wechat_login_code("openid-0");
+        let answer = call("/api/login", &json!({ "code": code, "password": "x".repeat(2000) }));
+        assert_eq!(answer["stage"], "authenticated");
+        let answer = call("/api/me", &json!({ "handle": answer["handle"], "password": "x".repeat(2000) }));
+        assert_eq!(answer["user"]["user_name"], "user0");
+    }
+    assert_eq!(slow.len(), SLOW);
+    drop(running);
 }

@@ -460,8 +460,8 @@ fn what_is_put_down_and_picked_up_leaves_nothing_behind() {
         drop(sealer.open(&handle, b"a context").unwrap());
         // Opened, and refused all the same: it had been decrypted.
         assert!(sealer.open(&handle, b"another context").is_err());
-        let late = sealer.clone().clock(|| UNIX_EPOCH).seal(&suspended, b"").unwrap();
-        assert!(sealer.open(&late, b"").is_err());
+        let late = sealer.clone().clock(|| UNIX_EPOCH).seal(&suspended, b"a context").unwrap();
+        assert!(sealer.open(&late, b"a context").is_err());
     });
     // Serialised without sealing it is the caller's text; the crate's own copies are zeroized.
     let json = serde_json::to_string(&pending_bind(&client).suspend()).unwrap();

@@ -11,7 +11,7 @@ use idaas_login::{
 use serde_json::{Value, json};
 
 /// A state token lives minutes, and so does the handle that holds it.
-const STEP_LIFETIME: Duration = Duration::from_secs(10 * 60);
+pub const STEP_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A session whose length the tenant does not tell.
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -170,7 +170,10 @@ impl Refused {
             IdTokenError::Missing | IdTokenError::Expired => {
                 (StatusCode::UNAUTHORIZED, "renew_id_token", "The identity has to be renewed.")
             }
-            IdTokenError::Keys(_) => {
+            IdTokenError::Keys(_)
+            | IdTokenError::KeySet
+            | IdTokenError::NoUsableKey
+            | IdTokenError::StaleKeys(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "try_later", "The identity cannot be verified just now.")
             }
             _ => (StatusCode::BAD_GATEWAY, "tell_operator", "The identity is not accepted."),

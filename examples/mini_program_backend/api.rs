@@ -1,13 +1,11 @@
 //! The calls of the mini program: open the handle, make the step, seal what comes of it.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use idaas_login::http::StatusCode;
 use idaas_login::{
     AnyStage, AwaitingCode, CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier, NotAllowed,
-    Outcome, Resumable, Resumed, SealKey, Sealer, StepError, Suspended,
+    Outcome, Resumable, Resumed, Sealer, StepError, Suspended,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,7 +17,7 @@ pub struct Backend {
     pub client: Client,
     /// It keeps the tenant's keys, which is a cache and no state.
     pub verifier: IdTokenVerifier,
-    pub key: SealKey,
+    pub sealer: Sealer,
 }
 
 /// Who calls.
@@ -86,7 +84,7 @@ impl Backend {
             tell("ways", json!(["login"]));
             return (status, Value::Object(told));
         };
-        match self.sealer(now.lifetime).seal(&now.suspended, caller.context.as_bytes()) {
+        match self.sealer.seal_for(&now.suspended, caller.context.as_bytes(), now.lifetime) {
             Ok(handle) => tell("handle", handle.into()),
             Err(error) => {
                 eprintln!("{error}");
@@ -103,13 +101,8 @@ impl Backend {
         (status, Value::Object(told))
     }
 
-    fn sealer(&self, lifetime: Duration) -> Sealer {
-        Sealer::new(self.key.clone(), lifetime)
-    }
-
     fn unseal(&self, handle: &str, caller: &Caller) -> Result<Suspended, Refused> {
-        // A handle has its own expiry; the lifetime is for sealing.
-        self.sealer(Duration::ZERO).open(handle, caller.context.as_bytes()).map_err(|error| {
+        self.sealer.open(handle, caller.context.as_bytes()).map_err(|error| {
             eprintln!("a handle does not open: {}", error.reason());
             Refused::dead_handle()
         })

@@ -27,6 +27,11 @@
 //! | `/api/me` | `handle` | gives `user`, as the verified identity token has it |
 //! | `/api/renew` | `handle` | asks for a new identity token |
 //!
+//! # Threads
+//! Each request has a thread of its own, which reads its body and writes its answer at the pace of the sender. Only a request
+//! that was read takes one of the places at the tenant, so that whoever sends slowly holds up nobody else. A service on the
+//! open internet has a proxy before it that limits connections and reads requests whole; this server does neither.
+//!
 //! # Answers
 //! Each answer is `{"stage", "purpose", "ways", "destination", "handle", "expires_in"}` and what was asked for; a failure has
 //! `"error": {"what", "message", "code"}` besides. `what` is what the front end does next:
@@ -53,6 +58,7 @@ mod dev;
 mod settings;
 
 use std::io::{Cursor, Read};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use idaas_login::Device;
@@ -67,8 +73,8 @@ use self::settings::Settings;
 /// The largest request that is read; those that there are stay far below.
 const MAX_REQUEST: u64 = 64 << 10;
 
-/// A worker waits for the tenant while it answers, so there are more of them than processors.
-const WORKERS: usize = 16;
+/// How many requests wait for the tenant at the same time.
+const PLACES: usize = 16;
 
 type Response = tiny_http::Response<Cursor<Vec<u8>>>;
 
@@ -86,25 +92,56 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if dev.is_some() {
         println!("{}", dev::how_to_try(&address));
     }
-    let service = Service { backend, dev };
+    let service = Service { backend, dev, places: Places::new() };
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                // It ends when the server cannot accept any more.
-                for mut request in server.incoming_requests() {
-                    let response = service.answer(&mut request);
-                    // Who has gone away needs no answer.
-                    let _ = request.respond(response);
-                }
-            });
+        // It ends when the server cannot accept any more.
+        for mut request in server.incoming_requests() {
+            let answer = || {
+                let response = service.answer(&mut request);
+                // Who has gone away needs no answer. What was not read of a body is read now, at its sender's pace.
+                let _ = request.respond(response);
+            };
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, answer) {
+                eprintln!("no thread for a request: {error}");
+            }
         }
     });
     Err("the server has stopped".into())
 }
 
+/// The places at the tenant: whoever has none waits for one.
+struct Places {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { free: Mutex::new(PLACES), freed: Condvar::new() }
+    }
+
+    fn take(&self) -> Place<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Place(self)
+    }
+}
+
+/// One of the places; dropping it frees it.
+struct Place<'a>(&'a Places);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
 struct Service {
     backend: Backend,
     dev: Option<Dev>,
+    places: Places,
 }
 
 impl Service {
@@ -139,6 +176,7 @@ impl Service {
         let input: Input = serde_json::from_slice(&body).map_err(|_| {
             Refused::bad_request(StatusCode::BAD_REQUEST, "the body is not a JSON object with known fields")
         })?;
+        let _place = self.places.take();
         let reply = self
             .backend
             .call(path, &caller, &input)

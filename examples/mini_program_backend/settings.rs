@@ -1,6 +1,6 @@
 //! What the environment says.
 //!
-//! | variable | what it is | unless said |
+//! | variable | what it is | default |
 //! |---|---|---|
 //! | `LISTEN` | address and port to listen at; port 0 is any free one | `127.0.0.1:8080` |
 //! | `SEAL_KEY` | at least 32 random bytes in hexadecimal, the same for all processes that share clients | random: handles end with the process |
@@ -14,9 +14,10 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use idaas_login::emulator;
-use idaas_login::{Client, Edition, IdTokenVerifier, SealKey};
+use idaas_login::{Client, Edition, IdTokenVerifier, SealKey, Sealer};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::answer::STEP_LIFETIME;
 use crate::api::Backend;
 use crate::dev::Dev;
 
@@ -34,7 +35,12 @@ pub fn read() -> Result<Settings, Box<dyn Error>> {
     let listen = listen.map_err(|_| "LISTEN is not an address and a port")?;
     let (client, dev, at) = tenant()?;
     let verifier = IdTokenVerifier::new(&client)?;
-    Ok(Settings { backend: Backend { client, verifier, key: seal_key()? }, dev, listen, at })
+    Ok(Settings {
+        backend: Backend { client, verifier, sealer: Sealer::new(seal_key()?, STEP_LIFETIME) },
+        dev,
+        listen,
+        at,
+    })
 }
 
 /// What is set and not empty.

@@ -227,9 +227,10 @@ fn has_the_right_types(claims: &Map<String, Value>) -> bool {
         && ["exp", "iat", "nbf"].iter().all(|name| is(name, Value::is_number))
         && is("aud", |audience| match audience {
             Value::String(_) => true,
-            Value::Array(several) => several.iter().all(Value::is_string),
+            Value::Array(several) => several.len() <= 64 && several.iter().all(Value::is_string),
             _ => false,
         })
+        && claims.len() <= 128
 }
 
 /// OpenID Connect Core 3.1.3.7, once more.
@@ -257,7 +258,8 @@ fn assert_claims(claims: &Claims, expected: &Map<String, Value>) {
     assert_eq!((claims.issuer(), claims.subject()), (text("iss"), text("sub")));
     assert_eq!((claims.authorized_party(), claims.token_id()), (text("azp"), text("jti")));
     let nested = text("api").and_then(|api| object(api.as_bytes())).filter(|api| {
-        TEXTS[4..].iter().all(|name| api.get(*name).is_none_or(|value| value.is_null() || value.is_string()))
+        let is_right = |name: &&str| api.get(*name).is_none_or(|value| value.is_null() || value.is_string());
+        api.len() <= 128 && TEXTS[4..].iter().all(is_right)
     });
     let user = |name: &str| {
         let nested = nested.as_ref().and_then(|api| api.get(name)).and_then(Value::as_str);

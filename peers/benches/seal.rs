@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     let login = client.login(device.unwrap()).wechat_mini_program("0a3kV8ll2Qh1Yd4").send();
     let Ok(Outcome::PendingBind(stage)) = login else { panic!("an account is to be bound") };
 
-    let sealer = Sealer::new(SealKey::new(1, &[7; 32]).unwrap(), Duration::from_secs(600));
+    let sealer =
+        Sealer::new(SealKey::new(1, b"a bench's key, which is no secret").unwrap(), Duration::from_secs(600));
     let suspended = stage.suspend();
     let plain = suspended.to_bytes();
     let handle = sealer.seal(&suspended, CONTEXT).unwrap();

@@ -19,7 +19,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The allowed ones unless a caller says otherwise.
+    /// The ones that are allowed by default.
     pub(super) const DEFAULT: &'static [Self] = &[Self::Rs256];
 
     pub(super) fn from_name(name: &str) -> Option<Self> {

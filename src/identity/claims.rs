@@ -1,15 +1,16 @@
 //! What an identity token claims.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::error::{IdTokenError, MalformedToken};
-use super::{NotText, object, take_text};
+use super::json::{self, Members, Skipped, Text};
 use crate::secret::Redacted;
 
 /// What an identity token claims: who issued it for whom and when, and who the user is.
@@ -31,7 +32,8 @@ pub struct Claims {
     not_before: Option<f64>,
     token_id: Option<String>,
     user: UserData,
-    extra: Map<String, Value>,
+    /// The payload as it stands in the token.
+    json: String,
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -44,19 +46,6 @@ struct UserData {
 }
 
 impl UserData {
-    /// Takes the user's data out of the members.
-    fn take(members: &mut Map<String, Value>) -> Result<Self, NotText> {
-        let mut text = |name| take_text(members, name);
-        let data = Self {
-            id: text("id")?,
-            user_name: text("userName")?,
-            name: text("name")?,
-            mobile: text("mobile")?,
-            email: text("email")?,
-        };
-        Ok(data.without_empty())
-    }
-
     /// What is empty is as good as absent.
     fn without_empty(self) -> Self {
         let there = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -80,113 +69,138 @@ impl UserData {
     }
 }
 
+impl<'de> Members<'de> for UserData {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = object.next_value()?,
+            "userName" => self.user_name = object.next_value()?,
+            "name" => self.name = object.next_value()?,
+            "mobile" => self.mobile = object.next_value()?,
+            "email" => self.email = object.next_value()?,
+            _ => {
+                object.next_value::<Skipped>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// `aud`: a text, or a list of them.
-fn audience(value: Option<Value>) -> Option<Vec<String>> {
-    match value {
-        None | Some(Value::Null) => Some(Vec::new()),
-        Some(Value::String(one)) => Some(vec![one]),
-        Some(Value::Array(several)) => several
-            .into_iter()
-            .map(|one| if let Value::String(one) = one { Some(one) } else { None })
-            .collect(),
-        Some(_) => None,
+#[derive(Default)]
+struct Audience(Vec<String>);
+
+/// The largest audience; real tokens are for a few applications at the most.
+const MAX_AUDIENCE: usize = 64;
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AudienceVisitor;
+
+        impl<'de> Visitor<'de> for AudienceVisitor {
+            type Value = Audience;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_unit<E>(self) -> Result<Audience, E> {
+                Ok(Audience::default())
+            }
+
+            fn visit_str<E>(self, one: &str) -> Result<Audience, E> {
+                Ok(Audience(vec![one.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Audience, A::Error> {
+                let mut audience = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    if audience.len() == MAX_AUDIENCE {
+                        return Err(A::Error::custom("too large an audience"));
+                    }
+                    audience.push(one);
+                }
+                Ok(Audience(audience))
+            }
+        }
+
+        deserializer.deserialize_any(AudienceVisitor)
     }
 }
 
 /// The claims as they stand in the token, read in one pass.
 #[derive(Default)]
-struct Payload {
+struct Payload<'a> {
     issuer: Option<String>,
     subject: Option<String>,
-    audience: Option<Value>,
+    audience: Audience,
     authorized_party: Option<String>,
     expires_at: Option<f64>,
     issued_at: Option<f64>,
     not_before: Option<f64>,
     token_id: Option<String>,
     user: UserData,
-    extra: Map<String, Value>,
+    /// If it is text.
+    api: Option<Text<'a>>,
 }
 
-/// The claims that have a place of their own. The place of each in this list is its bit in a set.
+/// The largest claim `api` that is read, as it stands in the payload; real ones have a few hundred bytes.
+const MAX_API: usize = 8 << 10;
+
+/// The claims that have a method of their own.
 const NAMES: [&str; 13] =
     ["iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "id", "userName", "name", "mobile", "email"];
 
-impl<'de> Deserialize<'de> for Payload {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PayloadVisitor;
+/// A number, if the member is not null. A text is refused before it is quoted in an error.
+fn number<'de, A: MapAccess<'de>>(object: &mut A) -> Result<Option<f64>, A::Error> {
+    let value: &RawValue = object.next_value()?;
+    if value.get().starts_with('"') {
+        return Err(A::Error::custom("a text in the place of a number"));
+    }
+    serde_json::from_str(value.get()).map_err(A::Error::custom)
+}
 
-        impl<'de> Visitor<'de> for PayloadVisitor {
-            type Value = Payload;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of claims, each there once")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Payload, A::Error> {
-                let twice = || A::Error::custom("a claim is there twice");
-                let mut payload = Payload::default();
-                let mut seen = 0_u16;
-                while let Some(name) = members.next_key::<Name<'de>>()? {
-                    let Some(place) = NAMES.iter().position(|known| *known == name.0) else {
-                        if payload.extra.insert(name.0.into_owned(), members.next_value()?).is_some() {
-                            return Err(twice());
-                        }
-                        continue;
-                    };
-                    if seen & 1 << place != 0 {
-                        return Err(twice());
-                    }
-                    seen |= 1 << place;
-                    match &*name.0 {
-                        "iss" => payload.issuer = members.next_value()?,
-                        "sub" => payload.subject = members.next_value()?,
-                        "aud" => payload.audience = members.next_value()?,
-                        "azp" => payload.authorized_party = members.next_value()?,
-                        "exp" => payload.expires_at = members.next_value()?,
-                        "iat" => payload.issued_at = members.next_value()?,
-                        "nbf" => payload.not_before = members.next_value()?,
-                        "jti" => payload.token_id = members.next_value()?,
-                        "id" => payload.user.id = members.next_value()?,
-                        "userName" => payload.user.user_name = members.next_value()?,
-                        "name" => payload.user.name = members.next_value()?,
-                        "mobile" => payload.user.mobile = members.next_value()?,
-                        _ => payload.user.email = members.next_value()?,
-                    }
+impl<'de> Members<'de> for Payload<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<(), A::Error> {
+        match name {
+            "iss" => self.issuer = object.next_value()?,
+            "sub" => self.subject = object.next_value()?,
+            "aud" => self.audience = object.next_value()?,
+            "azp" => self.authorized_party = object.next_value()?,
+            "exp" => self.expires_at = number(object)?,
+            "iat" => self.issued_at = number(object)?,
+            "nbf" => self.not_before = number(object)?,
+            "jti" => self.token_id = object.next_value()?,
+            "api" => {
+                let value: &RawValue = object.next_value()?;
+                if value.get().starts_with('"') && value.get().len() <= MAX_API {
+                    self.api = Some(serde_json::from_str(value.get()).map_err(A::Error::custom)?);
+                } else {
+                    serde_json::from_str::<Skipped>(value.get()).map_err(A::Error::custom)?;
                 }
-                Ok(payload)
             }
+            _ => self.user.take(name, object)?,
         }
-
-        deserializer.deserialize_map(PayloadVisitor)
+        Ok(())
     }
 }
 
-/// The name of a claim, borrowed where it stands without escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl Claims {
-    pub(super) fn read(json: &[u8]) -> Result<Self, IdTokenError> {
+    pub(super) fn read(mut json: Zeroizing<Vec<u8>>) -> Result<Self, IdTokenError> {
         // A claim that is there twice, or of another type than it has to be, makes the token unreadable.
-        let text = std::str::from_utf8(json).map_err(|_| MalformedToken::Payload)?;
-        let payload: Payload = serde_json::from_str(text).map_err(|_| MalformedToken::Payload)?;
-        let audience = audience(payload.audience).ok_or(MalformedToken::Payload)?;
-        // `api` holds JSON text; if it cannot be read, it stays among the extra claims.
-        let nested =
-            payload.extra.get("api").and_then(Value::as_str).and_then(|text| object(text.as_bytes()));
-        let nested = nested.and_then(|mut nested| UserData::take(&mut nested).ok()).unwrap_or_default();
+        let payload: Payload<'_> = json::read(&json).ok_or(MalformedToken::Payload)?;
+        // `api` holds JSON text; if it cannot be read, it is an extra claim like others.
+        let nested = payload.api.and_then(|text| json::read::<UserData>(text.0.as_bytes()));
         Ok(Self {
             issuer: payload.issuer,
             subject: payload.subject,
-            audience,
+            audience: payload.audience.0,
             authorized_party: payload.authorized_party,
             expires_at: payload.expires_at,
             issued_at: payload.issued_at,
             not_before: payload.not_before,
             token_id: payload.token_id,
-            user: payload.user.without_empty().or(nested),
-            extra: payload.extra,
+            user: payload.user.without_empty().or(nested.unwrap_or_default().without_empty()),
+            json: String::from_utf8(std::mem::take(&mut *json)).map_err(|_| MalformedToken::Payload)?,
         })
     }
 
@@ -268,10 +282,12 @@ impl Claims {
         self.user.email.as_deref()
     }
 
-    /// The claims that are not among the above, `api` included.
+    /// The claims that have no method here, `api` included. They are parsed at each call.
     #[must_use]
-    pub fn extra(&self) -> &Map<String, Value> {
-        &self.extra
+    pub fn extra(&self) -> Map<String, Value> {
+        let mut claims: Map<String, Value> = serde_json::from_str(&self.json).unwrap_or_default();
+        claims.retain(|name, _| !NAMES.contains(&name.as_str()));
+        claims
     }
 
     /// Seconds since 1970 of the three times, for the verifier.

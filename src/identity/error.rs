@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use crate::error::Error;
 
 /// Why an identity token is not accepted. No text of it contains any part of the token.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdTokenError {
-    /// The answer had no identity token.
+    /// The response had no identity token.
     #[error("there is no identity token")]
     Missing,
+    /// It has more than 64 KiB. Nothing of it was looked at.
+    #[error("the identity token is larger than 64 KiB")]
+    TooLarge,
     /// It cannot be read.
     #[error("malformed identity token: {0}")]
     Malformed(#[from] MalformedToken),
@@ -23,7 +28,7 @@ pub enum IdTokenError {
     #[error("the identity token contains another token (cty)")]
     Nested,
     /// It is, by its own word, a token of another use (`typ` is not JWT).
-    #[error("the token is none of identity (typ)")]
+    #[error("the token is not an identity token (typ)")]
     WrongType,
     /// No key of the set has its `kid`.
     #[error("no key of the key set has the identity token's kid")]
@@ -34,6 +39,9 @@ pub enum IdTokenError {
     /// The signature is not that of the key.
     #[error("the identity token's signature is wrong")]
     BadSignature,
+    /// More large keys could have signed it than are tried for one token: it names no key (`kid`), or one name is that of many.
+    #[error("too many large keys of the key set could have signed the identity token")]
+    TooManyKeys,
     /// A claim is missing.
     #[error("the identity token has no {0}")]
     MissingClaim(&'static str),
@@ -55,20 +63,27 @@ pub enum IdTokenError {
     /// It was issued in the future.
     #[error("the identity token was issued in the future (iat)")]
     IssuedInTheFuture,
-    /// The keys could not be had.
-    #[error("the tenant's keys are not to be had: {0}")]
-    Keys(#[source] Box<Error>),
-    /// The key set that the tenant answered cannot be read.
+    /// There are no keys yet, and they could not be fetched: the failure of the last try, or a time limit if a fetch takes
+    /// longer than a user waits for it.
+    #[error("could not fetch the tenant's keys: {0}")]
+    Keys(#[source] Arc<Error>),
+    /// There are no keys yet, and what the key endpoint responded is not a key set.
     #[error("the tenant's key set cannot be read")]
     KeySet,
+    /// The tenant's key set has no key that can be used: it withdrew its keys, or has none for signatures.
+    #[error("the tenant's key set has no usable key")]
+    NoUsableKey,
+    /// The keys are older than `max_stale`, because they could not be fetched again: they are trusted no more.
+    #[error("the tenant's keys are too old to be trusted: {0}")]
+    StaleKeys(#[source] Box<IdTokenError>),
 }
 
 /// How a token is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MalformedToken {
-    /// It has not three parts with dots between: it is no signed token in compact form.
-    #[error("it has not three parts")]
+    /// It does not have three parts with dots between: it is no signed token in compact form.
+    #[error("it does not have three parts")]
     NotThreeParts,
     /// The header is not canonical Base64 for URLs.
     #[error("the header is not canonical Base64")]

@@ -1,11 +1,46 @@
 //! A signed token in compact form (RFC 7515), taken apart.
 
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
 use super::error::{IdTokenError, MalformedToken};
-use super::{NotText, decode, object, split, take_text};
+use super::json::{self, Members, Skipped};
+use super::{decode, split};
+
+/// The members of a header that are known here. Null is no way to leave one out: a key that is named null is not named.
+#[derive(Default)]
+struct Header {
+    algorithm: Option<String>,
+    key_id: Option<String>,
+    content: Option<String>,
+    kind: Option<String>,
+    encoded: Option<bool>,
+    critical: bool,
+}
+
+impl<'de> Members<'de> for Header {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<(), A::Error> {
+        match name {
+            "alg" => self.algorithm = Some(object.next_value()?),
+            "kid" => self.key_id = Some(object.next_value()?),
+            "cty" => self.content = Some(object.next_value()?),
+            "typ" => self.kind = Some(object.next_value()?),
+            // Of a value of another type serde would write an error that quotes it.
+            "b64" => match object.next_value::<&RawValue>()?.get() {
+                "true" => self.encoded = Some(true),
+                "false" => self.encoded = Some(false),
+                _ => return Err(A::Error::custom("b64 is neither true nor false")),
+            },
+            _ => {
+                self.critical |= name == "crit";
+                object.next_value::<Skipped>()?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// A signed token that was taken apart and whose header is acceptable. Nothing has verified it.
 pub(super) struct Jws<'a> {
@@ -24,23 +59,16 @@ impl<'a> Jws<'a> {
         let [header, payload, signature] = split(token)?;
         let json = decode(header, MalformedToken::HeaderBase64)?;
         // A member that is there twice, or of another type, makes the header unreadable (RFC 7515 section 4).
-        let mut members = object(&json).ok_or(MalformedToken::Header)?;
-        // Here null is no way to leave a member out: a key that is named null is not named.
-        if ["alg", "kid", "cty", "typ"].iter().any(|name| members.get(*name).is_some_and(Value::is_null)) {
-            return Err(MalformedToken::Header.into());
-        }
-        let mut text = |name| take_text(&mut members, name).map_err(|NotText| MalformedToken::Header);
-        let (name, key_id, content, kind) = (text("alg")?, text("kid")?, text("cty")?, text("typ")?);
-        let algorithm = Algorithm::from_name(&name.ok_or(MalformedToken::Header)?)
+        let header_members: Header = json::read(&json).ok_or(MalformedToken::Header)?;
+        let Header { algorithm, key_id, content, kind, encoded, critical } = header_members;
+        let algorithm = Algorithm::from_name(&algorithm.ok_or(MalformedToken::Header)?)
             .filter(|algorithm| allowed.contains(algorithm))
             .ok_or(IdTokenError::AlgorithmNotAllowed)?;
-        match members.get("b64") {
-            None | Some(Value::Bool(true)) => {}
-            Some(Value::Bool(false)) => return Err(IdTokenError::UnencodedPayload),
-            Some(_) => return Err(MalformedToken::Header.into()),
+        if encoded == Some(false) {
+            return Err(IdTokenError::UnencodedPayload);
         }
         // No extension is understood here, so none may be critical (RFC 7515 section 4.1.11).
-        if members.contains_key("crit") {
+        if critical {
             return Err(IdTokenError::CriticalExtension);
         }
         if content.as_deref().is_some_and(is_jwt) {

@@ -4,6 +4,7 @@
 mod algorithm;
 mod claims;
 mod error;
+mod json;
 #[cfg(feature = "verify")]
 mod jws;
 #[cfg(feature = "verify")]
@@ -13,10 +14,6 @@ mod key_set;
 #[cfg(feature = "verify")]
 mod verifier;
 
-use std::fmt;
-
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "verify")]
@@ -24,7 +21,7 @@ pub use self::algorithm::Algorithm;
 pub use self::claims::Claims;
 pub use self::error::{IdTokenError, MalformedToken};
 #[cfg(feature = "verify")]
-pub use self::key_cache::{KeyCache, KeyCacheBuilder};
+pub use self::key_cache::{KeyCache, KeyCacheBuilder, KeyCacheStatus};
 #[cfg(feature = "verify")]
 pub use self::key_set::{KeySet, KeySetError};
 #[cfg(feature = "verify")]
@@ -40,8 +37,14 @@ fn decode(part: &str, malformed: MalformedToken) -> Result<Zeroizing<Vec<u8>>, I
     base64_url(part).ok_or(malformed.into())
 }
 
-/// The three parts of a compact token.
+/// The largest token. A header of that size is more than any server accepts.
+const MAX_TOKEN: usize = 64 << 10;
+
+/// The three parts of a compact token, unless it is too large to be looked at.
 fn split(token: &str) -> Result<[&str; 3], IdTokenError> {
+    if token.len() > MAX_TOKEN {
+        return Err(IdTokenError::TooLarge);
+    }
     let mut parts = token.split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(header), Some(payload), Some(signature), None) => Ok([header, payload, signature]),
@@ -49,51 +52,15 @@ fn split(token: &str) -> Result<[&str; 3], IdTokenError> {
     }
 }
 
-/// A JSON object whose members are each there once; anything else, and what is no UTF-8, is `None`.
-fn object(json: &[u8]) -> Option<Map<String, Value>> {
-    struct Once;
-
-    impl<'de> Visitor<'de> for Once {
-        type Value = Map<String, Value>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object whose members are each there once")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut object = Map::new();
-            while let Some((name, value)) = members.next_entry::<String, Value>()? {
-                if object.insert(name, value).is_some() {
-                    return Err(A::Error::custom("a member is there twice"));
-                }
-            }
-            Ok(object)
-        }
-    }
-
-    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(json).ok()?);
-    let object = json.deserialize_map(Once).ok()?;
-    json.end().ok()?;
-    Some(object)
-}
-
-/// A member that is text if it is there, and not null; of another type, it makes the whole unreadable.
-fn take_text(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, NotText> {
-    match object.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(NotText),
-    }
-}
-
-/// A member of another type than it has to be.
-struct NotText;
-
 impl IdToken {
     /// An identity token from elsewhere, such as one that a front end sends as a bearer token. Nothing has verified it.
+    ///
+    /// Of a text of more than 64 KiB only the beginning is kept: it is refused in any case.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        Self::new(text)
+        // One byte more than a token has; a character has up to four.
+        let beginning = (MAX_TOKEN + 1..MAX_TOKEN + 5).find_map(|end| text.get(..end));
+        Self::new(beginning.unwrap_or(text))
     }
 
     /// What the token claims, without any proof: anybody can write such a token.
@@ -101,9 +68,10 @@ impl IdToken {
     /// For logs and for display. To know who the user is, ask an `IdTokenVerifier`.
     ///
     /// # Errors
-    /// [`IdTokenError::Malformed`] if it cannot be read. The pages' own examples cannot.
+    /// [`IdTokenError::Malformed`] if it cannot be read, which the pages' own examples cannot;
+    /// [`IdTokenError::TooLarge`] if it has more than 64 KiB.
     pub fn unverified_claims(&self) -> Result<Claims, IdTokenError> {
         let [_, payload, _] = split(self.expose())?;
-        Claims::read(&decode(payload, MalformedToken::PayloadBase64)?)
+        Claims::read(decode(payload, MalformedToken::PayloadBase64)?)
     }
 }

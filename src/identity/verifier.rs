@@ -18,7 +18,11 @@ use crate::secret::IdToken;
 
 /// Verifies identity tokens: the signature by the tenant's keys, then issuer, audience and times.
 ///
-/// One per client is enough: it keeps the keys. Cloning gives another handle to the same keys.
+/// # One per client, not one per request
+/// A verifier keeps the tenant's keys. Make it once, where you make the client, and share it: cloning gives another handle to
+/// the same keys. A verifier that is made for each request fetches the keys for each request, so that every user waits for the
+/// key endpoint and a failing endpoint refuses everybody at once. That is noticed: the third [`KeyCache`] of a process that
+/// is dropped after it fetched keys for a single token logs a warning, once (crate `log`, target `idaas_login`).
 ///
 /// ```no_run
 /// # fn f(client: &idaas_login::Client, user: &idaas_login::Authenticated) -> Result<(), Box<dyn std::error::Error>> {
@@ -97,7 +101,7 @@ impl IdTokenVerifier {
         self
     }
 
-    /// With how far the clocks of tenant and service may differ; 60 seconds unless said.
+    /// With how far the clocks of tenant and service may differ; defaults to 60 seconds.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
@@ -111,7 +115,7 @@ impl IdTokenVerifier {
         self
     }
 
-    /// Allows one algorithm more; RS256 alone is allowed unless said.
+    /// Allows one algorithm more; by default RS256 alone is allowed.
     #[must_use]
     pub fn allow_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithms.push(algorithm);
@@ -150,7 +154,7 @@ impl IdTokenVerifier {
             Keys::Cache(cache) => cache.verify_parsed(&jws)?,
             Keys::Set(set) => set.verify_parsed(&jws)?,
         });
-        let claims = Claims::read(&payload)?;
+        let claims = Claims::read(payload)?;
         self.check_issuer(&claims)?;
         self.check_audience(&claims)?;
         self.check_times(&claims)?;

@@ -18,6 +18,12 @@ const VERSION: u8 = 1;
 /// Version, key id, expiry, context.
 const HEADER: usize = 1 + 4 + 8 + CONTEXT;
 const CONTEXT: usize = 16;
+/// The largest handle, in characters; usual ones have less than a kibibyte.
+const MAX_HANDLE: usize = 128 << 10;
+/// The end of the year 9999, in seconds since 1970: no system's time ends before.
+const FAR_FUTURE: u64 = 253_402_300_799;
+/// A secret of 32 random bytes has about 30 different ones; fewer than this is no secret.
+const MIN_DIFFERENT_BYTES: usize = 8;
 
 /// A key that seals, with the id that sealed handles name it by.
 ///
@@ -29,20 +35,30 @@ pub struct SealKey {
     context: hmac::Key,
 }
 
-/// A secret that is too short to seal with.
+/// A secret that nothing may be sealed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key has at least 32 random bytes")]
 #[non_exhaustive]
-pub struct SealKeyError;
+pub enum SealKeyError {
+    /// It has fewer than 32 bytes.
+    #[error("the secret has fewer than 32 bytes: take 32 random ones")]
+    TooShort,
+    /// It has fewer than 8 different bytes, such as 32 zeros: a placeholder, not random bytes.
+    #[error("the secret is not random, it has hardly any different bytes: take 32 random ones")]
+    NotRandom,
+}
 
 impl SealKey {
     /// A key from at least 32 random bytes.
     ///
     /// # Errors
-    /// [`SealKeyError`] if there are fewer.
+    /// [`SealKeyError`] if there are fewer, or if they cannot be random because hardly any differ. A password or a text that
+    /// somebody made up is not found out: take the bytes from a random generator, such as `openssl rand -hex 32`.
     pub fn new(id: u32, secret: &[u8]) -> Result<Self, SealKeyError> {
         if secret.len() < 32 {
-            return Err(SealKeyError);
+            return Err(SealKeyError::TooShort);
+        }
+        if (0..=u8::MAX).filter(|byte| secret.contains(byte)).count() < MIN_DIFFERENT_BYTES {
+            return Err(SealKeyError::NotRandom);
         }
         // One key for each purpose, from the one secret.
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -50,7 +66,9 @@ impl SealKey {
         let context = hmac::sign(&secret, b"idaas-login context");
         Ok(Self {
             id,
-            seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, seal.as_ref()).map_err(|_| SealKeyError)?),
+            seal: LessSafeKey::new(
+                UnboundKey::new(&AES_256_GCM, seal.as_ref()).map_err(|_| SealKeyError::TooShort)?,
+            ),
             context: hmac::Key::new(hmac::HMAC_SHA256, context.as_ref()),
         })
     }
@@ -73,19 +91,21 @@ impl fmt::Debug for SealKey {
 /// user's device, and needs no store and no sticky sessions.
 ///
 /// The text is encrypted and authenticated (AES-256-GCM, random nonce), has an expiry, and is bound to a *context* of the
-/// caller's choice, such as a session cookie: in another context it does not open.
+/// caller's choice, such as a session cookie: in another context it does not open. What to bind to in a mini program, where
+/// there are no cookies, is in [the manual](crate::manual).
 ///
 /// # It can be replayed
 /// Whoever has the text in its context can present it again, until it expires. That a step happens once is the tenant's to
 /// see to, and it does: a state token is used up by the step that succeeds.
 ///
 /// ```
-/// # fn f(client: &idaas_login::Client, stage: idaas_login::PendingBind, cookie: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// # fn f(client: &idaas_login::Client, stage: idaas_login::PendingBind, secret: &[u8], cookie: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 /// use idaas_login::{PendingBind, SealKey, Sealer};
 ///
-/// let secret = [7; 32]; // 32 random bytes from where you keep secrets
-/// let sealer = Sealer::new(SealKey::new(1, &secret)?, Duration::from_secs(600));
+/// // `secret`: 32 random bytes from where you keep secrets.
+/// let sealer = Sealer::new(SealKey::new(1, secret)?, Duration::from_secs(600))
+///     .longest_lifetime(Duration::from_secs(3600));
 ///
 /// let handle: String = sealer.seal(&stage.suspend(), cookie.as_bytes())?;
 /// // The next request, on another machine:
@@ -98,16 +118,46 @@ pub struct Sealer {
     key: SealKey,
     older: Vec<SealKey>,
     lifetime: Duration,
+    longest_lifetime: Option<Duration>,
+    empty_context: bool,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
 impl Sealer {
-    /// Seals with `key`; a handle opens for `lifetime`.
+    /// Seals with `key`; a handle opens for `lifetime`, or for as long as [`seal_for`](Self::seal_for) says.
     ///
-    /// A tenant's state token lives minutes, so need the handle.
+    /// State tokens expire within minutes, so handles can be equally short-lived.
     #[must_use]
     pub fn new(key: SealKey, lifetime: Duration) -> Self {
-        Self { key, older: Vec::new(), lifetime, clock: Arc::new(SystemTime::now) }
+        Self {
+            key,
+            older: Vec::new(),
+            lifetime,
+            longest_lifetime: None,
+            empty_context: false,
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+
+    /// Refuses handles that expire later than `lifetime` from now; by default there is no limit.
+    ///
+    /// A handle has its expiry in it. Without a limit, one that was sealed with a long lifetime, or by a machine whose clock was
+    /// ahead, opens until then, whatever this sealer's lifetime is. Set it to the longest lifetime that you seal with, and a
+    /// little more for the difference between the clocks of your machines. Shortening it shortens the life of handles that
+    /// are already out.
+    #[must_use]
+    pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
+        self.longest_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Seals and opens with an empty context, too, which binds a handle to nothing: whoever has it can present it.
+    ///
+    /// Without this an empty context is refused, since it is nearly always a cookie that is missing.
+    #[must_use]
+    pub fn danger_allow_empty_context(mut self) -> Self {
+        self.empty_context = true;
+        self
     }
 
     /// Opens handles of `key`, too: one that was in use before. A key whose id is there already is not added: an id is
@@ -135,18 +185,42 @@ impl Sealer {
 
     /// Seals a suspended stage: a text of letters, digits, `-` and `_`, about a third longer than what it holds.
     ///
-    /// `context` is what the handle is bound to, such as the session cookie; an empty one binds it to nothing. The handle
-    /// shows, to whoever has it, the id of the key, the expiry, and a pseudonym of the context.
+    /// `context` is what the handle is bound to, such as the session cookie. The handle shows, to whoever has it, the id of
+    /// the key, the expiry, and an identifier of the context: handles of one context can be linked.
     ///
     /// # Errors
-    /// [`SealError`] if the system gives no randomness.
+    /// [`SealError`]: the context is empty, the lifetime is longer than [`longest_lifetime`](Self::longest_lifetime), the
+    /// handle would be larger than 128 KiB, or the system gives no randomness.
     pub fn seal(&self, suspended: &Suspended, context: &[u8]) -> Result<String, SealError> {
-        let lifetime = self.lifetime.as_secs().saturating_add(u64::from(self.lifetime.subsec_nanos() > 0));
-        let expiry = self.now().unwrap_or_default().saturating_add(lifetime);
+        self.seal_for(suspended, context, self.lifetime)
+    }
+
+    /// The same, with a lifetime of its own in the place of the sealer's: a finished login lives longer than a code that was
+    /// sent.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_for(
+        &self,
+        suspended: &Suspended,
+        context: &[u8],
+        lifetime: Duration,
+    ) -> Result<String, SealError> {
+        if context.is_empty() && !self.empty_context {
+            return Err(SealError::EmptyContext);
+        }
+        if self.longest_lifetime.is_some_and(|longest| lifetime > longest) {
+            return Err(SealError::LifetimeTooLong);
+        }
+        let expiry = self.now().unwrap_or_default().saturating_add(whole_seconds(lifetime)).min(FAR_FUTURE);
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError)?;
+        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError::NoRandomness)?;
         let plain = suspended.to_bytes();
-        let mut sealed = Vec::with_capacity(HEADER + NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
+        let size = HEADER + NONCE_LEN + plain.len() + AES_256_GCM.tag_len();
+        if size > MAX_HANDLE / 4 * 3 {
+            return Err(SealError::TooLarge);
+        }
+        let mut sealed = Vec::with_capacity(size);
         sealed.push(VERSION);
         sealed.extend(self.key.id.to_be_bytes());
         sealed.extend(expiry.to_be_bytes());
@@ -158,7 +232,7 @@ impl Sealer {
         let tag = {
             let body = sealed.get_mut(start..).unwrap_or_default();
             let nonce = Nonce::assume_unique_for_key(nonce);
-            self.key.seal.seal_in_place_separate_tag(nonce, header, body).map_err(|_| SealError)?
+            self.key.seal.seal_in_place_separate_tag(nonce, header, body).map_err(|_| SealError::TooLarge)?
         };
         sealed.extend_from_slice(tag.as_ref());
         Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed))
@@ -170,13 +244,34 @@ impl Sealer {
     /// [`UnsealError`]: its text is the same for each reason, so that it can be shown to whoever sent the handle;
     /// [`reason`](UnsealError::reason) is for the log.
     pub fn open(&self, handle: &str, context: &[u8]) -> Result<Suspended, UnsealError> {
+        Ok(self.unseal(handle, context)?.0)
+    }
+
+    /// When a handle expires, if it opens now: to tell the front end until when it can be presented, or to renew it in time.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn expires_at(&self, handle: &str, context: &[u8]) -> Result<SystemTime, UnsealError> {
+        let (_, expiry) = self.unseal(handle, context)?;
+        // Versions before this limit wrote larger numbers for handles that never expire.
+        Ok(UNIX_EPOCH + Duration::from_secs(expiry.min(FAR_FUTURE)))
+    }
+
+    /// What is in a handle, and its expiry in seconds since 1970.
+    fn unseal(&self, handle: &str, context: &[u8]) -> Result<(Suspended, u64), UnsealReason> {
+        if context.is_empty() && !self.empty_context {
+            return Err(UnsealReason::EmptyContext);
+        }
+        if handle.len() > MAX_HANDLE {
+            return Err(UnsealReason::TooLarge);
+        }
         let mut bytes =
             Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(handle).map_err(|_| UnsealReason::Malformed)?);
         let (header, rest) = bytes.split_first_chunk_mut::<HEADER>().ok_or(UnsealReason::Malformed)?;
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_LEN>().ok_or(UnsealReason::Malformed)?;
         let (&[version], after) = header.split_first_chunk::<1>().ok_or(UnsealReason::Malformed)?;
         if version != VERSION {
-            return Err(UnsealReason::OtherVersion(version).into());
+            return Err(UnsealReason::OtherVersion(version));
         }
         let (id, after) = after.split_first_chunk::<4>().ok_or(UnsealReason::Malformed)?;
         let (expiry, bound) = after.split_first_chunk::<8>().ok_or(UnsealReason::Malformed)?;
@@ -188,13 +283,15 @@ impl Sealer {
             key.seal.open_in_place(nonce, Aad::from(&*header), sealed).map_err(|_| UnsealReason::Tampered)?;
         // Only now is what the header says known to be true.
         if bound != key.context(context) {
-            return Err(UnsealReason::OtherContext.into());
+            return Err(UnsealReason::OtherContext);
         }
+        let expiry = u64::from_be_bytes(*expiry);
         // A clock that cannot tell the time opens nothing.
-        if self.now().is_none_or(|now| now >= u64::from_be_bytes(*expiry)) {
-            return Err(UnsealReason::Expired.into());
+        let now = self.now().filter(|now| *now < expiry).ok_or(UnsealReason::Expired)?;
+        if self.longest_lifetime.is_some_and(|longest| expiry - now > whole_seconds(longest)) {
+            return Err(UnsealReason::ExpiresTooLate);
         }
-        Ok(Suspended::from_bytes(plain))
+        Ok((Suspended::from_bytes(plain), expiry))
     }
 
     /// Seconds since 1970; `None` before.
@@ -203,21 +300,40 @@ impl Sealer {
     }
 }
 
+/// A lifetime in seconds, rounded up.
+fn whole_seconds(lifetime: Duration) -> u64 {
+    lifetime.as_secs().saturating_add(u64::from(lifetime.subsec_nanos() > 0))
+}
+
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
             .field("key", &self.key)
             .field("older", &self.older)
             .field("lifetime", &self.lifetime)
+            .field("longest_lifetime", &self.longest_lifetime)
+            .field("empty_context", &self.empty_context)
             .finish_non_exhaustive()
     }
 }
 
-/// A stage could not be sealed: the system gives no randomness.
+/// Why a stage was not sealed. Nothing of it is in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot seal: the system gives no randomness")]
 #[non_exhaustive]
-pub struct SealError;
+pub enum SealError {
+    /// The context is empty: see [`Sealer::danger_allow_empty_context`].
+    #[error("cannot seal: the context is empty, and would bind the handle to nothing")]
+    EmptyContext,
+    /// The lifetime is longer than the sealer's own [`longest_lifetime`](Sealer::longest_lifetime): the handle would not open.
+    #[error("cannot seal: the lifetime is longer than the longest that this sealer opens")]
+    LifetimeTooLong,
+    /// The handle would be larger than 128 KiB.
+    #[error("cannot seal: the handle would be larger than 128 KiB")]
+    TooLarge,
+    /// The system gives no randomness.
+    #[error("cannot seal: the system gives no randomness")]
+    NoRandomness,
+}
 
 /// A handle that does not open. Its text says no more than that; the reason is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -260,4 +376,13 @@ pub enum UnsealReason {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
+    /// It expires later than [`Sealer::longest_lifetime`] allows.
+    #[error("it expires later than a handle may")]
+    ExpiresTooLate,
+    /// The context is empty: see [`Sealer::danger_allow_empty_context`].
+    #[error("the context that it is to be opened in is empty")]
+    EmptyContext,
+    /// It is larger than 128 KiB. Nothing of it was looked at.
+    #[error("it is larger than a handle can be")]
+    TooLarge,
 }

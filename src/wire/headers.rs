@@ -14,10 +14,16 @@ pub(crate) const X_DEVICE_IP: HeaderName = HeaderName::from_static("x-device-ip"
 pub(crate) const X_AGENT: HeaderName = HeaderName::from_static("x-agent");
 pub(crate) const X_L: HeaderName = HeaderName::from_static("x-l");
 
+/// The largest header value that a caller can give, in bytes: servers refuse a head of a few kilobytes.
+const MAX_VALUE: usize = 1 << 10;
+
 /// A header value that a caller gave: refused here if a header cannot carry it, before anything is sent.
 pub(crate) fn header_value(field: &'static str, text: &str) -> Result<HeaderValue, InvalidInput> {
     if text.is_empty() {
         return Err(InvalidInput::new(field, "is empty"));
+    }
+    if text.len() > MAX_VALUE {
+        return Err(InvalidInput::new(field, "is longer than 1 KiB"));
     }
     HeaderValue::from_bytes(text.as_bytes())
         .map_err(|_| InvalidInput::new(field, "contains a character that a header cannot carry"))

@@ -297,6 +297,12 @@ fn each_command_is_run() {
     // Run otherwise: what runs it, and the words that it says so by.
     const ELSEWHERE: &[(&str, &str, &str)] = &[
         ("bash .ci/run", ".ci/run", "The gate"),
+        ("cargo deny check advisories", "CONTRIBUTING.md", "before each release"),
+        (
+            "cargo deny --manifest-path peers/Cargo.toml check advisories",
+            "CONTRIBUTING.md",
+            "before each release",
+        ),
         ("bash peers/build N", "peers/measure", "bash peers/build"),
         ("cargo run --example mini_program_backend", "tests/backend.rs", "mini_program_backend"),
     ];

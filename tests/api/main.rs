@@ -7,6 +7,7 @@ mod advice;
 mod answers;
 mod asynchronous;
 mod codes;
+mod device;
 mod documents;
 mod editions;
 mod emulator;

@@ -407,12 +407,17 @@ mod sealed {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::UNIX_EPOCH;
 
-    use idaas_login::{SealKey, Sealer, UnsealReason};
+    use idaas_login::{SealError, SealKey, SealKeyError, Sealer, UnsealReason};
 
     use super::*;
 
-    fn key(id: u32, byte: u8) -> SealKey {
-        SealKey::new(id, &[byte; 32]).unwrap()
+    /// A secret whose bytes are all different, and that begins with `first`.
+    fn secret(first: u8) -> [u8; 32] {
+        std::array::from_fn(|at| first.wrapping_add(u8::try_from(at).unwrap()))
+    }
+
+    fn key(id: u32, first: u8) -> SealKey {
+        SealKey::new(id, &secret(first)).unwrap()
     }
 
     fn sealer() -> Sealer {
@@ -432,7 +437,7 @@ mod sealed {
             let handle = sealer().seal(&suspended, b"cookie-1").unwrap();
             assert_eq!(sealer().open(&handle, b"cookie-1").unwrap(), suspended, "{name}");
             assert_eq!(reason(&sealer(), &handle, b"cookie-2"), UnsealReason::OtherContext);
-            assert_eq!(reason(&sealer(), &handle, b""), UnsealReason::OtherContext);
+            assert_eq!(reason(&sealer(), &handle, b""), UnsealReason::EmptyContext);
             assert!(handle.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
             // The same again is another text.
             assert_ne!(handle, sealer().seal(&suspended, b"cookie-1").unwrap());
@@ -468,7 +473,121 @@ mod sealed {
         // The id alone is not the key.
         let impostor = Sealer::new(key(1, 9), Duration::from_secs(600));
         assert_eq!(reason(&impostor, &handle, b"c"), UnsealReason::Tampered);
-        assert!(SealKey::new(1, &[7; 31]).is_err());
+    }
+
+    /// A key that was forgotten to be set, or filled in as a placeholder, is loud.
+    #[test]
+    fn a_weak_key_is_refused() {
+        for length in [0, 1, 16, 31] {
+            assert_eq!(SealKey::new(1, &secret(1)[..length]).unwrap_err(), SealKeyError::TooShort);
+        }
+        for byte in 0..=u8::MAX {
+            for length in [32, 33, 64, 1000] {
+                assert_eq!(SealKey::new(1, &vec![byte; length]).unwrap_err(), SealKeyError::NotRandom);
+            }
+        }
+        for (text, is_taken) in [
+            ("0000000000000000000000000000000000000001", false),
+            ("secretsecretsecretsecretsecretsecret", false),
+            ("abcdefgabcdefgabcdefgabcdefgabcdefg", false),
+            ("abcdefghabcdefghabcdefghabcdefgh", true),
+        ] {
+            assert_eq!(SealKey::new(1, text.as_bytes()).is_ok(), is_taken, "{text}");
+        }
+        // Random ones are taken, all of them.
+        for _ in 0..10_000 {
+            let mut random = [0; 32];
+            ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random).unwrap();
+            assert!(SealKey::new(1, &random).is_ok());
+        }
+    }
+
+    /// A cookie that is missing is loud; a handle that is bound to nothing has to be asked for.
+    #[test]
+    fn an_empty_context_is_refused() {
+        let suspended = every_kind().remove(0).1;
+        assert_eq!(sealer().seal(&suspended, b""), Err(SealError::EmptyContext));
+        let unbound = sealer().danger_allow_empty_context();
+        let handle = unbound.seal(&suspended, b"").unwrap();
+        assert_eq!(unbound.open(&handle, b"").unwrap(), suspended);
+        assert_eq!(reason(&sealer(), &handle, b""), UnsealReason::EmptyContext);
+        // It is a context like others.
+        assert_eq!(reason(&sealer(), &handle, b"cookie"), UnsealReason::OtherContext);
+        assert_eq!(
+            reason(&unbound, &unbound.seal(&suspended, b"c").unwrap(), b""),
+            UnsealReason::OtherContext
+        );
+    }
+
+    fn at(sealer: Sealer, seconds: u64) -> Sealer {
+        sealer.clock(move || UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    /// Each handle can have a lifetime of its own, and its expiry can be read.
+    #[test]
+    fn a_handle_has_a_lifetime_of_its_own() {
+        use base64::Engine;
+        use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+        let suspended = every_kind().remove(0).1;
+        let now = at(sealer(), 1_000_000);
+        let usual = now.seal(&suspended, b"c").unwrap();
+        let longer = now.seal_for(&suspended, b"c", Duration::from_secs(86_400)).unwrap();
+        let expiry = |handle: &str| {
+            now.expires_at(handle, b"c").unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs()
+        };
+        assert_eq!((expiry(&usual), expiry(&longer)), (1_000_600, 1_086_400));
+        let later = at(sealer(), 1_086_399);
+        assert_eq!(reason(&later, &usual, b"c"), UnsealReason::Expired);
+        assert_eq!(later.open(&longer, b"c").unwrap(), suspended);
+        assert_eq!(reason(&at(sealer(), 1_086_400), &longer, b"c"), UnsealReason::Expired);
+        // What is read was authenticated.
+        assert_eq!(*now.expires_at(&usual, b"d").unwrap_err().reason(), UnsealReason::OtherContext);
+        let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&usual).unwrap();
+        bytes[12] ^= 1;
+        let changed = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        assert_eq!(*now.expires_at(&changed, b"c").unwrap_err().reason(), UnsealReason::Tampered);
+        // One without end has the last second that every system can tell.
+        let for_ever = now.seal_for(&suspended, b"c", Duration::MAX).unwrap();
+        assert_eq!(expiry(&for_ever), 253_402_300_799);
+        assert_eq!(now.open(&for_ever, b"c").unwrap(), suspended);
+    }
+
+    /// A handle that a machine with a wrong clock sealed, or one with longer lifetimes, opens no longer than is allowed.
+    #[test]
+    fn a_handle_opens_for_the_longest_lifetime_only() {
+        let suspended = every_kind().remove(0).1;
+        let limited = |seconds| at(sealer().longest_lifetime(Duration::from_secs(900)), seconds);
+        let ahead = at(sealer(), 1_000_000 + 365 * 86_400).seal(&suspended, b"c").unwrap();
+        assert!(at(sealer(), 1_000_000).open(&ahead, b"c").is_ok(), "without a limit it opens");
+        assert_eq!(reason(&limited(1_000_000), &ahead, b"c"), UnsealReason::ExpiresTooLate);
+        assert_eq!(
+            *limited(1_000_000).expires_at(&ahead, b"c").unwrap_err().reason(),
+            UnsealReason::ExpiresTooLate
+        );
+        // To the second.
+        for (lifetime, opens) in [(900, true), (901, false)] {
+            let handle =
+                at(sealer(), 1_000_000).seal_for(&suspended, b"c", Duration::from_secs(lifetime)).unwrap();
+            assert_eq!(limited(1_000_000).open(&handle, b"c").is_ok(), opens, "{lifetime}");
+        }
+        // A sealer makes no handle that it would not open.
+        assert_eq!(
+            limited(1_000_000).seal_for(&suspended, b"c", Duration::from_secs(901)),
+            Err(SealError::LifetimeTooLong)
+        );
+        assert!(limited(1_000_000).seal(&suspended, b"c").is_ok());
+    }
+
+    /// A handle has at most 128 KiB; a larger text is not looked at.
+    #[test]
+    fn a_handle_has_a_largest_size() {
+        let largest = (128 << 10) / 4 * 3 - 29 - 12 - 16;
+        let suspended = |size| Suspended::from_bytes(&vec![7; size]);
+        let handle = sealer().seal(&suspended(largest), b"c").unwrap();
+        assert_eq!(handle.len(), 128 << 10);
+        assert_eq!(sealer().open(&handle, b"c").unwrap(), suspended(largest));
+        assert_eq!(sealer().seal(&suspended(largest + 1), b"c"), Err(SealError::TooLarge));
+        assert_eq!(reason(&sealer(), &format!("{handle}A"), b"c"), UnsealReason::TooLarge);
     }
 
     #[test]
@@ -487,10 +606,10 @@ mod sealed {
         assert_eq!(reason(&before_time, &handle, b"c"), UnsealReason::Expired);
         let short =
             Sealer::new(key(1, 7), Duration::from_millis(1)).clock(|| UNIX_EPOCH + Duration::from_secs(5));
-        assert!(short.open(&short.seal(&suspended, b"").unwrap(), b"").is_ok());
+        assert!(short.open(&short.seal(&suspended, b"c").unwrap(), b"c").is_ok());
         // Beyond the end of time nothing overflows.
         let for_ever = Sealer::new(key(1, 7), Duration::MAX);
-        assert!(for_ever.open(&for_ever.seal(&suspended, b"").unwrap(), b"").is_ok());
+        assert!(for_ever.open(&for_ever.seal(&suspended, b"c").unwrap(), b"c").is_ok());
     }
 
     /// Nothing of one handle's header fits another's content: neither its context nor its expiry.
@@ -547,6 +666,7 @@ mod sealed {
         ] {
             assert!(sealer().open(odd, b"c").is_err(), "{odd}");
         }
+        println!("{0} cuts and {0} changed characters", handle.len());
         let mut newer = handle.into_bytes();
         newer[0] = b'B';
         assert!(matches!(
@@ -560,7 +680,7 @@ mod sealed {
         let suspended = every_kind().remove(0).1;
         let error = sealer().open("x", b"canary-context").unwrap_err();
         let printed = format!("{:?} {:?} {error:?} {suspended:?}", sealer(), key(1, 7));
-        for secret in ["7, 7", "0707", "BwcH", "canary", support::STATE_TOKEN] {
+        for secret in ["7, 8", "0708", "BwgJ", "canary", support::STATE_TOKEN] {
             assert!(!printed.contains(secret), "{printed}");
         }
     }
@@ -572,9 +692,10 @@ mod sealed {
         #[test]
         fn contexts_are_kept_apart(one in prop::collection::vec(any::<u8>(), 0..40), other in prop::collection::vec(any::<u8>(), 0..40)) {
             let suspended = every_kind().remove(0).1;
-            let handle = sealer().seal(&suspended, &one).unwrap();
-            prop_assert!(sealer().open(&handle, &one).is_ok());
-            prop_assert_eq!(sealer().open(&handle, &other).is_ok(), one == other);
+            let sealer = sealer().danger_allow_empty_context();
+            let handle = sealer.seal(&suspended, &one).unwrap();
+            prop_assert!(sealer.open(&handle, &one).is_ok());
+            prop_assert_eq!(sealer.open(&handle, &other).is_ok(), one == other);
         }
 
         /// Any text is refused without a panic.

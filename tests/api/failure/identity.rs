@@ -1,10 +1,12 @@
 //! A login that is finished, and a user of whom nobody knows who it is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use idaas_login::emulator::{Emulator, Fault, Settings, User};
 use idaas_login::endpoints::{KEYS_PATH, Platform};
-use idaas_login::{Authenticated, IdToken, IdTokenError, IdTokenVerifier, Outcome};
+use idaas_login::{Authenticated, IdToken, IdTokenError, IdTokenVerifier, KeyCache, Outcome};
 
 use super::{Came, Case, other, variant};
 use support::device;
@@ -17,6 +19,22 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("the tenant's key set cannot be read", || {
         identified(&tenant(|settings| settings.broken_key_set = Some("<html>".to_owned())))
+    }),
+    ("the tenant has no usable key", || {
+        identified(&tenant(|settings| settings.broken_key_set = Some(r#"{"keys":[]}"#.to_owned())))
+    }),
+    ("the tenant's keys are too old", || {
+        let tenant = Emulator::new();
+        let passed = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&passed);
+        let user = logged_in(&tenant);
+        let cache = KeyCache::builder(user.client())
+            .clock(move || SystemTime::now() + Duration::from_secs(clock.load(Ordering::SeqCst)));
+        let verifier = IdTokenVerifier::with_cache(cache.build()).unwrap();
+        user.identify(&verifier).unwrap();
+        passed.store(24 * 3600, Ordering::SeqCst);
+        tenant.fail_next(KEYS_PATH, Fault::LoseRequest);
+        refused(&user.identify(&verifier).unwrap_err())
     }),
     ("there is no identity token", || identified(&tenant(|settings| settings.id_token = false))),
     ("the identity token is too old", || {
@@ -42,6 +60,13 @@ fn tenant(change: impl FnOnce(&mut Settings)) -> Emulator {
 
 /// A whole login, and what comes of asking who it was.
 fn identified(tenant: &Emulator) -> Came {
+    let user = logged_in(tenant);
+    let verifier = IdTokenVerifier::new(user.client()).unwrap();
+    refused(&Authenticated::identify(&user, &verifier).unwrap_err())
+}
+
+/// A whole login.
+fn logged_in(tenant: &Emulator) -> Authenticated {
     tenant.add_user(User::new("zhangshan"));
     tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
     let client = tenant.client().unwrap();
@@ -50,8 +75,7 @@ fn identified(tenant: &Emulator) -> Came {
     else {
         panic!("it is bound")
     };
-    let verifier = IdTokenVerifier::new(&client).unwrap();
-    refused(&Authenticated::identify(&user, &verifier).unwrap_err())
+    user
 }
 
 fn refused(error: &IdTokenError) -> Came {

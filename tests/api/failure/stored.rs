@@ -53,6 +53,14 @@ mod sealed {
         ("a handle of another key", || opened(sealer(2, 7).open(&handle(), b"cookie"))),
         ("a handle in another context", || opened(sealer(1, 7).open(&handle(), b"another"))),
         ("a handle that was changed", || opened(sealer(1, 8).open(&handle(), b"cookie"))),
+        ("a handle that expires too late", || {
+            let limited = sealer(1, 7).longest_lifetime(Duration::from_secs(60));
+            opened(limited.open(&handle(), b"cookie"))
+        }),
+        ("a handle, and no context", || opened(sealer(1, 7).open(&handle(), b""))),
+        ("a text that is larger than a handle", || {
+            opened(sealer(1, 7).open(&"A".repeat((128 << 10) + 1), b"cookie"))
+        }),
         ("no handle at all", || opened(sealer(1, 7).open("nonsense", b"cookie"))),
         ("a handle of a newer library", || {
             let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(handle()).unwrap();
@@ -62,7 +70,8 @@ mod sealed {
     ];
 
     fn sealer(id: u32, secret: u8) -> Sealer {
-        Sealer::new(SealKey::new(id, &[secret; 32]).unwrap(), Duration::from_secs(600))
+        let secret: [u8; 32] = std::array::from_fn(|at| secret.wrapping_add(u8::try_from(at).unwrap()));
+        Sealer::new(SealKey::new(id, &secret).unwrap(), Duration::from_secs(600))
     }
 
     fn handle() -> String {

@@ -814,6 +814,7 @@ fn suspended(printed: &Arc<Printed>) {
     let client = tenant.client().unwrap();
     let key = |id: u32, text: &str| SealKey::new(id, text.as_bytes()).unwrap();
     printed.error(&SealKey::new(1, &marks::SEAL_KEY.as_bytes()[..20]).unwrap_err());
+    printed.error(&SealKey::new(1, &[7; 32]).unwrap_err());
     printed.debug(&key(1, marks::SEAL_KEY));
     let sealer = Sealer::new(key(1, marks::SEAL_KEY), Duration::from_secs(60));
     printed.debug(&sealer);
@@ -822,6 +823,7 @@ fn suspended(printed: &Arc<Printed>) {
     let suspended = stage.phone(marks::MOBILE).unwrap().suspend();
     printed.debug(&suspended);
     let handle = sealer.seal(&suspended, marks::CONTEXT.as_bytes()).unwrap();
+    printed.error(&sealer.seal(&suspended, b"").unwrap_err());
     let tampered = format!("{}AA{}", &handle[..60], &handle[62..]);
     let expired = sealer.clone().clock(|| UNIX_EPOCH);
     let expired = expired.seal(&suspended, marks::CONTEXT.as_bytes()).unwrap();
@@ -1028,6 +1030,7 @@ fn caches(printed: &Arc<Printed>, token: &IdToken) {
             print_identity(printed, verifier.verify(token));
         }
         printed.debug(&cache);
+        printed.debug(&cache.status());
     }
 }
 
