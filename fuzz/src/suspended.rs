@@ -94,7 +94,7 @@ impl Resumes {
                 let resumed = self.client.resume_any::<P>(self.value.clone());
                 let login = match resumed.expect("it resumed") {
                     Resumed::Unresolved(unresolved) => unresolved.retry_anyway().start_over(),
-                    other => other.start_over(),
+                    Resumed::Stage(stage) => stage.start_over(),
                 };
                 assert!(login.wechat_mini_program("code").into_request().is_ok());
             }

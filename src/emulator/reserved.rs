@@ -23,7 +23,8 @@ listed! {
     FixedOutcome {
         /// The verification code is refused as wrong.
         Wrong,
-        /// It is refused because of too many attempts; the message has the time left, [`Settings::lock_time`](super::Settings::lock_time).
+        /// It is refused because of too many attempts. The message has the time left:
+        /// [`Settings::lock_time`](super::Settings::lock_time).
         Locked,
         /// No code can be sent.
         SendingFailed,

@@ -13,7 +13,7 @@ pub enum IdTokenError {
     #[error("the identity token is larger than 64 KiB")]
     TooLarge,
     /// It cannot be read.
-    #[error("malformed identity token: {0}")]
+    #[error("malformed identity token")]
     Malformed(#[from] MalformedToken),
     /// Its algorithm is none, is unknown, or is not among the allowed ones.
     #[error("the identity token's algorithm is not allowed")]

@@ -25,7 +25,10 @@ impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
 }
 
 impl<P: MiniProgram> PendingBind<P> {
-    /// Binds the account with this user name and password.
+    /// Binds the account with this user name and password. Each wrong password counts against the account, everywhere.
+    ///
+    /// When no attempt is left the account is locked for every application of the tenant:
+    /// [`Refusal::attempts_left`](crate::Refusal::attempts_left) says how many are left, if the tenant does.
     ///
     /// The password is sent exactly as given, in plain text inside TLS: the page knows no other form.
     ///

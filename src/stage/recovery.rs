@@ -92,7 +92,8 @@ impl<S: Stage> Unresolved<S> {
     /// Takes the stage back, to try again at your own risk.
     ///
     /// If the step was carried out, its state token is used up and the next step says so; a verification code that was
-    /// used up is refused, and the refusal may count as a failed attempt.
+    /// used up is refused, and the refusal may count as a failed attempt. A wrong password that is sent again counts twice
+    /// against the account.
     #[must_use]
     pub fn retry_anyway(self) -> S {
         self.0

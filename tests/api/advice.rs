@@ -89,7 +89,7 @@ fn what_the_user_is_told() {
         tenant.add_user(User::new("zhangshan").password("right").mobile("15201657312"));
         tenant
     };
-    let log_in = |tenant: &Emulator| -> PendingBind {
+    let pending_bind = |tenant: &Emulator| -> PendingBind {
         let client = tenant.client().unwrap();
         let login = client.login(device()).wechat_mini_program(tenant.wechat_login_code("an-openid")).send();
         let Ok(Outcome::PendingBind(stage)) = login else { panic!("{login:?}") };
@@ -106,7 +106,7 @@ fn what_the_user_is_told() {
     tell("an expired platform code", login.wechat_mini_program(code).send().unwrap_err().advice());
 
     let wrong = tenant();
-    let mut stage = log_in(&wrong);
+    let mut stage = pending_bind(&wrong);
     loop {
         let failed = bind(stage, "wrong");
         let advice = failed.advice();
@@ -120,24 +120,24 @@ fn what_the_user_is_told() {
     tell("a locked account", bind(stage, "right").advice());
 
     let dead = tenant();
-    let stage = log_in(&dead);
+    let stage = pending_bind(&dead);
     dead.advance(Duration::from_secs(60 * 60));
     tell("a dead state token", bind(stage, "right").advice());
 
     let lossy = tenant();
-    let stage = log_in(&lossy);
+    let stage = pending_bind(&lossy);
     lossy.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
     tell("a lost response", bind(stage, "right").advice());
 
     let captchas = tenant();
-    let stage = log_in(&captchas).phone("15201657312").unwrap();
+    let stage = pending_bind(&captchas).phone("15201657312").unwrap();
     let captcha = stage.client().captcha(stage.device()).send().unwrap();
     let x = captchas.captcha_solution(captcha.token().expose()).unwrap();
     let error = captcha.solve((x - 60.0).max(0.0), stage.destination()).send().unwrap_err();
     tell("a captcha that was solved wrongly", error.advice());
 
     let busy = tenant();
-    let stage = log_in(&busy);
+    let stage = pending_bind(&busy);
     let body = r#"{"error_code":"SDK.COMMON.1008","error_msg":"The system is busy"}"#.to_owned();
     busy.fail_next(
         endpoints::BIND_USERNAME_PASSWORD.path,

@@ -141,6 +141,8 @@ fn d27_attempts_left() {
         ("Invalid account name or password. Remaining attempts: 8.", Some(8)),
         ("Error: 5 attempts, remaining: 0", Some(0)),
         ("Remaining: 1 of 10", Some(10)),
+        ("Attempts: 5. Code:", None),
+        ("Attempts：5, after that: 6", Some(6)),
         ("Remaining: 4294967295", Some(u32::MAX)),
         ("Remaining: 4294967296", None),
         ("Remaining attempts 8", None),
@@ -268,7 +270,7 @@ fn messages() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever the message: the hints are what D27 says, they change nothing else, and no message is printed.
     #[test]

@@ -173,7 +173,7 @@ fn wrong_passwords_are_counted_for_the_account() {
             let identity = format!("identity {number}");
             let device = Device::new("windows10.1.1", &format!("device {number}"), "Mozilla/5.0").unwrap();
             let unauthenticated = client.login(device);
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 let code = tenant.wechat_login_code(identity);
                 let Outcome::PendingBind(stage) = unauthenticated.wechat_mini_program(code).send().unwrap()
                 else {

@@ -79,5 +79,5 @@ fn logged_in(tenant: &Emulator) -> Authenticated {
 }
 
 fn refused(error: &IdTokenError) -> Came {
-    other(variant("IdTokenError", error), "the session", error.to_string())
+    other(variant("IdTokenError", error), "the session", support::with_causes(error))
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use idaas_login::codes;
-use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind, Narrowing, StageKind};
+use idaas_login::endpoints::{
+    self, Credential, EditionKind, Endpoint, FieldKind, Narrowing, Source, StageKind,
+};
 use idaas_login::{Edition, ErrorClass};
 
 use super::answers::{self, ANSWERS, Code, Meaning};
@@ -247,6 +249,30 @@ impl Flow {
             }
         }
         add(&["D25"], "the error codes of CIAM and OneAccess".to_owned());
+        for row in endpoints::ALL {
+            for edition in EditionKind::ALL {
+                let name = format!("`{}.{}` in {edition}", row.from, row.step);
+                match row.in_edition(*edition).map(|shape| shape.source) {
+                    Some(Source::Decision(id)) => add(&[id], name),
+                    Some(_) => {}
+                    None if *edition == EditionKind::OneAccess
+                        && row.fields.iter().any(|field| field.name == "email") =>
+                    {
+                        add(&["D37", "D51"], name);
+                    }
+                    None => add(&["D37"], name),
+                }
+            }
+        }
+        for (id, what) in [
+            ("D45", "a redirect with 303"),
+            ("D46", "an error code beside a state token"),
+            ("D47", "a state token or session token"),
+            ("D48", "an undocumented error code with 5xx"),
+            ("D49", "the field `data`"),
+        ] {
+            add(&[id], what.to_owned());
+        }
         let written: Vec<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("**D"))
