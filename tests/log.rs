@@ -93,8 +93,7 @@ fn nothing_secret_is_logged_and_nothing_is_sent_while_it_would_be() {
     let innocent = INNOCENT.iter().map(|(name, _)| *name).collect();
     assert_eq!(by_a_header, innocent, "the headers by which a server can write into the log");
     // It was recorded, of each that logs.
-    for target in ["DEBUG ureq::run", "DEBUG ureq_proto::client", "TRACE rustls::", "DEBUG ureq::unversioned"]
-    {
+    for target in ["DEBUG ureq::run", "DEBUG ureq_proto::client", "TRACE rustls::", "DEBUG ureq::tls"] {
         assert!(logged.contains(target), "nothing of {target} in {} bytes of log", logged.len());
     }
     println!("{} lines", logged.lines().count());

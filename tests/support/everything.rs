@@ -632,7 +632,7 @@ fn serve(mut stream: impl Read + Write, act: Option<&Act>) -> std::io::Result<()
 fn every_row_over_http(printed: &Arc<Printed>) {
     let server = Server::new(None);
     let transport = UreqTransport::builder().call_timeout(PATIENCE).build().unwrap();
-    let agents = UreqTransport::from_agent(ureq::Agent::new_with_defaults());
+    let agents = UreqTransport::from_config(ureq::Agent::new_with_defaults().config()).unwrap();
     for row in endpoints::ALL {
         for act in 0..=ACTS.len() {
             server.act.store(act, Ordering::SeqCst);
