@@ -9,6 +9,7 @@ mod server;
 mod support;
 
 use std::cell::{Cell, RefCell};
+use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -47,6 +48,11 @@ fn transport_error(came: &Came) -> &TransportError {
     }
 }
 
+/// What was the cause, in words.
+fn cause(error: &TransportError) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
 fn assert_failed(came: &Came, sent: Sent, phase: Phase) {
     let error = transport_error(came);
     assert_eq!((error.sent(), error.phase()), (sent, phase), "{error:?}");
@@ -60,8 +66,11 @@ fn in_a_process_of_its_own(test: &str, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os(MARK).is_some() {
         return true;
     }
+    // Within a larger test program it has the name of this module before its own.
+    let module = module_path!().split_once("::").map(|(_, module)| format!("{module}::"));
+    let path = module.unwrap_or_default() + test;
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(MARK, "1");
+    child.args(["--exact", &path, "--nocapture", "--test-threads=1"]).env(MARK, "1");
     let output = child.envs(variables.iter().copied()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -235,7 +244,7 @@ fn without_a_thread_to_be_had_an_address_works_and_a_name_is_not_sent() {
     let limited = || transport().call_timeout(Duration::from_millis(300)).build().unwrap();
     let came = log_in(&client(format!("http://localhost:{port}"), limited()));
     assert_failed(&came, Sent::No, Phase::Resolve);
-    assert!(transport_error(&came).to_string().contains("no thread could be started"), "{came:?}");
+    assert!(cause(transport_error(&came)).contains("no thread could be started"), "{came:?}");
     let came = log_in(&client(format!("http://127.0.0.1:{port}"), limited()));
     assert_failed(&came, Sent::Maybe, Phase::Exchange);
     assert!(transport_error(&came).is_timeout(), "{came:?}");
@@ -354,6 +363,27 @@ fn an_idle_connection_is_kept_no_longer_than_is_safe() {
     thread::sleep(Duration::from_millis(60));
     assert_success(&log_in(&client));
     assert_eq!(server.finish().len(), 2);
+}
+
+/// The one that was announced to end first is not taken, though one that was kept before it still is.
+#[test]
+fn an_announced_end_counts_whatever_else_is_kept() {
+    let ok = |headers: &str| vec![Hear, answer_with("200 OK", headers, SUCCESS)];
+    let long = Server::new(vec![ok("").into_iter().chain(ok("")).collect()]);
+    let short =
+        Server::new(vec![ok("Keep-Alive: timeout=2\r\n").into_iter().chain([UntilClosed]).collect(), ok("")]);
+    let transport = transport().build().unwrap();
+    let post = |server: &Server| {
+        let request = http::Request::post(format!("{}/", server.http())).body(b"{}".to_vec()).unwrap();
+        assert_eq!(transport.send(request).unwrap().body(), SUCCESS.as_bytes());
+    };
+    post(&long);
+    post(&short);
+    // A second of the two is the margin.
+    thread::sleep(Duration::from_millis(1100));
+    post(&short);
+    post(&long);
+    assert_eq!((long.finish().len(), short.finish().len()), (1, 2));
 }
 
 /// As many as are wanted stay.
@@ -673,7 +703,7 @@ fn an_error_text_has_an_end() {
     let server = Server::new(vec![vec![Shake(Arc::new(config.unwrap()))]]);
     let came = log_in(&client(server.https(), authority.trusted().build().unwrap()));
     assert_failed(&came, Sent::No, Phase::TlsHandshake);
-    let text = transport_error(&came).to_string();
+    let text = cause(transport_error(&came));
     assert!(text.contains("certificate") && text.len() < 1000, "{} bytes: {text}", text.len());
 }
 
@@ -737,6 +767,35 @@ fn a_header_that_frames_nothing_is_no_end() {
             }
         }
     }
+}
+
+/// A body may look like what would be taken out before the head.
+#[test]
+fn a_body_that_looks_like_an_interim_response_is_left_alone() {
+    use std::io::{Read as _, Write as _};
+    let body = "HTTP/1.1 100 Continue\r\nKeep-Alive: timeout=0\r\n\r\nand so on";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        for _ in 0..2 {
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream
+                .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes())
+                .unwrap();
+            // So that it is read apart from the head, which nobody can see from here.
+            thread::sleep(Duration::from_millis(50));
+            stream.write_all(body.as_bytes()).unwrap();
+        }
+    });
+    let transport = transport().build().unwrap();
+    for _ in 0..2 {
+        let request = http::Request::post(&address).body(b"{}".to_vec()).unwrap();
+        assert_eq!(transport.send(request).unwrap().body(), body.as_bytes());
+    }
+    // Nor is anything announced there: the same connection carried both.
+    server.join().unwrap();
 }
 
 // ---- Loggers
@@ -837,7 +896,7 @@ fn a_logger_that_panics_costs_one_call() {
             }
             // What was received whole is told by the library, even if somebody panics while the connection is put away.
             let error = transport_error(&came);
-            assert!(error.to_string().contains("the transport panicked"), "{error}");
+            assert!(cause(error).contains("the transport panicked"), "{error:?}");
             told.push(error.sent());
             (0..10).for_each(|_| assert_success(&log_in(&client)));
         }
@@ -975,7 +1034,7 @@ fn a_log_level_that_changes_in_mid_call_writes_no_token() {
         }
         told.extend(came.error().map(|_| {
             let error = transport_error(&came);
-            assert!(error.to_string().contains("filter them to DEBUG"), "{error}");
+            assert!(cause(error).contains("filter them to DEBUG"), "{error:?}");
             error.sent()
         }));
         assert_success(&log_in(&client));
