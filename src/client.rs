@@ -10,7 +10,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::error::{Error, InvalidInput, Unsupported};
-use crate::transport::{Request, Response, Transport, TransportError, is_loopback};
+use crate::transport::{Request, Response, Transport, TransportError, discard, is_host, is_loopback};
 #[cfg(feature = "verify")]
 use crate::wire::endpoints::ISSUER_PATH;
 use crate::wire::endpoints::{Credential, EditionKind, Endpoint, Field, FieldKind, SendType, WECHAT_CODE};
@@ -147,8 +147,10 @@ impl Client {
     /// the caller is told. Of the panic itself nothing is told here, for it may quote the request.
     pub(crate) fn exchange(&self, request: Request) -> Result<Response, TransportError> {
         let transport = &*self.0.transport;
-        catch_unwind(AssertUnwindSafe(|| transport.send(request)))
-            .unwrap_or_else(|_| Err(TransportError::maybe_sent("the transport panicked")))
+        catch_unwind(AssertUnwindSafe(|| transport.send(request))).unwrap_or_else(|panic| {
+            discard(panic);
+            Err(TransportError::maybe_sent("the transport panicked"))
+        })
     }
 
     /// The header that carries a session token.
@@ -458,10 +460,16 @@ fn base_address(text: &str, loopback_http: bool) -> Result<(Scheme, Authority), 
     let rest = authority.as_str().strip_prefix(authority.host()).unwrap_or(":");
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
     if !rest.is_empty() && !rest.strip_prefix(':').is_some_and(is_port) {
-        return invalid("has a port that is none");
+        return invalid("has an invalid port");
+    }
+    if authority.port_u16() == Some(0) {
+        return invalid("has an invalid port");
     }
     if authority.host().is_empty() {
         return invalid("has no host");
+    }
+    if !is_host(authority.host()) {
+        return invalid("has an invalid host");
     }
     // One spelling for one tenant: it is what its tokens name, and what a suspended stage is compared by.
     let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };

@@ -171,7 +171,7 @@ fn a_refused_connection_is_proof_that_nothing_was_sent() {
         let stopped = tokio::task::spawn_blocking(move || drop(server));
         stopped.await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(then(&mut user, "/password", right()).await, (503, "retry".to_owned()));
+        assert_eq!(then(&mut user, "/password", right()).await, (503, "try_later".to_owned()));
         let (status, _) = user.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     });
@@ -198,7 +198,7 @@ fn a_lost_answer_is_unresolved_and_a_new_login_resolves_it() {
             let (address, _) = serve(server.client_builder(), bounded).await;
             let mut user = to_be_bound(&tenant, &address).await;
             tenant.fail_next(BIND, fault);
-            assert_eq!(then(&mut user, "/password", right()).await, (502, "unresolved".to_owned()), "{name}");
+            assert_eq!(then(&mut user, "/password", right()).await, (502, "settle".to_owned()), "{name}");
             assert_eq!(received(&tenant, BIND), 1, "{name}");
             let (_, answer) = user.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
             assert_eq!(answer["stage"], resolved, "{name}");

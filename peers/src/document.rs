@@ -27,7 +27,7 @@ pub struct Part {
 }
 
 /// The benchmarks: name, heading, and how to read the figures.
-pub const PARTS: [(&str, &str, &str); 6] = [
+pub const PARTS: [(&str, &str, &str); 7] = [
     (
         "step",
         "A step",
@@ -46,8 +46,18 @@ pub const PARTS: [(&str, &str, &str); 6] = [
         "Many threads",
         "Each thread logs users in over TLS on loopback. Bare TLS sends and reads as many bytes without any HTTP: the limit. \
          A default pool of `ureq` keeps three idle connections, a wide one as many as there are threads. The server counts \
-         the handshakes once each thread has had a connection. Most of the way from bare TLS is `ureq`'s HTTP, as the wide \
-         pool shows.",
+         the handshakes once each thread has had a connection. `ureq` by itself resolves the name for each request, in a \
+         thread that it starts for it.",
+    ),
+    (
+        "counts",
+        "For planning",
+        "A client on one thread and a kept connection, in a process of its own, reaching the server by name. System calls, \
+         threads started and names resolved are those of a step, counted by strace. The processor time is the \
+         client's alone, kernel included; its inverse says how many steps a second one core carries, of which more are better. What limits a service \
+         is that time: a step holds no lock while it waits, and its connection is one of as many as there are steps at \
+         the same moment, so `max_idle_connections` should be that number. The memory is what one of 64 kept connections has \
+         allocated, buffers and its share of the client included.",
     ),
     (
         "identity",
@@ -75,8 +85,7 @@ pub fn write(figures: &Figures) -> (String, String) {
             .to_owned();
     text += &filled(&format!(
         "A ratio is what the library needs, divided by what its peer needs, measured in one run: less is better, 1.00 is the \
-         same. For a login over the network it is the median of the quotients of rounds that take turns, and so not the \
-         quotient of two medians. The library's own counts come out the same in each run; times vary, and so do the \
+         same. Over the network each round runs both alternately, and the ratio is the median of the rounds' ratios. The library's own counts come out the same in each run; times vary, and so do the \
          handshakes of a default pool. The figures behind them are in [performance.json](performance.json), measured on {} cores with {}.",
         figures.cores, figures.rustc
     ));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Row {
     /// What was measured.
     pub what: String,
-    /// In which unit: `µs`, `instructions`, `allocations`, `handshakes`, `s`, `crates`, `times`.
+    /// In which unit, such as `µs`, `instructions`, `handshakes`, `crates`.
     pub unit: String,
     /// What the library is measured beside.
     pub peer: String,
@@ -78,6 +78,13 @@ impl Row {
         self
     }
 
+    /// For planning: the figures count, not their ratio.
+    #[must_use]
+    pub fn absolute(mut self) -> Self {
+        self.ratio = None;
+        self
+    }
+
     /// Whether the target is met, if there is one.
     pub fn is_met(&self) -> Option<bool> {
         Some(match self.target? {
@@ -89,7 +96,17 @@ impl Row {
 
     /// Whether each run finds the same: such targets are always checked.
     pub fn is_exact(&self) -> bool {
-        matches!(self.unit.as_str(), "instructions" | "allocations" | "handshakes" | "characters" | "crates")
+        const EXACT: [&str; 8] = [
+            "instructions",
+            "allocations",
+            "handshakes",
+            "characters",
+            "crates",
+            "system calls",
+            "threads started",
+            "names resolved",
+        ];
+        EXACT.contains(&self.unit.as_str())
     }
 
     /// What the figure is of, without the unit of a time.

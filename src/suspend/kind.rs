@@ -11,7 +11,7 @@ pub struct SuspendedKind {
     pub stage: StageKind,
     /// The mini program that the login came through; `None` for a finished login.
     pub platform: Option<Platform>,
-    /// Whether it is an [`Unresolved`] step of that stage.
+    /// Whether it is an [`Unresolved`](crate::Unresolved) step of that stage.
     pub unresolved: bool,
 }
 

@@ -3,9 +3,11 @@
 #[cfg(feature = "ureq")]
 mod ureq;
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "ureq")]
 pub use self::ureq::{UreqTransport, UreqTransportBuilder};
@@ -205,8 +207,37 @@ impl StdError for TransportError {
     }
 }
 
+/// Drops what a panic left, whose `Drop` may panic in turn.
+pub(crate) fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+}
+
 /// Whether `host`, as it stands in a URI, is this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether `host`, as it stands in a URI, can be one: an address, or a name of labels that DNS can carry.
+pub(crate) fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    // What ends in a number is an address, which resolvers read in more ways than this: `127.1`, `0x7f.1`, `2130706433`.
+    let is_number = |label: &str| {
+        let digits = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            || label.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let ends_in_a_number = name.rsplit('.').next().is_some_and(is_number);
+    name.len() <= 253
+        && name.split('.').all(is_label)
+        && (!ends_in_a_number || host.parse::<Ipv4Addr>().is_ok())
 }

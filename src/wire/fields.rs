@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use http::HeaderValue;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::headers::can_be_carried;
 use super::status::Status;
 use super::text::Text;
 use crate::secret::StateToken;
@@ -74,8 +74,7 @@ impl<'a> Field<'a> {
 
     /// The text of a token that goes into a header: as [`token`](Self::token), and unreadable if no header can carry it.
     pub(super) fn header_token(&self) -> Result<Option<&str>, Unreadable> {
-        let fits =
-            |token: &str| token.len() <= LONGEST_TOKEN && HeaderValue::from_bytes(token.as_bytes()).is_ok();
+        let fits = |token: &str| token.len() <= LONGEST_TOKEN && can_be_carried(token);
         match self.token()? {
             Some(token) if !fits(token) => Err(Unreadable),
             token => Ok(token),

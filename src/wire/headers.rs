@@ -29,6 +29,11 @@ pub(crate) fn header_value(field: &'static str, text: &str) -> Result<HeaderValu
         .map_err(|_| InvalidInput::new(field, "contains a character that a header cannot carry"))
 }
 
+/// Whether a header can carry a text. No copy of it is made: it may be a token.
+pub(super) fn can_be_carried(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+}
+
 /// The content type that the client's edition asks for.
 pub(crate) fn write_content_type(headers: &mut HeaderMap, value: &'static str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));

@@ -62,6 +62,7 @@ fn names(error: &Error) -> Vec<String> {
             vec!["Error::Unexpected".to_owned(), format!("UnexpectedReason::{reason}")]
         }
         Error::NotAllowed(_) => vec!["Error::NotAllowed".to_owned()],
+        Error::Unsupported(_) => vec!["Error::Unsupported".to_owned()],
         other => panic!("tests/api/failure.rs: no name for {other:?}"),
     }
 }
@@ -142,6 +143,12 @@ const CASES: &[Case] = &[
     ("a value that cannot be right", || {
         let stage = bind_over(Ok(response(200, SUCCESS))).phone("15201657312").unwrap();
         step(stage.submit("").send())
+    }),
+    ("a step that the edition does not have", || {
+        let eiam = Client::builder("https://acme.example.com", support::CLIENT_ID)
+            .edition(idaas_login::Edition::Eiam)
+            .build_with(script(Vec::new()));
+        step(eiam.unwrap().login(device()).alipay_mini_program("091z").send())
     }),
     ("a way that the tenant does not allow", || {
         let only = r#"{"status":"SOCIAL_BIND","state_token":"eyJh","data":"{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}"}"#;

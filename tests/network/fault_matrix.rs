@@ -8,9 +8,12 @@
 
 mod matrix;
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use idaas_login::{Edition, Phase};
 use rustls::SupportedProtocolVersion;
@@ -22,11 +25,11 @@ use matrix::{
     Attempt, Fault, LARGEST, MARK, PATIENCE, Played, Seen, Step, Wire, arrived, assert_once, authority,
     either, good_text, lost, not_sent, ok, over, serve, settings, steps, unexpected, waits,
 };
-use support::server::{Act, Authority, GUARD, Point, say};
+use support::server::{Act, Authority, GUARD, Point, Server, say};
 
 use Act::{
     Await, Bytes, Bytewise, Close, CloseNotify, FirstFlight, Flood, Hear, HearTo, Reset, Say, Shake, Tell,
-    UntilClosed,
+    Trickle, UntilClosed,
 };
 
 static TLS12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
@@ -119,6 +122,98 @@ fn a_connection_that_does_not_come_about() {
         faults.push(Fault::scripted(name, wire, expected, move |_| Some(end())));
     }
     check("connect", &faults);
+}
+
+/// What a server does, made anew for each step.
+type Script = Box<dyn Fn() -> Vec<Act> + Send + Sync>;
+
+/// The base address of a tenant that is reached by name.
+const NAMED: &str = "https://acme.example.com";
+
+/// A name service that fails, and a proxy that takes its time. The tests in `connections` have what needs a process of its own: no thread
+/// to be had, and how many threads there are.
+#[test]
+fn a_way_to_the_tenant_that_does_not_come_about() {
+    let refuses: fn() -> io::Result<Vec<SocketAddr>> = || Err(io::Error::other("no such name"));
+    let mut faults = Vec::new();
+    for (name, lookup) in
+        [("the name does not resolve", refuses), ("the name has no address", || Ok(Vec::new()))]
+    {
+        faults.push(Fault::new(name, not_sent(Phase::Resolve), move |step| {
+            let transport =
+                settings(&Wire::Tls, PATIENCE).resolve_with(move |_, _| lookup()).build().unwrap();
+            let came = support::run_row(step.row, Edition::Ciam, over(transport, NAMED.to_owned()));
+            Some(Played { seen: Seen::of(&came, step), had: None })
+        }));
+    }
+    faults.push(Fault::new("the name server is silent", not_sent(Phase::Resolve), |step| {
+        let (end, silence) = mpsc::channel::<()>();
+        let silence = Mutex::new(silence);
+        let silent = settings(&Wire::Tls, Duration::from_millis(200)).resolve_with(move |_, _| {
+            let _ = silence.lock().unwrap().recv();
+            Ok(Vec::new())
+        });
+        let came = support::run_row(step.row, Edition::Ciam, over(silent.build().unwrap(), NAMED.to_owned()));
+        drop(end);
+        Some(Played { seen: Seen::of(&came, step), had: None })
+    }));
+    let opened = "HTTP/1.1 200 Connection established\r\n";
+    let drips = |text: String| Trickle(text.repeat(100).into_bytes());
+    let connect = || not_sent(Phase::Connect);
+    let rows: [(&str, Vec<Seen>, Script); 7] = [
+        ("drips", connect(), Box::new(move || vec![Hear, drips(format!("{opened}X-Header: x\r\n"))])),
+        ("is silent", connect(), Box::new(|| vec![Hear, UntilClosed])),
+        ("closes", connect(), Box::new(|| vec![Hear, Close])),
+        ("resets", connect(), Box::new(|| vec![Hear, Reset])),
+        ("refuses", connect(), Box::new(|| vec![Hear, say("HTTP/1.1 403 h0st1le\r\n\r\n"), Close])),
+        (
+            "opens the tunnel and is silent",
+            not_sent(Phase::TlsHandshake),
+            Box::new(move || vec![Hear, say(&format!("{opened}\r\n")), UntilClosed]),
+        ),
+        (
+            "opens the tunnel and drips",
+            not_sent(Phase::TlsHandshake),
+            Box::new(move || vec![Hear, say(&format!("{opened}\r\n")), drips("\u{16}".to_owned())]),
+        ),
+    ];
+    for (name, expected, script) in rows {
+        faults.push(Fault::patient(format!("a proxy {name}"), expected, move |step, limit| {
+            let proxy = Server::new(vec![script(), vec![Hear, Close]]);
+            let through = settings(&Wire::Tls, limit).proxy(proxy.http()).build().unwrap();
+            let started = Instant::now();
+            let came = support::run_row(step.row, Edition::Ciam, over(through, NAMED.to_owned()));
+            // A drip takes seconds.
+            assert!(started.elapsed() < limit + PATIENCE, "{:?}", started.elapsed());
+            let heard = proxy.finish();
+            assert_eq!((heard.len(), arrived(&heard)), (1, 0), "{came:?}");
+            Some(Attempt { played: Played { seen: Seen::of(&came, step), had: None }, came_about: true })
+        }));
+    }
+    check("way_there", &faults);
+}
+
+/// A name that moves between two connections: the next one goes where it leads then.
+#[test]
+fn a_name_that_moves_is_followed() {
+    let config = authority().server("acme.example.com", 4000, rustls::ALL_VERSIONS);
+    let moves = Fault::new("the name moves, the connection is closed", ok(), move |step| {
+        let script = || vec![Shake(config.clone()), Hear, say(&good_text(step.answer)), CloseNotify];
+        let servers = [Server::new(vec![script()]), Server::new(vec![script()])];
+        let addresses = servers.each_ref().map(|server| server.address);
+        let asked = AtomicUsize::new(0);
+        let lookup = move |_: &str, _| Ok(vec![addresses[asked.fetch_add(1, Ordering::SeqCst)]]);
+        let transport = settings(&Wire::Tls, PATIENCE).resolve_with(lookup).build().unwrap();
+        let answers = over(transport, NAMED.to_owned());
+        let first = support::run_row(step.row, Edition::Ciam, answers.clone());
+        assert!(matches!(first, StepResult::To(_) | StepResult::Done), "{first:?}");
+        servers[0].wait_for_close();
+        let came = support::run_row(step.row, Edition::Ciam, answers);
+        let heard: Vec<_> = servers.into_iter().map(Server::finish).collect();
+        assert_eq!(heard.iter().map(|heard| arrived(heard)).collect::<Vec<_>>(), [1, 1], "{came:?}");
+        Some(Played { seen: Seen::of(&came, step), had: None })
+    });
+    check("moves", &[moves]);
 }
 
 // ---- The TLS handshake

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idaas_login::endpoints::{self, StageKind};
+use idaas_login::endpoints::{self, EditionKind, StageKind};
 use support::printed_types::{NOT_PRINTED, PRINTED, PRINTED_WITH_TEXT};
 
 use crate::documents::{chapters, flow, read};
@@ -21,27 +21,30 @@ pub struct Rendered {
     folder: PathBuf,
     /// The page of each public struct and enum, by its name.
     types: BTreeMap<String, String>,
+    /// The page of each public alias.
+    aliases: BTreeMap<String, String>,
 }
 
 impl Rendered {
     /// Reads the list of types in `folder`, such as `target/doc/idaas_login`.
     pub fn new(folder: PathBuf) -> Self {
         let list = page(&folder, "all.html");
-        let mut types = BTreeMap::new();
+        let (mut types, mut aliases) = (BTreeMap::new(), BTreeMap::new());
         for path in attributes(&list, "href") {
             let file = path.rsplit('/').next().unwrap_or_default();
             let Some(name) = file.strip_suffix(".html") else { continue };
-            if let Some((_, name)) =
-                name.split_once('.').filter(|(kind, _)| matches!(*kind, "struct" | "enum"))
-            {
-                types.insert(name.to_owned(), page(&folder, path));
+            match name.split_once('.') {
+                Some(("struct" | "enum", name)) => drop(types.insert(name.to_owned(), page(&folder, path))),
+                Some(("type", name)) => drop(aliases.insert(name.to_owned(), page(&folder, path))),
+                _ => {}
             }
         }
-        Self { folder, types }
+        Self { folder, types, aliases }
     }
 
     fn page(&self, type_name: &str) -> &str {
-        self.types.get(type_name).unwrap_or_else(|| panic!("there is no public type {type_name}"))
+        let page = self.aliases.get(type_name).or_else(|| self.types.get(type_name));
+        page.unwrap_or_else(|| panic!("there is no public type {type_name}"))
     }
 
     /// All that is wrong.
@@ -59,7 +62,9 @@ impl Rendered {
         let mut wrong = Vec::new();
         let flow = flow();
         let has = |stage: &str, method: &str| {
-            attributes(self.page(stage), "id").any(|id| id == format!("method.{method}"))
+            // The methods of an alias are those of the type behind it.
+            let of = if self.aliases.contains_key(stage) { "Verify" } else { stage };
+            attributes(self.page(of), "id").any(|id| id == format!("method.{method}"))
         };
         for stage in &flow.stages {
             let methods = stage.about.holds.iter().copied().chain(stage.steps.iter().map(|step| step.name));
@@ -95,7 +100,9 @@ impl Rendered {
         for variant in attributes(self.page("SendType"), "id").filter_map(|id| id.strip_prefix("variant.")) {
             for step in ["send_code", "submit"] {
                 let is_its = |row: &endpoints::Endpoint| {
-                    row.step == step && row.send_type.is_some_and(|of| format!("{of:?}") == variant)
+                    let types =
+                        EditionKind::ALL.iter().filter_map(|edition| row.in_edition(*edition)?.send_type);
+                    row.step == step && types.into_iter().any(|of| format!("{of:?}") == variant)
                 };
                 if !endpoints::ALL.iter().any(|row| is_its(row)) {
                     wrong

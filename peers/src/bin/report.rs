@@ -2,7 +2,7 @@
 //!
 //! - `report builds N`: the rows of `peers/build`, from what it left.
 //! - `report write FOLDER`: `performance.json`, `.md` and `.svg` in a folder of the repository, from the rows of all.
-//! - `report check`: whether the document and the plot are those of the figures.
+//! - `report check`: whether the document and the plot are those of the figures, and whether what was counted meets its targets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,19 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["check"] => {
-            let figures = serde_json::from_str(&read(&docs("performance.json"))).unwrap();
+            let figures: Figures = serde_json::from_str(&read(&docs("performance.json"))).unwrap();
+            let rows = || figures.parts.iter().flat_map(|part| &part.rows);
+            let missed: Vec<_> = rows().filter(|row| row.is_exact() && row.is_met() == Some(false)).collect();
+            if !missed.is_empty() {
+                eprintln!("docs/performance.json: what was counted misses its target: {missed:#?}");
+                return ExitCode::FAILURE;
+            }
+            for unit in ["system calls", "threads started", "names resolved", "handshakes"] {
+                if !rows().any(|row| row.unit == unit && row.is_met() == Some(true)) {
+                    eprintln!("docs/performance.json has no {unit}: bash peers/measure");
+                    return ExitCode::FAILURE;
+                }
+            }
             let (document, plot) = write(&figures);
             let same = read(&docs("performance.md")) == document && read(&docs("performance.svg")) == plot;
             if !same {

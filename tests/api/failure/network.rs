@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,24 @@ pub(super) const CASES: &[Case] = &[
         came
     }),
     ("the name does not resolve", || log_in("https://no-such-host.invalid", UreqTransport::builder())),
+    ("the name server is silent", || {
+        // Until the call is over.
+        let (end, silence) = mpsc::channel::<()>();
+        let silence = Mutex::new(silence);
+        let silent = UreqTransport::builder().connect_timeout(Duration::from_millis(100));
+        let silent = silent.resolve_with(move |_, _| {
+            let _ = silence.lock().unwrap().recv();
+            Ok(Vec::new())
+        });
+        let came = log_in("https://acme.example.com", silent);
+        drop(end);
+        came
+    }),
+    ("plain HTTP, and a name that leads elsewhere", || {
+        let elsewhere =
+            UreqTransport::builder().resolve_with(|_, port| Ok(vec![([192, 0, 2, 7], port).into()]));
+        log_in("http://localhost:9", elsewhere)
+    }),
     ("nobody listens", || log_in(&format!("https://127.0.0.1:{}", closed_port()), UreqTransport::builder())),
     ("plain HTTP, and a proxy", || {
         let proxy = TcpListener::bind("127.0.0.1:0").unwrap();

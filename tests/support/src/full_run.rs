@@ -21,10 +21,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use idaas_login::emulator::{Emulator, TokenKind, Unbound, User};
 use idaas_login::endpoints::{self, Platform, SendType};
 use idaas_login::{
-    Algorithm, Authenticated, CaptchaPass, Claims, Client, Device, Edition, Error, IdToken, IdTokenError,
-    IdTokenVerifier, KeyCache, KeySet, NotAllowed, Outcome, PendingBind, Phase, Recovery, Request, Response,
-    Resumable, SealKey, Sealer, Stage, StepError, Suspended, Transport, TransportError, UreqTransport,
-    VerifyPhone, WechatCodeField,
+    Algorithm, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Claims, Client, Device, Edition, Error,
+    IdToken, IdTokenError, IdTokenVerifier, KeyCache, KeySet, NotAllowed, Outcome, PendingBind, Phase,
+    Recovery, Request, Response, Resumable, SealKey, Sealer, Stage, StepError, Suspended, Transport,
+    TransportError, UreqTransport, VerifyPhone, WechatCodeField,
 };
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -121,6 +121,9 @@ impl Printed {
         let mut source = error.source();
         while let Some(cause) = source {
             self.text(format!("{cause} {cause:?} {cause:#?}"));
+            if let Some(error) = cause.downcast_ref::<Error>() {
+                self.parts(error);
+            }
             source = cause.source();
         }
         if let Some(error) = error.downcast_ref::<Error>() {
@@ -150,6 +153,7 @@ impl Printed {
                 self.both(answer.reason());
             }
             Error::NotAllowed(method) => self.both(method),
+            Error::Unsupported(unsupported) => self.error(unsupported),
             _ => {}
         }
     }
@@ -480,7 +484,15 @@ fn refused_inputs(printed: &Arc<Printed>) {
     // A state token that no header can carry.
     let broken = r#"{"status":"SOCIAL_BIND","state_token":"mkStateToken-\n0"}"#;
     let broken = support::client(support::always(200, broken));
-    printed.error(&support::pending_bind(&broken).wechat_mobile(marks::PHONE_CODE).send().unwrap_err());
+    printed.error(&broken.login(device()).wechat_mini_program(marks::WX_CODE).send().unwrap_err());
+    // A step that the edition does not have.
+    let eiam = Client::builder(ADDRESS, "an-id")
+        .edition(Edition::Eiam)
+        .build_with(support::always(200, ""))
+        .unwrap();
+    let unsupported = eiam.login(device()).alipay_mini_program(marks::ALIPAY_CODE).send().unwrap_err();
+    printed.error(&unsupported);
+    printed.both(&unsupported.advice());
     // A way that is not allowed.
     let none = r#"{"status":"SOCIAL_BIND","state_token":"mkStateToken-0","data":"{\"socialBindOrRegisterFlow\":[\"mkMessage12\"]}"}"#;
     let none = support::client(support::always(200, none));
@@ -631,7 +643,7 @@ fn serve(mut stream: impl Read + Write, act: Option<&Act>) -> std::io::Result<()
 fn every_row_over_http(printed: &Arc<Printed>) {
     let server = Server::new(None);
     let transport = UreqTransport::builder().call_timeout(PATIENCE).build().unwrap();
-    let agents = UreqTransport::from_agent(ureq::Agent::new_with_defaults());
+    let agents = UreqTransport::from_config(ureq::Agent::new_with_defaults().config()).unwrap();
     for row in endpoints::ALL {
         for act in 0..=ACTS.len() {
             server.act.store(act, Ordering::SeqCst);
@@ -822,6 +834,8 @@ fn suspended(printed: &Arc<Printed>) {
     let Outcome::PendingBind(stage) = log_in(printed, &tenant, &client) else { panic!("it is not bound") };
     let suspended = stage.phone(marks::MOBILE).unwrap().suspend();
     printed.debug(&suspended);
+    printed.debug(&client.resume::<AnyStage>(suspended.clone()).unwrap());
+    printed.debug(&client.resume::<AwaitingCode>(suspended.clone()).unwrap());
     let handle = sealer.seal(&suspended, marks::CONTEXT.as_bytes()).unwrap();
     printed.error(&sealer.seal(&suspended, b"").unwrap_err());
     let tampered = format!("{}AA{}", &handle[..60], &handle[62..]);
