@@ -1,7 +1,7 @@
 //! `SOCIAL_BIND` and `USER_REGISTER`.
 
 use idaas_login::endpoints::{self, Endpoint, FieldKind};
-use idaas_login::{Error, ErrorClass, Outcome, PendingBind, PendingRegister, Request, Stage};
+use idaas_login::{Advice, Error, ErrorClass, Outcome, PendingBind, PendingRegister, Request, Stage};
 
 use super::super::checks;
 use super::super::record::Exchange;
@@ -128,8 +128,8 @@ impl Probe<'_> {
         self.gone.insert(Way::WrongPassword);
         self.announce(&checks::WRONG_PASSWORD, &[&endpoints::BIND_USERNAME_PASSWORD]);
         let wrong = "idaas-login-probe-Wrong-1";
-        let stage = match self.take(stage.username_password(&user_name, wrong))? {
-            Came::Back(_, stage) => stage,
+        let (advice, stage) = match self.take(stage.username_password(&user_name, wrong))? {
+            Came::Back(error, stage) => (error.advice(), stage),
             Came::On(..) => return Err(Stop("a wrong password was accepted".to_owned())),
             Came::Over(error) => {
                 self.findings.differs("D14.password", format!("the first refusal says so: {error}"));
@@ -138,11 +138,11 @@ impl Probe<'_> {
         };
         let first = self.last()?;
         self.expect("D13.password", &first, &[ErrorClass::WrongInput, ErrorClass::Locked]);
-        self.hints(&first);
+        self.hints(&first, advice);
         match self.take(stage.username_password(&user_name, wrong))? {
-            Came::Back(_, stage) => {
+            Came::Back(error, stage) => {
                 let second = self.last()?;
-                self.hints(&second);
+                self.hints(&second, error.advice());
                 Ok(self.lives("D14.password", &first, &second).then_some(stage))
             }
             Came::Over(error) => {
@@ -154,13 +154,15 @@ impl Probe<'_> {
     }
 
     /// What the refusal of a wrong password tells.
-    fn hints(&mut self, answer: &Exchange) {
+    fn hints(&mut self, answer: &Exchange, advice: Advice) {
         if let Some((_, ErrorClass::Locked)) = answer.refusal {
             let told = if answer.unlocks_in.is_some() { "when it ends is told" } else { "it tells no time" };
-            self.findings.as_decided("D27.lock", format!("{}; {told}", answer.brief()));
+            self.findings.as_decided("D27.lock", format!("{}; {told}; {advice}", answer.brief()));
+            // The right password would be refused, too.
+            self.gone.insert(Way::BindPassword);
         } else {
             let told = if answer.attempts_left.is_some() { "told" } else { "not told" };
-            self.findings.as_decided("D27.attempts", told);
+            self.findings.as_decided("D27.attempts", format!("{told}; {advice}"));
         }
     }
 
