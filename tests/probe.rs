@@ -1383,6 +1383,33 @@ fn headers_tell_the_edition() {
     assert!(log_in(&tenant, transport(), &[]).is_err());
 }
 
+/// One content type for a POST, and all the paths of CIAM: the paths alone would mean CIAM.
+#[test]
+fn a_content_type_tells_the_edition() {
+    let tenant = Emulator::new();
+    tenant.configure(|settings| {
+        settings.edition = Edition::OneAccess;
+        let others = endpoints::ALL.iter().filter(|row| row.in_edition(EditionKind::OneAccess).is_none());
+        settings.paths = others.map(|row| (*row, row.path.to_owned())).collect();
+    });
+    let transport = || {
+        let inner = tenant.clone();
+        move |request: Request| {
+            let content_type = request.headers().get("content-type").map(|text| text.as_bytes().to_vec());
+            let right = content_type.as_deref() == Some(EditionKind::OneAccess.content_type().as_bytes());
+            if request.method() == "POST" && !right {
+                return Ok(response(415, r#"{"status":415}"#));
+            }
+            inner.send(request)
+        }
+    };
+    let report = look(transport(), Edition::Ciam, Given::default());
+    assert_eq!(report.calls, [".edition(Edition::OneAccess)"], "{}", report.text());
+    assert!(differing(&report).keys().copied().eq(["C.edition", "D18.content-type"]), "{}", report.text());
+    assert_eq!(log_in(&tenant, transport(), &report.calls), Ok(()));
+    assert!(log_in(&tenant, transport(), &[]).is_err());
+}
+
 /// Steps that the tenant has though its edition does not document them: not needed, but told.
 #[test]
 fn steps_beyond_the_edition_are_told_apart() {

@@ -124,8 +124,8 @@ checks! {
     "D6.wechat", BIND_WECHAT, "SOCIAL_BIND allows the authorised phone number", NO_SUCH_STAGE;
     "D6.register", REGISTER_WECHAT, "USER_REGISTER allows the authorised phone number", NO_SUCH_STAGE;
     "D7.paths", STEPS, "mobile-by-token, mfa/sms and mfa/email are there", NO_SUCH_STAGE;
-    "D7.sms", FACTOR_PHONE, "MFA_AUTH is completed by mfa/sms, MFA_AUTH_SMS", NO_FACTOR;
-    "D7.email", FACTOR_EMAIL, "MFA_AUTH is completed by mfa/email, MFA_AUTH_EMS", NO_FACTOR;
+    "D7.sms", FACTOR_PHONE, "MFA_AUTH is completed by mfa/sms", NO_FACTOR;
+    "D7.email", FACTOR_EMAIL, "MFA_AUTH is completed by mfa/email", NO_FACTOR;
     "D8", LOG_IN, "id_token is optional in a SUCCESS", "no login ended with a session";
     "D9", LOG_IN, "expire is a number", "no login ended with a session";
     "D10", LOG_IN, "each SUCCESS has a session_token", "no login ended with a session";

@@ -210,7 +210,12 @@ impl Probe<'_> {
             self.findings.as_decided("D18.content-type", format!("only {own} is accepted"));
         }
         self.evidence.refused_content_types = refused;
-        Ok(())
+        if !self.evidence.refused_content_types.contains(&own) {
+            return Ok(());
+        }
+        // The steps are asked as the edition that is left.
+        self.conclude_edition();
+        self.rebuild()
     }
 
     fn made_up_state_token(&mut self) -> Run {
