@@ -1354,6 +1354,9 @@ fn headers_tell_the_edition() {
     });
     let report = look(tenant.clone(), Edition::Ciam, Given::default());
     assert_eq!(report.calls, Vec::<String>::new());
+    // Paths beyond its documents are nothing against an edition.
+    let report = look(tenant.clone(), Edition::Eiam, Given::default());
+    assert_eq!(report.calls, [".edition(Edition::Eiam)"]);
     let report = ask(&tenant, tenant.clone(), Edition::Ciam, Consent::ALL);
     assert_eq!(report.calls, [".edition(Edition::Eiam)"], "{}", report.text());
     let differ = differing(&report);
@@ -1480,6 +1483,7 @@ fn what_no_call_can_follow_is_told() {
     let report = look(token_first, Edition::Ciam, Given::default());
     assert_eq!((report.exit_code(), &report.calls), (0, &vec![]), "{}", report.text());
     assert_eq!(seen(&report, "D3").0, Verdict::NotObserved);
+    assert!(report.steps.iter().all(|step| step.seen == "there"), "{}", report.text());
 
     // One that refuses everything in the same words.
     let inner = tenant.clone();
@@ -1537,4 +1541,19 @@ fn the_command_prints_the_calls() {
     assert!(out.ends_with(&calls.join("\n")), "{out}");
     assert!(!out.to_lowercase().contains("marker"), "{out}");
     assert_eq!(effects(server.emulator()), HashSet::new());
+}
+
+/// A step that the tenant does not have is left out where a login would come to it.
+#[test]
+fn a_step_that_is_not_there_does_not_end_the_probe() {
+    for row in [&endpoints::BIND_USERNAME_PASSWORD, &endpoints::BIND_WECHAT_MOBILE] {
+        let tenant = Emulator::new();
+        let transport = with_habit(&tenant, move |request, answer| {
+            if request.uri().path() == row.path { response(404, r#"{"status":404}"#) } else { answer }
+        });
+        let report = ask(&tenant, transport, Edition::Ciam, Consent::ALL);
+        assert_eq!(report.stopped, None);
+        assert!(differing(&report).keys().copied().eq(["D37"]), "{}", report.text());
+        assert_eq!(report.calls, Vec::<String>::new());
+    }
 }
