@@ -4,7 +4,7 @@
 //! `cargo test --test key_outage` simulates two days, `DAYS=30 cargo test --release --test key_outage -- --nocapture` thirty,
 //! and prints the table.
 //!
-//! A user comes every ten seconds with a good token, and every hour one with a key that nobody knows. A user waits by the
+//! A user comes every half minute with a good token, and every hour one with a key that nobody knows. A user waits by the
 //! simulated clock: if the endpoint responds within the limit, for as long as it takes; otherwise for the limit of 5 seconds,
 //! for which a real millisecond stands here.
 #![cfg(feature = "verify")]
@@ -23,7 +23,7 @@ use idaas_login::{Algorithm, IdTokenError, KeyCache, Outcome, Request, Response,
 use support::{device, response};
 
 const RS256: &[Algorithm] = &[Algorithm::Rs256];
-const STEP: u64 = 10;
+const STEP: u64 = 30;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 /// The default of `KeyCacheBuilder::fetch_limit`.

@@ -12,7 +12,7 @@ use super::Stop;
 use super::record::{Exchange, Recorder};
 
 /// A token that no tenant ever made.
-const MADE_UP: &str =
+pub const MADE_UP: &str =
     "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJwcm9iZSI6Im1hZGUgdXAifQ.bWFkZSB1cCBieSB0aGUgcHJvYmU";
 
 /// A side call, altered.
@@ -83,11 +83,23 @@ pub fn state_token(request: &mut Request, token: &StateToken) {
     }
 }
 
-/// Gives a field of the body another name, or takes it away.
-pub fn rename_field(request: &mut Request, from: &str, to: Option<&str>) {
+/// Gives the field of the body that has one of these names another one, or takes it away.
+pub fn rename_field(request: &mut Request, from: [&str; 2], to: Option<&str>) {
+    edit_body(request, |fields| {
+        let value = from.iter().find_map(|name| fields.remove(*name));
+        if let (Some(value), Some(to)) = (value, to) {
+            fields.insert(to.to_owned(), value);
+        }
+    });
+}
+
+/// Asks for a code with another type.
+pub fn send_type(request: &mut Request, name: &str) {
+    edit_body(request, |fields| drop(fields.insert("type".to_owned(), name.into())));
+}
+
+fn edit_body(request: &mut Request, edit: impl FnOnce(&mut Map<String, Value>)) {
     let mut fields: Map<String, Value> = serde_json::from_slice(request.body()).unwrap_or_default();
-    if let (Some(value), Some(to)) = (fields.remove(from), to) {
-        fields.insert(to.to_owned(), value);
-    }
+    edit(&mut fields);
     *request.body_mut() = Value::Object(fields).to_string().into_bytes();
 }

@@ -69,9 +69,13 @@ macro_rules! acts {
 }
 
 acts! {
-    LOOK: "ask for a captcha and for the keys, and send requests without account: of another client id, without the \
-           device's fingerprint, with a made-up login code, with a made-up state token, to a path that is none", [];
-    LOG_IN: "log in with each code of wx.login, and try the first one again", [LoginCodes];
+    LOOK: "ask for a captcha and for the keys, and send requests that cannot succeed: of another client id, with a \
+           made-up login code, with a made-up state token, without single device headers, with other content types, and to a \
+           path that does not exist", [];
+    STEPS: "ask each step of the endpoint table whether it is there, without an account: requests without fields, and \
+            with made-up tokens, codes and passwords for nobody", [];
+    LOG_IN: "log in with each code of wx.login", [LoginCodes];
+    LOG_IN_AGAIN: "try the first code of wx.login again", [LoginCodes, WrongAttempts];
     DENIED: "log in with a code of somebody whom the tenant denies", [DeniedCodes];
     SESSION: "verify the identity token of a session, and renew it once", [LoginCodes];
     FIELD: "give a made-up code of the phone-number button under either field name", [LoginCodes, WrongAttempts];
@@ -113,15 +117,15 @@ macro_rules! checks {
 checks! {
     "D1", LOG_IN, "white space around status and tokens, which is cut off", NO_SUCH_STAGE;
     "D2", LOG_IN, "the spelling of SUCCESS", "no login ended with a session";
-    "D3", FIELD, "the field of the phone-number code is wechat_code", NO_SUCH_STAGE;
+    "D3", STEPS, "the field of the phone-number code is wechat_code", NO_SUCH_STAGE;
     "D4", LOG_IN, "data: JSON text in a string, null or absent", "no login led to SOCIAL_BIND or USER_REGISTER";
     "D5", AFTER_BIND, "after a bind the newest state token counts", "no bind led to another stage";
     "D6.password", BIND_PASSWORD, "SOCIAL_BIND allows the password", NO_SUCH_STAGE;
     "D6.wechat", BIND_WECHAT, "SOCIAL_BIND allows the authorised phone number", NO_SUCH_STAGE;
     "D6.register", REGISTER_WECHAT, "USER_REGISTER allows the authorised phone number", NO_SUCH_STAGE;
-    "D7.paths", LOOK, "mobile-by-token, mfa/sms and mfa/email are there", NO_SUCH_STAGE;
-    "D7.sms", FACTOR_PHONE, "MFA_AUTH is completed by mfa/sms, MFA_AUTH_SMS", NO_FACTOR;
-    "D7.email", FACTOR_EMAIL, "MFA_AUTH is completed by mfa/email, MFA_AUTH_EMS", NO_FACTOR;
+    "D7.paths", STEPS, "mobile-by-token, mfa/sms and mfa/email are there", NO_SUCH_STAGE;
+    "D7.sms", FACTOR_PHONE, "MFA_AUTH is completed by mfa/sms", NO_FACTOR;
+    "D7.email", FACTOR_EMAIL, "MFA_AUTH is completed by mfa/email", NO_FACTOR;
     "D8", LOG_IN, "id_token is optional in a SUCCESS", "no login ended with a session";
     "D9", LOG_IN, "expire is a number", "no login ended with a session";
     "D10", LOG_IN, "each SUCCESS has a session_token", "no login ended with a session";
@@ -145,8 +149,20 @@ checks! {
         "there was none, and a probe must not provoke one";
     "D17", SESSION, "the header of the session token is the edition's", "no login ended with a session";
     "D18", LOOK, "the headers of the edition are accepted", NO_SUCH_STAGE;
+    "D18.content-type", LOOK, "the edition's content type is accepted", NO_SUCH_STAGE;
     "D19", FACTOR_PHONE, "the number of mobile-by-token works in mfa/sms as it is", NO_FACTOR;
     "D20", SESSION, "the claims name the user: flat, or in api", "there was no identity token that can be read";
+    "D27.attempts", WRONG_PASSWORD, "a wrong password's refusal tells how many attempts are left", NO_SUCH_STAGE;
+    "D27.lock", WRONG_PASSWORD, "a lock tells when it ends", "nothing was locked, and a probe must not lock anybody";
+    "D29", STEPS, "the second factor by SMS has the edition's send type", "the edition does not have it";
+    "D35", STEPS, "the renewal is at the edition's path", NO_SUCH_STAGE;
+    "D37", STEPS, "each step of the edition is there", NO_SUCH_STAGE;
+    "D38", LOOK, "the three device headers are checked", NO_SUCH_STAGE;
+    "C.edition", STEPS, "the edition is the one that was given", NO_SUCH_STAGE;
+    "C.prefix", LOOK, "the path prefix is needed", "none was given";
+    "C.keys", LOOK, "the keys are published at /api/v1/oauth2/keys", NO_SUCH_STAGE;
+    "C.fields", STEPS, "the fields have their documented names", NO_SUCH_STAGE;
+    "C.send-types", STEPS, "the other codes have the edition's send types", "the edition has none";
     "C.signature", SESSION, "the identity token is RS256, by a published key, for this application",
         "there was no identity token";
     "C.claims", SESSION, "iss, sub, aud, exp and iat are there", "there was no identity token that was verified";
@@ -157,7 +173,7 @@ checks! {
     "C.send-answer", SEND, "a request for a code is answered with nothing", NO_SUCH_STAGE;
     "C.send-headers", SEND, "a request for a code needs no state token", NO_SUCH_STAGE;
     "C.captcha-y", CAPTCHA, "a captcha's solution with y 5.0 is accepted", "no captcha was solved";
-    "E.login-code", LOG_IN, "a login code works once", NO_SUCH_STAGE;
+    "E.login-code", LOG_IN_AGAIN, "a login code works once", NO_SUCH_STAGE;
     "E.phone-code", PHONE_TWICE, "a phone-number code works once", NO_SUCH_STAGE;
     "E.code", CODE_TWICE, "a verification code works once", "there were no two logins that ask for a second factor";
     "E.state-token", BIND_PASSWORD, "a state token works once, and is then dead", NO_SUCH_STAGE;

@@ -1,9 +1,11 @@
 //! The probe as a function, so that its test can run it as it is.
 
 mod altered;
+pub mod calls;
 pub mod checks;
 pub mod record;
 pub mod report;
+pub mod rows;
 mod scan;
 pub mod supply;
 pub mod walk;
@@ -13,6 +15,7 @@ use std::io::{BufRead, Write};
 use idaas_login::emulator::{self, Emulator};
 use idaas_login::{Client, ClientBuilder, Edition, Error, UreqTransport};
 
+use self::calls::{Calls, Given};
 use self::checks::{ACTS, Act, Need};
 use self::record::Recorder;
 use self::report::Report;
@@ -108,6 +111,8 @@ pub struct Tenant {
     pub client_id: String,
     pub edition: Edition,
     pub emulated: bool,
+    /// What is tried where the documents turn out wrong.
+    pub given: Given,
 }
 
 impl Tenant {
@@ -125,13 +130,23 @@ impl Tenant {
             }
         };
         let client_id = needed("IDAAS_PROBE_CLIENT_ID")?;
-        Ok(Some(Self { base_address, client_id, edition, emulated: false }))
+        let given = Given::read(variable)?;
+        Ok(Some(Self { base_address, client_id, edition, emulated: false, given }))
     }
 
+    /// Without any call yet.
     pub fn builder(&self) -> ClientBuilder {
         // This machine alone, and only for a tenant that is emulated elsewhere on it.
-        let builder = Client::builder(&self.base_address, &self.client_id).edition(self.edition.clone());
-        builder.allow_loopback_http()
+        Client::builder(&self.base_address, &self.client_id).allow_loopback_http()
+    }
+
+    /// The calls that are taken for needed until something else shows.
+    fn calls(&self) -> Calls {
+        Calls {
+            edition: self.edition.clone(),
+            path_prefix: self.given.path_prefix.trim_end_matches('/').to_owned(),
+            ..Calls::default()
+        }
     }
 
     pub fn edition_name(&self) -> &'static str {
@@ -169,12 +184,13 @@ pub fn plan(tenant: &Tenant, consent: Consent, supply: &dyn Supply) -> String {
     format!("The tenant: {at}, {}.\n\nIt will:\n{will}\nIt will not:\n{will_not}\n", tenant.edition_name())
 }
 
-/// Asks the tenant.
+/// Asks the tenant. Says to `say` what it sends next.
 pub fn run(
     tenant: &Tenant,
     http: &std::sync::Arc<Recorder>,
     consent: Consent,
     supply: &mut dyn Supply,
+    say: &mut dyn FnMut(&str),
 ) -> Report {
     // The tenant's name is nobody's business, either.
     let host =
@@ -189,7 +205,7 @@ pub fn run(
     let of = |act: &Act| {
         lacks.iter().find(|(other, _)| *other == act).map(|(_, lack)| lack.clone()).unwrap_or_default()
     };
-    let (findings, stopped) = Probe::run(tenant, http, consent, supply);
+    let (findings, stopped) = Probe::run(tenant, http, consent, supply, say);
     let mut report = Report::new(&findings, http, of, stopped.as_ref().map(|stop| stop.0.as_str()));
     (report.edition, report.emulated) = (tenant.edition_name(), tenant.emulated);
     report
@@ -260,12 +276,13 @@ fn ask_real(
 ) -> Result<Option<Report>, Stop> {
     let http = Recorder::new(UreqTransport::default());
     // Checked before it is printed: there may be a password in an address.
-    tenant.builder().build_with(http.clone())?;
+    tenant.given.calls(&tenant.edition).apply(tenant.builder()).build_with(http.clone())?;
     let mut keyboard = std::io::stdin().lock();
     let keyboard: Option<&mut dyn BufRead> = if arguments.ask { Some(&mut keyboard) } else { None };
     let mut operator = Operator::read(variable, keyboard);
     say(&plan(tenant, arguments.consent, &operator))?;
-    Ok((!arguments.dry_run).then(|| run(tenant, &http, arguments.consent, &mut operator)))
+    let mut say = |text: &str| drop(say(text));
+    Ok((!arguments.dry_run).then(|| run(tenant, &http, arguments.consent, &mut operator, &mut say)))
 }
 
 fn ask_emulated(arguments: &Arguments, say: Say<'_>) -> Result<Option<Report>, Stop> {
@@ -275,9 +292,11 @@ fn ask_emulated(arguments: &Arguments, say: Say<'_>) -> Result<Option<Report>, S
         client_id: emulator::Settings::default().client_id,
         edition: Edition::Ciam,
         emulated: true,
+        given: Given::default(),
     };
     let mut supply = Emulated::new(server.emulator());
     say(&plan(&tenant, Consent::ALL, &supply))?;
     let http = Recorder::new(UreqTransport::default());
-    Ok((!arguments.dry_run).then(|| run(&tenant, &http, Consent::ALL, &mut supply)))
+    let mut say = |text: &str| drop(say(text));
+    Ok((!arguments.dry_run).then(|| run(&tenant, &http, Consent::ALL, &mut supply, &mut say)))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use idaas_login::{Client, Device, Error, ErrorClass, Refusal, Request, Response, Transport, TransportError};
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -35,6 +36,9 @@ pub struct Exchange {
     pub status: Option<String>,
     /// The error code as it may be printed, and its class.
     pub refusal: Option<(String, ErrorClass)>,
+    /// What the refusal tells of attempts and locks.
+    pub attempts_left: Option<u32>,
+    pub unlocks_in: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,8 +114,17 @@ impl Exchange {
             Err(_) if text.trim_ascii().is_empty() => Shape::Empty,
             Err(_) => Shape::Other(response.body().len()),
         };
-        let refusal = refusal(response).map(|refusal| (refusal.code().to_string(), refusal.code().class()));
-        Self { request, http_status: response.status().as_u16(), body, status, refusal }
+        let told = refusal(response);
+        let refusal = told.as_ref().map(|refusal| (refusal.code().to_string(), refusal.code().class()));
+        Self {
+            request,
+            http_status: response.status().as_u16(),
+            body,
+            status,
+            refusal,
+            attempts_left: told.as_ref().and_then(Refusal::attempts_left),
+            unlocks_in: told.as_ref().and_then(Refusal::unlocks_in),
+        }
     }
 
     pub fn fields(&self) -> &[Field] {

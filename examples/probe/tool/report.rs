@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use super::checks::{self, Act, CHECKS, Need};
 use super::record::{Exchange, Recorder, Shape};
 
@@ -35,7 +36,23 @@ impl Verdict {
 
 /// What was found so far.
 #[derive(Default)]
-pub struct Findings(BTreeMap<&'static str, (Verdict, Vec<String>)>);
+pub struct Findings {
+    checks: BTreeMap<&'static str, (Verdict, Vec<String>)>,
+    steps: Vec<StepLine>,
+    /// The builder calls that the tenant needs, and those that make more steps available.
+    pub calls: Calls,
+    pub optional: Calls,
+}
+
+/// What was found at a row of the endpoint table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepLine {
+    /// The name of its static.
+    pub row: String,
+    /// Its path by the edition's documents.
+    pub path: String,
+    pub seen: String,
+}
 
 impl Findings {
     pub fn as_decided(&mut self, id: &'static str, seen: impl Into<String>) {
@@ -54,7 +71,7 @@ impl Findings {
     /// A difference outweighs the rest; of one verdict all that was seen is kept.
     fn note(&mut self, id: &'static str, verdict: Verdict, seen: String) {
         debug_assert!(checks::find(id).is_some(), "no check {id}");
-        let found = self.0.entry(id).or_insert_with(|| (verdict, Vec::new()));
+        let found = self.checks.entry(id).or_insert_with(|| (verdict, Vec::new()));
         if verdict > found.0 {
             *found = (verdict, Vec::new());
         }
@@ -64,11 +81,20 @@ impl Findings {
     }
 
     pub fn knows(&self, id: &str) -> bool {
-        self.0.get(id).is_some_and(|(verdict, _)| *verdict != Verdict::NotObserved)
+        self.checks.get(id).is_some_and(|(verdict, _)| *verdict != Verdict::NotObserved)
+    }
+
+    /// Whether anything was noted of it, be it that it is open.
+    pub fn has(&self, id: &str) -> bool {
+        self.checks.contains_key(id)
     }
 
     pub fn differ(&self, id: &str) -> bool {
-        self.0.get(id).is_some_and(|(verdict, _)| *verdict == Verdict::Differs)
+        self.checks.get(id).is_some_and(|(verdict, _)| *verdict == Verdict::Differs)
+    }
+
+    pub fn step(&mut self, line: StepLine) {
+        self.steps.push(line);
     }
 }
 
@@ -84,6 +110,11 @@ pub struct Line {
 
 pub struct Report {
     pub lines: Vec<Line>,
+    pub steps: Vec<StepLine>,
+    /// The builder calls that this tenant needs, as lines of Rust.
+    pub calls: Vec<String>,
+    /// Those that make steps available that the edition does not document.
+    pub optional: Vec<String>,
     pub answers: Vec<Exchange>,
     pub edition: &'static str,
     pub emulated: bool,
@@ -99,7 +130,7 @@ impl Report {
         stopped: Option<&str>,
     ) -> Self {
         let line = |check: &'static checks::Check| {
-            let (verdict, seen) = match findings.0.get(check.id) {
+            let (verdict, seen) = match findings.checks.get(check.id) {
                 Some((verdict, seen)) => (*verdict, seen.join("; ")),
                 None => (Verdict::NotObserved, why_not(check, &missing(check.act), stopped.is_some())),
             };
@@ -107,6 +138,10 @@ impl Report {
         };
         Self {
             lines: CHECKS.iter().map(line).collect(),
+            // Nothing in them comes from the tenant.
+            steps: findings.steps.clone(),
+            calls: findings.calls.lines(),
+            optional: findings.optional.lines(),
             answers: http.exchanges().into_iter().map(|answer| scrubbed(answer, http)).collect(),
             edition: "",
             emulated: false,
@@ -135,6 +170,13 @@ impl Report {
             let _ = writeln!(text, "{:width$}  {verdict:12}  {}", line.id, line.asks);
             let _ = writeln!(text, "{:width$}  {:12}    {}", "", "", line.seen);
         }
+        if !self.steps.is_empty() {
+            let _ = writeln!(text, "\nThe steps of the endpoint table:");
+            let width = self.steps.iter().map(|step| step.row.len()).max().unwrap_or_default();
+            for step in &self.steps {
+                let _ = writeln!(text, "{:width$}  {}: {}", step.row, step.path, step.seen);
+            }
+        }
         let _ = writeln!(
             text,
             "\n{} answers: {} as decided, {} differ, {} not observed",
@@ -146,6 +188,20 @@ impl Report {
         if let Some(stopped) = &self.stopped {
             let _ = writeln!(text, "It could not go on: {stopped}");
         }
+        let list = |calls: &[String]| format!("    {}\n", calls.join("\n    "));
+        if !self.optional.is_empty() {
+            let steps =
+                "Steps that this edition does not document, and that answer here, become available by:";
+            let _ = write!(text, "\n{steps}\n{}", list(&self.optional));
+        }
+        let begin = "Client::builder(base_address, client_id)";
+        let so_far = if self.stopped.is_some() { ", as far as the probe came" } else { "" };
+        if self.calls.is_empty() {
+            let _ = writeln!(text, "\nThis tenant needs no builder calls after {begin}{so_far}.");
+        } else {
+            let calls = list(&self.calls);
+            let _ = write!(text, "\nThis tenant needs these calls after {begin}{so_far}:\n{calls}");
+        }
         text
     }
 
@@ -153,6 +209,8 @@ impl Report {
         let checks = self.lines.iter().map(|line| {
             json!({ "id": line.id, "asks": line.asks, "verdict": line.verdict.id(), "seen": line.seen })
         });
+        let steps = self.steps.iter();
+        let steps = steps.map(|step| json!({ "row": step.row, "path": step.path, "seen": step.seen }));
         json!({
             "format": 1,
             "crate": concat!("idaas-login ", env!("CARGO_PKG_VERSION")),
@@ -160,6 +218,9 @@ impl Report {
             "edition": self.edition,
             "stopped": self.stopped,
             "checks": checks.collect::<Vec<_>>(),
+            "steps": steps.collect::<Vec<_>>(),
+            "builder_calls": self.calls,
+            "optional_builder_calls": self.optional,
             "answers": self.answers.iter().map(answer).collect::<Vec<_>>(),
         })
     }

@@ -4,16 +4,21 @@ mod binding;
 mod codes;
 mod looking;
 mod session;
+mod steps;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use idaas_login::endpoints::Endpoint;
 use idaas_login::{
     Client, Device, Error, ErrorClass, Outcome, Recovery, Request, Stage, StateToken, Step, UnexpectedReason,
-    WechatCodeField,
+    WechatCodeField, endpoints,
 };
 
+use self::steps::{Asked, Evidence};
 use super::altered;
+use super::calls::Calls;
+use super::checks::{self, Act};
 use super::record::{Exchange, Recorder};
 use super::report::Findings;
 use super::scan::scan;
@@ -60,6 +65,16 @@ enum Came<S> {
 pub struct Probe<'a> {
     tenant: &'a Tenant,
     client: Client,
+    /// What the client was told.
+    calls: Calls,
+    /// Steps that the edition does not document, each with its path.
+    optional: Vec<(&'static Endpoint, String)>,
+    evidence: Evidence,
+    asked: Asked,
+    missing: Vec<&'static Endpoint>,
+    /// Where WeChat's phone-number code is read.
+    wechat_rows: Vec<&'static Endpoint>,
+    say: &'a mut dyn FnMut(&str),
     http: &'a Arc<Recorder>,
     device: Device,
     consent: Consent,
@@ -82,13 +97,16 @@ impl<'a> Probe<'a> {
         http: &'a Arc<Recorder>,
         consent: Consent,
         supply: &'a mut dyn Supply,
+        say: &'a mut dyn FnMut(&str),
     ) -> (Findings, Option<Stop>) {
-        let mut probe = match Self::new(tenant, http, consent, supply) {
+        let mut probe = match Self::new(tenant, http, consent, supply, say) {
             Ok(probe) => probe,
             Err(stop) => return (Findings::default(), Some(stop)),
         };
         let stopped = probe.look().and_then(|()| probe.log_in_all()).err();
         scan(&http.exchanges(), &mut probe.findings);
+        probe.findings.optional.paths = probe.optional;
+        probe.findings.calls = probe.calls;
         (probe.findings, stopped)
     }
 
@@ -97,9 +115,18 @@ impl<'a> Probe<'a> {
         http: &'a Arc<Recorder>,
         consent: Consent,
         supply: &'a mut dyn Supply,
+        say: &'a mut dyn FnMut(&str),
     ) -> Run<Self> {
+        let calls = tenant.calls();
         Ok(Self {
-            client: tenant.builder().build_with(http.clone())?,
+            client: calls.apply(tenant.builder()).build_with(http.clone())?,
+            calls,
+            optional: Vec::new(),
+            evidence: Evidence::default(),
+            asked: Asked::default(),
+            missing: Vec::new(),
+            wechat_rows: Vec::new(),
+            say,
             device: Device::new("probe 1.0", "idaas-login-probe", "Mozilla/5.0 (idaas-login probe)")?,
             tenant,
             http,
@@ -114,9 +141,54 @@ impl<'a> Probe<'a> {
         })
     }
 
+    /// Says what is sent next, and where to.
+    fn announce(&mut self, act: &Act, rows: &[&'static Endpoint]) {
+        let paths: Vec<_> = rows.iter().map(|row| self.path(row)).collect();
+        self.announce_paths(act, paths.into_iter());
+    }
+
+    fn announce_paths(&mut self, act: &Act, all: impl Iterator<Item = String>) {
+        let mut paths: Vec<String> = Vec::new();
+        for path in all.map(|path| format!("{}{path}", self.calls.path_prefix)) {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        (self.say)(&format!("Next: {}: {}\n", act.says, paths.join(", ")));
+    }
+
+    /// The path of a row at this tenant, as far as is known.
+    fn path(&self, row: &'static Endpoint) -> String {
+        let documented = row.in_edition(self.calls.edition.kind()).map_or(row.path, |shape| shape.path);
+        self.calls.path(row).unwrap_or(documented).to_owned()
+    }
+
+    /// Whether the client has a step, and the tenant too.
+    fn has(&self, row: &'static Endpoint) -> bool {
+        if self.missing.iter().any(|missing| std::ptr::eq(*missing, row)) {
+            return false;
+        }
+        row.in_edition(self.calls.edition.kind()).is_some() || self.calls.path(row).is_some()
+    }
+
+    /// The client, with what is known by now. Stages in hand keep the one that they have.
+    fn rebuild(&mut self) -> Run {
+        self.client = self.calls.apply(self.tenant.builder()).build_with(self.http.clone())?;
+        Ok(())
+    }
+
     /// Takes a step, once.
     fn take<S: Stage>(&mut self, step: Step<S, Outcome>) -> Run<Came<S>> {
-        let (request, in_flight) = step.into_request().map_err(|failed| Stop(failed.to_string()))?;
+        let (request, in_flight) = match step.into_request() {
+            Ok(ready) => ready,
+            Err(failed) => {
+                let told = failed.to_string();
+                return match failed.into_parts() {
+                    (error @ Error::Unsupported(_), Recovery::Retry(stage)) => Ok(Came::Back(error, stage)),
+                    _ => Err(Stop(told)),
+                };
+            }
+        };
         let copy = Box::new(request.clone());
         let answer = idaas_login::Transport::send(&**self.http, request);
         let came = match in_flight.receive(answer) {
@@ -169,21 +241,22 @@ impl<'a> Probe<'a> {
         for _ in 0..MAX_LOGINS {
             let Some(code) = self.next_login_code() else { break };
             self.http.conceal(&code);
+            self.announce(&checks::LOG_IN, &[&endpoints::LOGIN_WECHAT_MINI_PROGRAM]);
             let login = self.client.login(self.device.clone());
             let outcome = match self.take(login.wechat_mini_program(&code))? {
                 Came::On(outcome, _) => outcome,
                 Came::Over(Error::Unexpected(_) | Error::AccessDenied) => continue,
                 Came::Back(error, _) | Came::Over(error) => return Err(refused_code(&error)),
             };
-            if std::mem::take(&mut first) {
+            if std::mem::take(&mut first) && self.consent.wrong_attempts {
                 self.login_code_again(&code)?;
             }
             self.go_on(outcome)?;
-            if self.findings.differ("D3") {
-                // From here on with the name that this tenant wants.
-                let builder = self.tenant.builder().wechat_code_field(WechatCodeField::WchatCode);
-                self.client = builder.build_with(self.http.clone())?;
+            // From here on with what this tenant wants.
+            if self.findings.differ("D3") && self.calls.field_names.is_empty() {
+                self.calls.wechat_code_field = WechatCodeField::WchatCode;
             }
+            self.rebuild()?;
         }
         Ok(())
     }
@@ -237,6 +310,7 @@ impl<'a> Probe<'a> {
     }
 
     fn login_code_again(&mut self, code: &str) -> Run {
+        self.announce(&checks::LOG_IN_AGAIN, &[&endpoints::LOGIN_WECHAT_MINI_PROGRAM]);
         let login = self.client.login(self.device.clone());
         match self.take(login.wechat_mini_program(code))? {
             Came::On(..) => self.findings.differs("E.login-code", "it was accepted twice"),
@@ -250,6 +324,7 @@ impl<'a> Probe<'a> {
     fn denied(&mut self) -> Run {
         while let Some(code) = self.supply.denied_code() {
             self.http.conceal(&code);
+            self.announce(&checks::DENIED, &[&endpoints::LOGIN_WECHAT_MINI_PROGRAM]);
             let login = self.client.login(self.device.clone());
             match self.take(login.wechat_mini_program(&code))? {
                 Came::Over(Error::AccessDenied) => {

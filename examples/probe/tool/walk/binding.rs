@@ -1,7 +1,9 @@
 //! `SOCIAL_BIND` and `USER_REGISTER`.
 
-use idaas_login::{Error, ErrorClass, Outcome, PendingBind, PendingRegister, Request, Stage};
+use idaas_login::endpoints::{self, Endpoint, FieldKind};
+use idaas_login::{Advice, Error, ErrorClass, Outcome, PendingBind, PendingRegister, Request, Stage};
 
+use super::super::checks;
 use super::super::record::Exchange;
 use super::super::supply::Channel;
 use super::codes::{Passed, Purpose};
@@ -22,6 +24,7 @@ impl Probe<'_> {
         };
         if self.gone.insert(Way::BindPassword)
             && self.consent.bind
+            && self.has(&endpoints::BIND_USERNAME_PASSWORD)
             && let Some((user_name, password)) = self.supply.user_name().zip(self.supply.password())
         {
             return self.by_password(stage, &user_name, &password);
@@ -30,6 +33,7 @@ impl Probe<'_> {
         let again = self.all_ways_to_bind_are_gone() && !self.findings.knows("E.new-state-token");
         if (self.gone.insert(Way::BindWechat) || again)
             && self.consent.bind
+            && self.has(&endpoints::BIND_WECHAT_MOBILE)
             && let Some(code) = self.phone_code()
         {
             return self.by_phone_code(stage, &code);
@@ -43,8 +47,10 @@ impl Probe<'_> {
     pub(super) fn register(&mut self, stage: PendingRegister) -> Run<Option<Outcome>> {
         if self.gone.insert(Way::RegisterWechat)
             && self.consent.register
+            && self.has(&endpoints::REGISTER_WECHAT_MOBILE)
             && let Some(code) = self.phone_code()
         {
+            self.announce(&checks::REGISTER_WECHAT, &[&endpoints::REGISTER_WECHAT_MOBILE]);
             return Ok(match self.take(stage.wechat_mobile(&code))? {
                 Came::On(outcome, _) => {
                     self.findings.as_decided("D6.register", "accepted");
@@ -74,13 +80,16 @@ impl Probe<'_> {
 
     /// Under which name is a code of the button read? A made-up one is answered in another way than none at all.
     fn wechat_field(&mut self, stage: PendingBind) -> Run<Option<PendingBind>> {
-        if !self.consent.wrong_attempts || !self.gone.insert(Way::Field) {
+        let asks = self.consent.wrong_attempts && self.has(&endpoints::BIND_WECHAT_MOBILE);
+        if !asks || !self.gone.insert(Way::Field) {
             self.gone.insert(Way::Field);
             return Ok(Some(stage));
         }
+        self.announce(&checks::FIELD, &[&endpoints::BIND_WECHAT_MOBILE]);
         let ask = |stage: PendingBind, to| {
             let step = stage.wechat_mobile(MADE_UP);
-            altered::step(self.http, step, |request: &mut Request| altered::rename_field(request, FIELD, to))
+            let names = [FIELD, OTHER_FIELD];
+            altered::step(self.http, step, |request: &mut Request| altered::rename_field(request, names, to))
         };
         let (none, stage) = ask(stage, None)?;
         let (first, stage) = ask(stage, Some(FIELD))?;
@@ -110,15 +119,17 @@ impl Probe<'_> {
 
     /// Twice: the second refusal shows whether the first one cost the state token.
     fn wrong_password(&mut self, stage: PendingBind) -> Run<Option<PendingBind>> {
-        let user_name = self.supply.user_name().filter(|_| self.consent.wrong_attempts);
+        let asks = self.consent.wrong_attempts && self.has(&endpoints::BIND_USERNAME_PASSWORD);
+        let user_name = self.supply.user_name().filter(|_| asks);
         let Some(user_name) = user_name.filter(|_| !self.gone.contains(&Way::WrongPassword)) else {
             self.gone.insert(Way::WrongPassword);
             return Ok(Some(stage));
         };
         self.gone.insert(Way::WrongPassword);
+        self.announce(&checks::WRONG_PASSWORD, &[&endpoints::BIND_USERNAME_PASSWORD]);
         let wrong = "idaas-login-probe-Wrong-1";
-        let stage = match self.take(stage.username_password(&user_name, wrong))? {
-            Came::Back(_, stage) => stage,
+        let (advice, stage) = match self.take(stage.username_password(&user_name, wrong))? {
+            Came::Back(error, stage) => (error.advice(), stage),
             Came::On(..) => return Err(Stop("a wrong password was accepted".to_owned())),
             Came::Over(error) => {
                 self.findings.differs("D14.password", format!("the first refusal says so: {error}"));
@@ -127,9 +138,11 @@ impl Probe<'_> {
         };
         let first = self.last()?;
         self.expect("D13.password", &first, &[ErrorClass::WrongInput, ErrorClass::Locked]);
+        self.hints(&first, advice);
         match self.take(stage.username_password(&user_name, wrong))? {
-            Came::Back(_, stage) => {
+            Came::Back(error, stage) => {
                 let second = self.last()?;
+                self.hints(&second, error.advice());
                 Ok(self.lives("D14.password", &first, &second).then_some(stage))
             }
             Came::Over(error) => {
@@ -140,11 +153,25 @@ impl Probe<'_> {
         }
     }
 
+    /// What the refusal of a wrong password tells.
+    fn hints(&mut self, answer: &Exchange, advice: Advice) {
+        if let Some((_, ErrorClass::Locked)) = answer.refusal {
+            let told = if answer.unlocks_in.is_some() { "when it ends is told" } else { "it tells no time" };
+            self.findings.as_decided("D27.lock", format!("{}; {told}; {advice}", answer.brief()));
+            // The right password would be refused, too.
+            self.gone.insert(Way::BindPassword);
+        } else {
+            let told = if answer.attempts_left.is_some() { "told" } else { "not told" };
+            self.findings.as_decided("D27.attempts", format!("{told}; {advice}"));
+        }
+    }
+
     /// A code of the button that an earlier login used.
     fn used_phone_code(&mut self, stage: PendingBind) -> Run<Passed<PendingBind>> {
         let Some(code) = self.used_phone_code.take().filter(|_| self.consent.wrong_attempts) else {
             return Ok(Passed::Stays(stage));
         };
+        self.announce(&checks::PHONE_TWICE, &[&endpoints::BIND_WECHAT_MOBILE]);
         match self.take(stage.wechat_mobile(&code))? {
             Came::Back(error, stage) => {
                 self.findings.as_decided("E.phone-code", error.to_string());
@@ -171,10 +198,11 @@ impl Probe<'_> {
     }
 
     fn by_password(&mut self, stage: PendingBind, user_name: &str, password: &str) -> Run<Option<Outcome>> {
+        self.announce(&checks::BIND_PASSWORD, &[&endpoints::BIND_USERNAME_PASSWORD]);
         match self.take(stage.username_password(user_name, password))? {
             Came::On(outcome, request) => {
                 self.findings.as_decided("D6.password", "accepted");
-                self.bound(&outcome, *request)?;
+                self.bound(&outcome, *request, &endpoints::BIND_USERNAME_PASSWORD)?;
                 Ok(Some(outcome))
             }
             Came::Back(error, _) if is_configuration(&error) => {
@@ -193,6 +221,7 @@ impl Probe<'_> {
     }
 
     fn by_phone_code(&mut self, stage: PendingBind, code: &str) -> Run<Option<Outcome>> {
+        self.announce(&checks::BIND_WECHAT, &[&endpoints::BIND_WECHAT_MOBILE]);
         match self.take(stage.wechat_mobile(code))? {
             Came::On(outcome, request) => {
                 self.findings.as_decided("D6.wechat", "accepted");
@@ -200,20 +229,13 @@ impl Probe<'_> {
                     self.findings.as_decided("D3", "it is read");
                 }
                 self.used_phone_code = Some(code.to_owned());
-                self.bound(&outcome, *request)?;
+                self.bound(&outcome, *request, &endpoints::BIND_WECHAT_MOBILE)?;
                 Ok(Some(outcome))
             }
-            Came::Back(error, stage) if !self.findings.knows("D3") => {
-                // Perhaps it is the name: the same code under the other one.
-                let other = |request: &mut Request| altered::rename_field(request, FIELD, Some(OTHER_FIELD));
-                let (answer, _) = altered::step(self.http, stage.wechat_mobile(code), other)?;
-                if answer.went_on() {
-                    self.findings.differs("D3", format!("wchat_code is read; wechat_code: {error}"));
-                    self.findings.as_decided("D6.wechat", "accepted");
-                } else {
-                    self.findings.open("D3", format!("the code was refused under both names: {error}"));
-                    self.findings.open("D6.wechat", format!("the code was refused: {error}"));
-                }
+            // Not the same code under the other name: it is spent.
+            Came::Back(error, _) if !self.findings.knows("D3") => {
+                self.findings.open("D3", format!("the code was refused: {error}"));
+                self.findings.open("D6.wechat", format!("the code was refused: {error}"));
                 Ok(None)
             }
             Came::Back(error, _) if is_configuration(&error) => {
@@ -228,9 +250,12 @@ impl Probe<'_> {
     }
 
     /// After a bind: is its state token used up, or is there a new one?
-    pub(super) fn bound(&mut self, outcome: &Outcome, request: Request) -> Run {
+    pub(super) fn bound(&mut self, outcome: &Outcome, request: Request, row: &Endpoint) -> Run {
         if let Outcome::Authenticated(_) = outcome {
-            if self.findings.knows("E.state-token") {
+            let is_code = |kind| matches!(kind, FieldKind::Code | FieldKind::PlatformCode);
+            // A request with a code is never repeated.
+            let has_code = row.fields.iter().any(|field| is_code(field.kind));
+            if has_code || self.findings.knows("E.state-token") {
                 return Ok(());
             }
             let answer = altered::again(self.http, request)?;

@@ -1,12 +1,16 @@
 //! Verification codes, whichever the stage and the channel; captchas; the second factor.
 
+use idaas_login::endpoints::{self, CodeRows, Endpoint, Scenario};
 use idaas_login::{
     AcceptsCode, Call, CaptchaPass, Error, ErrorClass, MfaRequired, NotAllowed, Outcome, PendingBind,
     PendingRegister, Stage, StateToken, Step, VerifyEmail, VerifyPhone,
 };
 
+use super::super::checks::{self, Act};
 use super::super::record::{Form, Shape};
+use super::super::rows;
 use super::super::supply::Channel;
+use super::steps::send_type_check;
 use super::{Came, FOLLOWED, Probe, Run, Stop, Way, altered, is_dead};
 
 /// What became of a stage.
@@ -30,6 +34,29 @@ impl Purpose {
             Self::Bind => Way::Bind(channel),
             Self::Register => Way::Register(channel),
             Self::Factor => Way::Factor(channel),
+        }
+    }
+
+    fn rows(self, channel: Channel) -> CodeRows {
+        let scenario = match self {
+            Self::Bind => Scenario::Bind,
+            Self::Register => Scenario::Register,
+            Self::Factor => Scenario::SecondFactor,
+        };
+        match channel {
+            Channel::Phone => scenario.sms(),
+            Channel::Email => scenario.email(),
+        }
+    }
+
+    fn act(self, channel: Channel) -> &'static Act {
+        match (self, channel) {
+            (Self::Bind, Channel::Phone) => &checks::BIND_PHONE,
+            (Self::Bind, Channel::Email) => &checks::BIND_EMAIL,
+            (Self::Register, Channel::Phone) => &checks::REGISTER_PHONE,
+            (Self::Register, Channel::Email) => &checks::REGISTER_EMAIL,
+            (Self::Factor, Channel::Phone) => &checks::FACTOR_PHONE,
+            (Self::Factor, Channel::Email) => &checks::FACTOR_EMAIL,
         }
     }
 }
@@ -124,7 +151,8 @@ impl Probe<'_> {
         destination: String,
         purpose: Purpose,
     ) -> Run<Passed<S>> {
-        if !self.gone.insert(purpose.way(channel)) {
+        let rows = purpose.rows(channel);
+        if !self.gone.insert(purpose.way(channel)) || !self.has(rows.send_code) || !self.has(rows.submit) {
             return Ok(Passed::Stays(stage));
         }
         self.state_token = Some(stage.token());
@@ -149,9 +177,10 @@ impl Probe<'_> {
         // For a wrong code, too, there has to be one that it could be compared with.
         let early =
             if submits || self.consent.wrong_attempts { self.supply.early_code(channel) } else { None };
-        let sent = early.is_none() && self.consent.send && self.send(&stage)?;
+        let sent =
+            early.is_none() && self.consent.send && self.send(&stage, purpose.rows(channel).send_code)?;
         let there = early.is_some() || sent;
-        let Some(stage) = self.wrong_code(stage, channel, there)? else { return Ok(Passed::Gone) };
+        let Some(stage) = self.wrong_code(stage, channel, purpose, there)? else { return Ok(Passed::Gone) };
         if !submits || !there {
             return Ok(Passed::Stays(stage.widen()));
         }
@@ -159,6 +188,7 @@ impl Probe<'_> {
             return Ok(Passed::Stays(stage.widen()));
         };
         self.http.conceal(&code);
+        self.announce(purpose.act(channel), &[purpose.rows(channel).submit]);
         self.right_code(stage, &code, channel, purpose)
     }
 
@@ -181,7 +211,7 @@ impl Probe<'_> {
                     self.findings.as_decided(id, "accepted");
                     self.used_codes.insert(destination, code.to_owned());
                 } else {
-                    self.bound(&outcome, *request)?;
+                    self.bound(&outcome, *request, purpose.rows(channel).submit)?;
                 }
                 Ok(Passed::On(outcome))
             }
@@ -202,7 +232,13 @@ impl Probe<'_> {
 
     /// Twice: the second refusal shows whether the first one cost the state token. Not before a code was sent: then there
     /// is nothing that a code could be compared with.
-    fn wrong_code<V: Verify>(&mut self, stage: V, channel: Channel, there: bool) -> Run<Option<V>> {
+    fn wrong_code<V: Verify>(
+        &mut self,
+        stage: V,
+        channel: Channel,
+        purpose: Purpose,
+        there: bool,
+    ) -> Run<Option<V>> {
         let id = match channel {
             Channel::Phone => "D14.code",
             Channel::Email => "D14.email",
@@ -210,6 +246,11 @@ impl Probe<'_> {
         if !self.consent.wrong_attempts || !there || !self.gone.insert(Way::WrongCode(channel)) {
             return Ok(Some(stage));
         }
+        let act = match channel {
+            Channel::Phone => &checks::WRONG_CODE,
+            Channel::Email => &checks::WRONG_EMAIL_CODE,
+        };
+        self.announce(act, &[purpose.rows(channel).submit]);
         let Some(stage) = self.one_wrong_code(stage, "000000", id)? else { return Ok(None) };
         let first = self.last()?;
         self.expect("D13.code", &first, &[ErrorClass::WrongInput, ErrorClass::Locked]);
@@ -230,8 +271,9 @@ impl Probe<'_> {
     }
 
     /// Has a code sent; whether it was.
-    fn send<V: Verify>(&mut self, stage: &V) -> Run<bool> {
+    fn send<V: Verify>(&mut self, stage: &V, row: &'static Endpoint) -> Run<bool> {
         let Some(pass) = self.pass(&stage.to())? else { return Ok(false) };
+        self.announce(&checks::SEND, &[row]);
         match stage.ask(&pass).send() {
             Ok(()) => {
                 self.findings.as_decided("C.send-headers", "accepted without");
@@ -243,7 +285,13 @@ impl Probe<'_> {
                 self.findings.as_decided("C.send-answer", seen);
             }
             Err(Error::Transport(error)) => return Err(Stop(error.to_string())),
-            Err(error) => return self.send_with_state_token(stage, &pass, &error),
+            Err(error) => {
+                return Ok(self.send_with_state_token(stage, &pass, &error)?
+                    || self.send_with_other_type(stage, row, &error)?);
+            }
+        }
+        if !self.findings.knows(send_type_check(row)) {
+            self.findings.as_decided(send_type_check(row), "a code was sent");
         }
         if self.gone.insert(Way::PassAgain) {
             match stage.ask(&pass).send() {
@@ -277,11 +325,41 @@ impl Probe<'_> {
         Ok(answer.is_ok())
     }
 
+    /// Refused: is it the send type? Each other one is tried with a pass of its own.
+    fn send_with_other_type<V: Verify>(
+        &mut self,
+        stage: &V,
+        row: &'static Endpoint,
+        error: &Error,
+    ) -> Run<bool> {
+        if self.findings.knows(send_type_check(row)) {
+            return Ok(false);
+        }
+        let own = row.in_edition(self.calls.edition.kind()).and_then(|shape| shape.send_type);
+        let given = self.tenant.given.send_type(row);
+        let others = given.into_iter().chain(rows::send_types(row));
+        for name in others.filter(|name| own.is_none_or(|own| own.as_str() != *name)) {
+            let Some(pass) = self.pass(&stage.to())? else { return Ok(false) };
+            self.announce(&checks::SEND, &[row]);
+            let answer = altered::call(self.http, stage.ask(&pass), |request| {
+                altered::send_type(request, name);
+            })?;
+            if answer.is_ok() {
+                let id = send_type_check(row);
+                self.findings.differs(id, format!("{name} is accepted, the edition's is not: {error}"));
+                self.calls.send_types.push((row, name.to_owned()));
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A solved captcha for the destination.
     fn pass(&mut self, destination: &str) -> Run<Option<CaptchaPass>> {
         if self.consent.wrong_attempts && self.gone.insert(Way::Captcha) {
             self.wrong_captcha(destination)?;
         }
+        self.announce(&checks::CAPTCHA, &[&endpoints::CAPTCHA, &endpoints::CAPTCHA_VERIFY]);
         let captcha = self.client.captcha(&self.device).send()?;
         let Some(x) = self.supply.solve(&captcha) else { return Ok(None) };
         match captcha.solve(x, destination).send() {
@@ -300,6 +378,7 @@ impl Probe<'_> {
 
     /// At the left edge, where the piece starts: there it never fits. Then where it does.
     fn wrong_captcha(&mut self, destination: &str) -> Run {
+        self.announce(&checks::WRONG_CAPTCHA, &[&endpoints::CAPTCHA, &endpoints::CAPTCHA_VERIFY]);
         let captcha = self.client.captcha(&self.device).send()?;
         let Some(x) = self.supply.solve(&captcha) else { return Ok(()) };
         if let Ok(_) | Err(Error::Transport(_)) = captcha.solve(0.0, destination).send() {
@@ -317,6 +396,9 @@ impl Probe<'_> {
 
     pub(super) fn second_factor(&mut self, stage: MfaRequired) -> Run<Option<Outcome>> {
         let given = self.supply.destination(Channel::Phone);
+        let path = self.path(&endpoints::REGISTERED_MOBILE);
+        let prefix = &self.calls.path_prefix;
+        (self.say)(&format!("Next: ask for the number of the account that logs in: {prefix}{path}\n"));
         let (registered, why) = match stage.registered_mobile().send() {
             Ok(mobile) => {
                 // The state token in hand works.
@@ -361,6 +443,7 @@ impl Probe<'_> {
     fn used_code(&mut self, stage: MfaRequired, mobile: &str) -> Run<Option<MfaRequired>> {
         let code = self.used_codes.remove(mobile).filter(|_| self.consent.wrong_attempts);
         let Some(code) = code.filter(|_| self.gone.insert(Way::Again)) else { return Ok(Some(stage)) };
+        self.announce(&checks::CODE_TWICE, &[&endpoints::MFA_PHONE]);
         match self.take(stage.phone(mobile).submit(&code))? {
             Came::Back(error, stage) => {
                 self.findings.as_decided("E.code", error.to_string());

@@ -1,13 +1,16 @@
 //! The end of a login: the session and the identity token.
 
+use idaas_login::endpoints::{self, KEYS_PATH};
 use idaas_login::{Authenticated, Error, IdToken, IdTokenError, IdTokenVerifier};
 
+use super::super::checks;
 use super::{Probe, Run, Stop, Way, altered};
 
 const HEADERS: [&str; 2] = ["session-token", "x-session-token"];
 
 impl Probe<'_> {
     pub(super) fn session(&mut self, user: Authenticated) -> Run {
+        (self.say)(&format!("Next: fetch the keys: {}{KEYS_PATH}\n", self.calls.path_prefix));
         if let Some(id_token) = user.id_token() {
             self.identity(id_token)?;
         }
@@ -51,14 +54,23 @@ impl Probe<'_> {
 
     fn renew(&mut self, user: Authenticated) -> Run {
         let before = user.session_token().clone();
-        let (request, in_flight) =
-            user.renew_id_token().into_request().map_err(|failed| Stop(failed.to_string()))?;
+        let (request, in_flight) = match user.renew_id_token().into_request() {
+            Ok(ready) => ready,
+            Err(failed) => {
+                // This version cannot make the signature.
+                self.findings.open("D17", failed.error().to_string());
+                self.findings.open("E.session", failed.error().to_string());
+                return Ok(());
+            }
+        };
+        self.announce(&checks::SESSION, &[&endpoints::RENEW_ID_TOKEN]);
         let name =
             HEADERS.into_iter().find(|name| request.headers().contains_key(*name)).unwrap_or(HEADERS[0]);
         let mut other = request.clone();
         let error = match in_flight.receive(idaas_login::Transport::send(&**self.http, request)) {
             Ok(user) => {
                 self.findings.as_decided("D17", format!("{name} is accepted"));
+                self.evidence.session_header = Some(name);
                 if user.session_token().expose() == before.expose() {
                     self.findings.as_decided("E.session", "it is the same");
                 } else {
@@ -75,6 +87,8 @@ impl Probe<'_> {
         altered::rename_header(&mut other, name, to);
         if altered::again(self.http, other)?.is_ok() {
             self.findings.differs("D17", format!("{to} is accepted, {name} is not: {error}"));
+            self.evidence.session_header = HEADERS.into_iter().find(|header| *header == to);
+            self.conclude_edition();
         } else {
             self.findings.open("D17", format!("both headers are refused: {error}"));
         }
