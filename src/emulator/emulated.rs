@@ -63,7 +63,7 @@ impl Emulator {
 
     /// Lets time pass, for the tenant alone.
     ///
-    /// To an `IdTokenVerifier`, which goes by the system's time unless said, the identity token of a later login is then from the
+    /// To an `IdTokenVerifier`, which by default goes by the system's time, the identity token of a later login is then from the
     /// future, if it is by more than the leeway. [`with_clock`](Self::with_clock) makes one clock of both.
     pub fn advance(&self, time: Duration) {
         let mut tenant = self.tenant();

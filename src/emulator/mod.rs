@@ -1,7 +1,8 @@
 //! An IDaaS tenant for development and tests.
 //!
 //! [`Emulator`] keeps users, codes, state tokens and sessions, answers like a tenant, and refuses what the pages say a
-//! tenant refuses. In process it is a [`Transport`](crate::Transport); [`start`](Emulator::start) puts it behind real HTTP on this machine.
+//! tenant refuses. In process it is a [`Transport`](crate::Transport); [`start`](Emulator::start) puts it behind real HTTP on
+//! this machine.
 //!
 //! ```
 //! use idaas_login::emulator::{Emulator, User};

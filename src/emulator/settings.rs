@@ -10,11 +10,11 @@ use crate::endpoints::Endpoint;
 #[non_exhaustive]
 #[allow(clippy::struct_excessive_bools)] // They are independent switches.
 pub struct Settings {
-    /// The application's id, which every request must carry; the pages' example unless said.
+    /// The application's id, which every request must carry. Defaults to the pages' example.
     pub client_id: String,
-    /// The edition; [`Edition::Ciam`] unless said.
+    /// The edition. Defaults to [`Edition::Ciam`].
     pub edition: Edition,
-    /// The name of the field for the phone-number code of WeChat; `wechat_code` unless said.
+    /// The name of the field for the phone-number code of WeChat. Defaults to `wechat_code`.
     pub wechat_code_field: WechatCodeField,
     /// A path in front of all paths, as behind a gateway; none by default.
     pub path_prefix: String,
@@ -24,49 +24,49 @@ pub struct Settings {
     pub send_types: Vec<(&'static Endpoint, String)>,
     /// The fields of single steps that this tenant spells differently, each with its spelling; none by default.
     pub field_names: Vec<(&'static Endpoint, String, String)>,
-    /// What an identity gets that no account has bound; [`Unbound::Bind`] unless said.
+    /// What an identity gets that no account has bound. Defaults to [`Unbound::Bind`].
     pub unbound: Unbound,
-    /// What `data` says of the allowed ways; both documented ways unless said.
+    /// What `data` says of the allowed ways. Defaults to both documented ways.
     pub data: DataForm,
     /// Whether a second factor, or another stage after a bind, comes with a state token of its own (`true`), or goes on
-    /// with the one in hand; the pages are silent, `true` unless said.
+    /// with the one in hand. Defaults to `true`; the pages are silent.
     pub new_state_token: bool,
-    /// Whether successes carry an `id_token`; `true` unless said.
+    /// Whether successes carry an `id_token`. Defaults to `true`.
     pub id_token: bool,
-    /// How long an `id_token` lives; 5 minutes unless said, as the pages do.
+    /// How long an `id_token` lives. Defaults to 5 minutes, as in the pages.
     pub id_token_lifetime: Duration,
-    /// Where in an `id_token` the user's data are; [`ClaimsLayout::Flat`] unless said.
+    /// Where in an `id_token` the user's data are. Defaults to [`ClaimsLayout::Flat`].
     pub claims_layout: ClaimsLayout,
-    /// Whether `id_token`s are signed by the key before the one in use, as soon as there is one; `false` unless said.
+    /// Whether `id_token`s are signed by the key before the one in use, as soon as there is one. Defaults to `false`.
     pub sign_with_previous_key: bool,
-    /// How many of the keys before the one in use are published with it; none unless said.
+    /// How many of the keys before the one in use are published with it. Defaults to none.
     pub published_previous_keys: usize,
-    /// What is answered instead of the key set; `None` unless said.
+    /// What is answered instead of the key set. Defaults to `None`.
     pub broken_key_set: Option<String>,
-    /// Whether the session token is replaced when an `id_token` is renewed; `false` unless said.
+    /// Whether the session token is replaced when an `id_token` is renewed. Defaults to `false`.
     pub refresh_sessions: bool,
-    /// Whether answers have the leading spaces that the pages print; `false` unless said.
+    /// Whether answers have the leading spaces that the pages print. Defaults to `false`.
     pub printed_spaces: bool,
-    /// How long a state token lives; 10 minutes unless said.
+    /// How long a state token lives. Defaults to 10 minutes.
     pub state_token_lifetime: Duration,
-    /// How long a code lives, of a mini program or by SMS or e-mail; 5 minutes unless said.
+    /// How long a code lives, of a mini program or by SMS or e-mail. Defaults to 5 minutes.
     pub code_lifetime: Duration,
-    /// How many pixels a captcha's solution may be off; 5 unless said.
+    /// How many pixels a captcha's solution may be off. Defaults to 5.
     pub captcha_tolerance: u32,
-    /// Whether the pass of a captcha is good for one code only; `false` unless said: the pages are silent.
+    /// Whether the pass of a captcha is good for one code only. Defaults to `false`; the pages are silent.
     pub single_use_pass: bool,
     /// How many wrong passwords in a row lock an account, and how many wrong codes a destination. Defaults to 5.
     ///
     /// Passwords are counted for the account, whichever login and step they are given in.
     pub max_attempts: u32,
-    /// How long a lock holds; 10 minutes unless said.
+    /// How long a lock holds. Defaults to 10 minutes.
     pub lock_time: Duration,
     /// Whether a wrong code or password ends the state token, too. The pages are silent (decision D14). Defaults to `false`.
     pub state_token_ends_with_wrong_code: bool,
     /// Whether every response has fields and values that no page documents, and those that document no `status` an unknown
     /// one. A client must ignore them. Defaults to `false`.
     pub undocumented_extras: bool,
-    /// How long a session lives; 432000 seconds unless said.
+    /// How long a session lives. Defaults to 432000 seconds.
     pub session_lifetime: Duration,
 }
 

@@ -99,7 +99,9 @@ impl fmt::Debug for SealKey {
 /// see to, and it does: a state token is used up by the step that succeeds.
 ///
 /// ```
-/// # fn f(client: &idaas_login::Client, stage: idaas_login::PendingBind, secret: &[u8], cookie: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// # use idaas_login::Client;
+/// # use std::error::Error;
+/// # fn f(client: &Client, stage: PendingBind, secret: &[u8], cookie: &str) -> Result<(), Box<dyn Error>> {
 /// use std::time::Duration;
 /// use idaas_login::{PendingBind, SealKey, Sealer};
 ///

@@ -14,8 +14,8 @@ use crate::secret::base64_url;
 /// A stage that was put down: opaque, versioned, and good for the same tenant and application only: base address, client id
 /// and, where tenants share both, tenant id.
 ///
-/// [`Client::resume`](crate::Client::resume) picks it up. Suspending does not use the stage up at the tenant: a value that is resumed twice is two
-/// stages with one state token, of which the tenant lets one succeed.
+/// [`Client::resume`](crate::Client::resume) picks it up. Suspending does not use the stage up at the tenant: a value that is
+/// resumed twice is two stages with one state token, of which the tenant lets one succeed.
 ///
 /// # It holds a live token
 /// Whoever has the bytes has the login. `Debug` is redacted; serialising it, and [`to_bytes`](Self::to_bytes), are not: keep

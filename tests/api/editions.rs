@@ -202,7 +202,7 @@ fn an_override_that_cannot_be_right_is_refused_at_once() {
     for (builder, field) in [
         (builder().path_prefix("idaas"), "path_prefix"),
         (builder().path_prefix("/idaas?x"), "path_prefix"),
-        (builder().path_prefix("/id aas"), "path_prefix"),
+        (builder().path_prefix("/with space"), "path_prefix"),
         (builder().path(row, ""), "path"),
         (builder().path(row, "api/v2"), "path"),
         (builder().path(row, "/api\nv2"), "path"),

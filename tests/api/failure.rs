@@ -19,7 +19,6 @@ use support::{CAPTCHA, MFA_AUTH, SOCIAL_BIND, SUCCESS, client, device, response,
 mod identity;
 #[cfg(feature = "ureq")]
 mod network;
-#[cfg(feature = "ureq")]
 mod stored;
 
 /// What a fault came to.

@@ -130,8 +130,8 @@ type Script = Box<dyn Fn() -> Vec<Act> + Send + Sync>;
 /// The base address of a tenant that is reached by name.
 const NAMED: &str = "https://acme.example.com";
 
-/// A name service that fails, and a proxy that takes its time. The tests in `connections` have what needs a process of its own: no thread
-/// to be had, and how many threads there are.
+/// A name service that fails, and a proxy that takes its time. The tests in `connections` have what needs a process of its
+/// own: no thread to be had, and how many threads there are.
 #[test]
 fn a_way_to_the_tenant_that_does_not_come_about() {
     let refuses: fn() -> io::Result<Vec<SocketAddr>> = || Err(io::Error::other("no such name"));

@@ -414,10 +414,10 @@ fn headers() -> Vec<Header> {
             "content-type" => ("fixed", &["D18"]),
             "x-tenant-id" => ("the tenant id of the edition", &["D18"]),
             "x-client-id" => ("the client id of the application", &[]),
-            "x-operating-sys-version" => ("the device's operating system", &[]),
-            "x-device-fingerprint" => ("the device's fingerprint", &[]),
+            "x-operating-sys-version" => ("the device's operating system", &["D38"]),
+            "x-device-fingerprint" => ("the device's fingerprint", &["D38"]),
             "x-device-ip" => ("the device's address, if given", &[]),
-            "x-agent" => ("the device's user agent", &[]),
+            "x-agent" => ("the device's user agent", &["D38"]),
             "x-l" => ("the user's language, if given", &[]),
             other => panic!("the reference: what is the header {other}? add it to headers()"),
         };
