@@ -320,7 +320,7 @@ fn program() -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().unwrap().parent().unwrap();
     BUILT.call_once(|| {
-        let mut cargo = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+        let mut cargo = support::cargo();
         cargo.args(["build", "--quiet", "--example", "mini_program_backend"]).current_dir(support::root());
         if profile.ends_with("release") {
             cargo.arg("--release");

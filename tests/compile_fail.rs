@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use idaas_login::endpoints::{self, Platform, Scenario, StageKind};
 
@@ -527,7 +526,7 @@ fn check(programs: &BTreeMap<String, String>) -> Vec<Message> {
     for (name, program) in programs {
         fs::write(examples.join(format!("{name}.rs")), program).unwrap();
     }
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let output = support::cargo()
         .args(["check", "--examples", "--keep-going", "--offline", "--message-format=json"])
         .arg("--target-dir")
         .arg(folder.join("target"))

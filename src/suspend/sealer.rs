@@ -99,11 +99,11 @@ impl fmt::Debug for SealKey {
 /// see to, and it does: a state token is used up by the step that succeeds.
 ///
 /// ```
-/// # use idaas_login::Client;
+/// # use idaas_login::{Client, PendingBind};
 /// # use std::error::Error;
 /// # fn f(client: &Client, stage: PendingBind, secret: &[u8], cookie: &str) -> Result<(), Box<dyn Error>> {
 /// use std::time::Duration;
-/// use idaas_login::{PendingBind, SealKey, Sealer};
+/// use idaas_login::{SealKey, Sealer};
 ///
 /// // `secret`: 32 random bytes from where you keep secrets.
 /// let sealer = Sealer::new(SealKey::new(1, secret)?, Duration::from_secs(600))

@@ -222,7 +222,7 @@ fn links_lead_somewhere() {
 
 /// The targets of the packages of a workspace, as cargo knows them: kind, name and the folder of the source.
 fn targets(manifest: &str) -> BTreeSet<(String, String, PathBuf)> {
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let output = support::cargo()
         .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path", manifest])
         .current_dir(root())
         .output()

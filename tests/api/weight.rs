@@ -1,10 +1,9 @@
 //! How many crates a user compiles, counted by cargo itself.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 fn crates(features: &[&str]) -> BTreeSet<String> {
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let output = support::cargo()
         .args([
             "tree",
             "--package",

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use support::root;
 
@@ -32,7 +31,7 @@ fn is_allowed(expression: &str, allowed: &[String]) -> bool {
 /// What may not be there.
 pub fn wrong() -> Vec<String> {
     // What features leave out is in the lock file all the same, but not in the tree.
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let output = support::cargo()
         .args([
             "tree",
             "--workspace",

@@ -1,6 +1,6 @@
 //! What the repository needs beside cargo: the documents that are generated, and checks of what no test can see.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use support::root;
 use xtask::{comments, dependencies, documents, rustdoc};
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             if names == ExitCode::SUCCESS { stale } else { names }
         }
         ["rustdoc"] => {
-            let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+            let mut cargo = support::cargo();
             cargo.args(["doc", "--quiet", "--no-deps", "--all-features", "--package", "idaas-login"]);
             match cargo.current_dir(root()).status() {
                 Ok(status) if status.success() => {}

@@ -18,9 +18,11 @@ pub mod server;
 pub mod spans;
 
 use std::any::type_name;
+use std::env;
 use std::error::Error as StdError;
 use std::fmt::{Debug, Write as _};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use idaas_login::endpoints::{self, Credential, Endpoint, Platform, Scenario, SendType, StageKind};
@@ -29,6 +31,17 @@ use idaas_login::{
     MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Recovery, Reply, Request,
     Response, Stage, Step, StepError, Transport, TransportError, Unauthenticated, VerifyEmail, VerifyPhone,
 };
+
+/// cargo, as if called by hand. What cargo tells a test about its package would make it compile ring anew, whose build
+/// script looks at it.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let is_of_a_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_a_package)) {
+        cargo.env_remove(name);
+    }
+    cargo
+}
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
