@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -76,8 +77,12 @@ struct Inner {
     tenant_id: Option<HeaderValue>,
     edition: Edition,
     overrides: Overrides,
+    clock: Clock,
     transport: Box<dyn Transport>,
 }
+
+/// Tells the time.
+type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Where this tenant differs from the documents of its edition.
 #[derive(Clone, Default)]
@@ -107,6 +112,7 @@ impl Client {
             client_id: client_id.into(),
             edition: Edition::default(),
             overrides: Overrides::default(),
+            clock: Arc::new(SystemTime::now),
             loopback_http: false,
         }
     }
@@ -115,6 +121,11 @@ impl Client {
     #[must_use]
     pub fn edition(&self) -> &Edition {
         &self.0.edition
+    }
+
+    /// A time that lies `lifetime` ahead of now, if there is such a time.
+    pub(crate) fn time_in(&self, lifetime: Duration) -> Option<SystemTime> {
+        (self.0.clock)().checked_add(lifetime)
     }
 
     /// Scheme, host, port, and the path in front of all paths.
@@ -302,6 +313,7 @@ pub struct ClientBuilder {
     client_id: String,
     edition: Edition,
     overrides: Overrides,
+    clock: Clock,
     loopback_http: bool,
 }
 
@@ -320,6 +332,13 @@ impl ClientBuilder {
     /// The server's edition. Defaults to [`Edition::Ciam`].
     pub fn edition(mut self, edition: Edition) -> Self {
         self.edition = edition;
+        self
+    }
+
+    /// With the time that `clock` tells instead of the system's: [`Authenticated::expires_at`](crate::Authenticated::expires_at)
+    /// is counted from it.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -431,6 +450,7 @@ impl ClientBuilder {
             tenant_id,
             edition: self.edition,
             overrides: self.overrides,
+            clock: self.clock,
             transport: Box::new(transport),
         })))
     }

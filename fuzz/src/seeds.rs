@@ -186,11 +186,13 @@ fn handles() -> Vec<Vec<u8>> {
 /// The values of every kind that are kept for good, as JSON and as bytes.
 fn suspended(root: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
-    for path in files(&root.join("tests/corpus/suspended-v1")) {
+    let of = |version| files(&root.join(format!("tests/corpus/suspended-v{version}")));
+    for path in of(1).into_iter().chain(of(2)) {
         let json = fs::read(&path).expect("a value");
         let value: idaas_login::Suspended = serde_json::from_slice(&json).expect("a value");
-        all.push((format!("{}-bytes", name(&path)), [&[0], value.to_bytes()].concat()));
-        all.push((name(&path), json.trim_ascii().to_vec()));
+        let name = format!("{}-v{}", name(&path), value.to_bytes()[1]);
+        all.push((format!("{name}-bytes"), [&[0], value.to_bytes()].concat()));
+        all.push((name, json.trim_ascii().to_vec()));
     }
     all
 }

@@ -209,7 +209,7 @@ impl Emulator {
         self.client_builder("https://emulator.invalid").build_with(self.clone())
     }
 
-    /// A client builder with this tenant's client id, edition, and whatever else its settings say that differs from the
+    /// A client builder with this tenant's client id, edition, clock, and whatever else its settings say that differs from the
     /// edition's documents.
     pub fn client_builder(&self, base_address: impl Into<String>) -> crate::ClientBuilder {
         let tenant = self.tenant();
@@ -218,6 +218,8 @@ impl Emulator {
             .edition(settings.edition.clone())
             .wechat_code_field(settings.wechat_code_field)
             .path_prefix(&settings.path_prefix);
+        let emulator = self.clone();
+        builder = builder.clock(move || (emulator.tenant().clock)());
         for (row, path) in &settings.paths {
             builder = builder.path(row, path);
         }

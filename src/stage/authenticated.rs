@@ -1,17 +1,20 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Next, Stage, Step, accessors};
+use crate::client::Client;
 use crate::context::{Context, Tokens};
-use crate::error::UnexpectedReason;
+use crate::device::Device;
+use crate::error::{Error, UnexpectedReason};
 use crate::sealed::{Inside, Sealed};
 use crate::secret::{IdToken, SessionToken, StateToken};
 use crate::wire::endpoints::{RENEW_ID_TOKEN, StageKind};
+use crate::wire::headers::checked_token;
 use crate::wire::responses::{Failure, Received, Renewed, renewed};
 
 /// The login is finished: the user has a session.
 ///
-/// The status `SUCCESS` leads here.
+/// The status `SUCCESS` leads here, and so does a session token that was stored: [`Client::session`].
 ///
 /// With the feature `verify`, `identify` tells who the user is; it sends nothing, or `GET /api/v1/oauth2/keys`.
 ///
@@ -20,7 +23,32 @@ pub struct Authenticated {
     context: Context,
     session_token: SessionToken,
     expires_in: Option<Duration>,
+    expires_at: Option<SystemTime>,
     id_token: Option<IdToken>,
+}
+
+/// When a session token expires.
+pub(crate) struct Expiry {
+    pub(crate) expires_in: Option<Duration>,
+    pub(crate) expires_at: Option<SystemTime>,
+}
+
+impl Client {
+    /// A session whose token was stored, by a service that spoke raw HTTP or beside a database: nothing is sent, so whether
+    /// it still lives is seen when the identity token is renewed.
+    ///
+    /// `session_token` is the token as an answer had it. [`with_id_token`](Authenticated::with_id_token) and
+    /// [`with_expires_at`](Authenticated::with_expires_at) add what else was stored. What this library put down comes back by
+    /// [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if the token is empty, longer than 16 KiB, or contains a character that a header cannot carry.
+    pub fn session(&self, device: Device, session_token: impl AsRef<str>) -> Result<Authenticated, Error> {
+        let session_token = SessionToken::new(checked_token("session_token", session_token.as_ref())?);
+        let context = Context { client: self.clone(), device };
+        let expiry = Expiry { expires_in: None, expires_at: None };
+        Ok(Authenticated::stored(context, session_token, expiry, None))
+    }
 }
 
 impl Authenticated {
@@ -32,7 +60,32 @@ impl Authenticated {
         expires_in: Option<Duration>,
         id_token: Option<IdToken>,
     ) -> Self {
-        Self { context, session_token, expires_in, id_token }
+        let expires_at = expires_in.and_then(|lifetime| context.client.time_in(lifetime));
+        Self::stored(context, session_token, Expiry { expires_in, expires_at }, id_token)
+    }
+
+    /// One whose expiry was fixed before.
+    pub(crate) fn stored(
+        context: Context,
+        session_token: SessionToken,
+        Expiry { expires_in, expires_at }: Expiry,
+        id_token: Option<IdToken>,
+    ) -> Self {
+        Self { context, session_token, expires_in, expires_at, id_token }
+    }
+
+    /// With the identity token that was stored beside the session token, for `identify` (feature `verify`).
+    #[must_use]
+    pub fn with_id_token(mut self, id_token: impl AsRef<str>) -> Self {
+        self.id_token = Some(IdToken::new(id_token.as_ref()));
+        self
+    }
+
+    /// With the time at which the session token expires, if it was stored, too.
+    #[must_use]
+    pub fn with_expires_at(mut self, time: SystemTime) -> Self {
+        self.expires_at = Some(time);
+        self
     }
 
     /// The session token. Who holds it is the user.
@@ -43,10 +96,20 @@ impl Authenticated {
 
     /// How long the session token lives, from the answer on; `None` if the answer did not say.
     ///
-    /// It is the server's word, however large: add it to a time with `checked_add`.
+    /// It is the server's word, however large: add it to a time with `checked_add`. [`expires_at`](Self::expires_at) has done
+    /// that.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.expires_in
+    }
+
+    /// When the session token expires, by the clock of the client, which was asked when the answer came.
+    ///
+    /// `suspend` keeps it, to the second. `None` if the answer did not say, if a session was stored without it, or if the time
+    /// is too far away to be told. The tenant may end a session before.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
     }
 
     /// The identity token, if the answer had one. Nothing has verified it.
@@ -95,12 +158,8 @@ impl Next<Self> for Authenticated {
     }
 
     fn reached(stage: Self, answer: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {
-        Ok(Self {
-            session_token: answer.session_token.unwrap_or(stage.session_token),
-            expires_in: answer.expires_in,
-            id_token: answer.id_token,
-            context: stage.context,
-        })
+        let session_token = answer.session_token.unwrap_or(stage.session_token);
+        Ok(Self::new(stage.context, session_token, answer.expires_in, answer.id_token))
     }
 
     fn reached_kind(&self, _: Inside) -> StageKind {

@@ -18,6 +18,7 @@ use std::fmt;
 
 pub use self::any::AnyStage;
 pub use self::authenticated::Authenticated;
+pub(crate) use self::authenticated::Expiry;
 pub use self::awaiting_code::AwaitingCode;
 pub use self::mfa_required::{MfaRequired, RegisteredMobile};
 pub use self::mini_program::{Alipay, MiniProgram, WeChat};

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
@@ -19,7 +19,10 @@ use crate::wire::flows::AllowedFlows;
 
 /// The first byte: other bytes rarely begin with it, so a newer version is told apart from them.
 const MAGIC: u8 = 0xb5;
-const VERSION: u8 = 1;
+/// The newest version. A value has the oldest one that knows all of its fields, so that older services read what they can.
+const VERSION: u8 = 2;
+/// The version that brought the time at which a session expires.
+const WITH_EXPIRES_AT: u8 = 2;
 /// Behind the last field.
 const END: u8 = 0;
 
@@ -38,6 +41,7 @@ mod tag {
     pub(super) const EXPIRES_IN: u8 = 11;
     pub(super) const ID_TOKEN: u8 = 12;
     pub(super) const TENANT_ID: u8 = 13;
+    pub(super) const EXPIRES_AT: u8 = 14;
 }
 
 /// A stage, taken apart, borrowing from it or from the bytes.
@@ -56,6 +60,7 @@ pub struct SuspendedFields<'a> {
     pub(super) data: Option<&'a [u8]>,
     pub(super) destination: Option<&'a [u8]>,
     pub(super) expires_in: Option<Duration>,
+    pub(super) expires_at: Option<SystemTime>,
     pub(super) id_token: Option<&'a [u8]>,
 }
 
@@ -88,12 +93,17 @@ impl<'a> SuspendedFields<'a> {
             data: None,
             destination: None,
             expires_in: None,
+            expires_at: None,
             id_token: None,
         }
     }
 
     pub(super) fn write(&self) -> Zeroizing<Vec<u8>> {
         let expires_in = self.expires_in.map(|time| time.as_secs().to_be_bytes());
+        // Whole seconds, rounded down: a session is never thought to live longer than it does.
+        let expires_at = self.expires_at.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let expires_at = expires_at.map(|time| time.as_secs().to_be_bytes());
+        let version = if expires_at.is_some() { WITH_EXPIRES_AT } else { 1 };
         let fields = [
             (tag::BASE_ADDRESS, Some(&*self.base_address)),
             (tag::CLIENT_ID, Some(self.client_id)),
@@ -108,6 +118,7 @@ impl<'a> SuspendedFields<'a> {
             (tag::EXPIRES_IN, expires_in.as_ref().map(<[u8; 8]>::as_slice)),
             (tag::ID_TOKEN, self.id_token),
             (tag::TENANT_ID, self.tenant_id),
+            (tag::EXPIRES_AT, expires_at.as_ref().map(<[u8; 8]>::as_slice)),
         ];
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let there = || fields.iter().filter_map(|(tag, bytes)| bytes.map(|bytes| (*tag, bytes)));
@@ -116,7 +127,7 @@ impl<'a> SuspendedFields<'a> {
         let mut written = Zeroizing::new(Vec::with_capacity(size));
         // What cannot be suspended has no fields, so there is always a byte.
         let stage = stage_byte(self.kind.stage).unwrap_or_default();
-        written.extend([MAGIC, VERSION, stage, platform_byte(self.kind.platform)]);
+        written.extend([MAGIC, version, stage, platform_byte(self.kind.platform)]);
         written.push(u8::from(self.kind.unresolved));
         for (tag, bytes) in there() {
             written.push(tag);
@@ -132,8 +143,12 @@ impl<'a> SuspendedFields<'a> {
             return Err(Unreadable::Malformed);
         };
         match version {
-            VERSION => Self::read_fields(rest).ok_or(Unreadable::Malformed),
             0 => Err(Unreadable::Malformed),
+            1..=VERSION => {
+                let fields = Self::read_fields(rest).ok_or(Unreadable::Malformed)?;
+                let has_its_version = (version >= WITH_EXPIRES_AT) == fields.expires_at.is_some();
+                if has_its_version { Ok(fields) } else { Err(Unreadable::Malformed) }
+            }
             newer => Err(Unreadable::Newer(newer)),
         }
     }
@@ -142,7 +157,7 @@ impl<'a> SuspendedFields<'a> {
         let (&[stage, platform, unresolved], mut rest) = bytes.split_first_chunk()?;
         let platform = if platform == platform_byte(None) { None } else { Some(platform_of(platform)?) };
         let kind = SuspendedKind { stage: stage_of(stage)?, platform, unresolved: flag(unresolved)? };
-        let mut fields: [Option<&[u8]>; 14] = [None; 14];
+        let mut fields: [Option<&[u8]>; 15] = [None; 15];
         let mut last = 0;
         while let Some((&[tag, a, b, c, d], after)) = rest.split_first_chunk() {
             let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
@@ -163,13 +178,18 @@ impl<'a> SuspendedFields<'a> {
         let has = |tag| field(tag).is_some();
         if has(tag::DESTINATION) && !is_narrowed
             || has(tag::DATA) && is_finished
-            || (has(tag::EXPIRES_IN) || has(tag::ID_TOKEN)) && !is_finished
+            || (has(tag::EXPIRES_IN) || has(tag::EXPIRES_AT) || has(tag::ID_TOKEN)) && !is_finished
         {
             return None;
         }
-        let expires_in = match field(tag::EXPIRES_IN) {
+        let seconds = |tag| match field(tag) {
+            None => Some(None),
+            Some(bytes) => Some(Some(Duration::from_secs(u64::from_be_bytes(bytes.try_into().ok()?)))),
+        };
+        let expires_in = seconds(tag::EXPIRES_IN)?;
+        let expires_at = match seconds(tag::EXPIRES_AT)? {
             None => None,
-            Some(bytes) => Some(Duration::from_secs(u64::from_be_bytes(bytes.try_into().ok()?))),
+            Some(since) => Some(UNIX_EPOCH.checked_add(since)?),
         };
         Some(Self {
             kind,
@@ -185,6 +205,7 @@ impl<'a> SuspendedFields<'a> {
             data: field(tag::DATA),
             destination: field(tag::DESTINATION),
             expires_in,
+            expires_at,
             id_token: field(tag::ID_TOKEN),
         })
     }

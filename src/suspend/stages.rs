@@ -7,8 +7,8 @@ use super::suspended::Suspended;
 use crate::context::Context;
 use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::stage::{
-    AcceptsCode, AnyStage, Authenticated, AwaitingCode, Channel, MfaRequired, MiniProgram, PendingBind,
-    PendingRegister, PendingState, Stage, Unresolved, Verify, VerifyEmail, VerifyPhone,
+    AcceptsCode, AnyStage, Authenticated, AwaitingCode, Channel, Expiry, MfaRequired, MiniProgram,
+    PendingBind, PendingRegister, PendingState, Stage, Unresolved, Verify, VerifyEmail, VerifyPhone,
 };
 use crate::wire::endpoints::{Scenario, StageKind};
 
@@ -123,13 +123,15 @@ impl Resumable for Authenticated {
         SuspendedFields {
             token: self.session_token().expose().as_bytes(),
             expires_in: self.expires_in(),
+            expires_at: self.expires_at(),
             id_token: self.id_token().map(|token| token.expose().as_bytes()),
             ..SuspendedFields::of(SuspendedKind::of(StageKind::Authenticated, None), self.context(INSIDE))
         }
     }
 
     fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable> {
-        Ok(Self::new(context, fields.session_token()?, fields.expires_in, fields.id_token()?))
+        let expiry = Expiry { expires_in: fields.expires_in, expires_at: fields.expires_at };
+        Ok(Self::stored(context, fields.session_token()?, expiry, fields.id_token()?))
     }
 }
 

@@ -6,13 +6,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::headers::can_be_carried;
+use super::headers::{LONGEST_TOKEN, can_be_carried};
 use super::status::Status;
 use super::text::Text;
 use crate::secret::StateToken;
-
-/// The longest token that is read, in bytes: servers refuse larger headers.
-const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// A field that cannot be read: of another type, there twice, or in a broken encoding.
 #[derive(Debug, PartialEq, Eq)]

@@ -29,6 +29,24 @@ pub(crate) fn header_value(field: &'static str, text: &str) -> Result<HeaderValu
         .map_err(|_| InvalidInput::new(field, "contains a character that a header cannot carry"))
 }
 
+/// The longest token that is read or taken, in bytes: servers refuse larger headers (decision D47).
+pub(super) const LONGEST_TOKEN: usize = 16 * 1024;
+
+/// A token that a caller gave. No copy of it is made.
+pub(crate) fn checked_token<'a>(field: &'static str, token: &'a str) -> Result<&'a str, InvalidInput> {
+    if token.trim_ascii().is_empty() {
+        return Err(InvalidInput::new(field, "is empty"));
+    }
+    if token.len() > LONGEST_TOKEN {
+        return Err(InvalidInput::new(field, "is longer than 16 KiB"));
+    }
+    // A space at an end would be lost on the way.
+    if !can_be_carried(token) || token.trim_ascii() != token {
+        return Err(InvalidInput::new(field, "contains a character that a header cannot carry"));
+    }
+    Ok(token)
+}
+
 /// Whether a header can carry a text. No copy of it is made: it may be a token.
 pub(super) fn can_be_carried(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))

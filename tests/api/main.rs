@@ -27,6 +27,7 @@ mod printed_forms;
 mod recovery;
 mod refusals;
 mod requests;
+mod sessions;
 mod suspend;
 mod trace;
 mod types;

@@ -1,5 +1,6 @@
 //! A stage put down and picked up: equal, typed, by the same tenant only; and sealed, in its own context only.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -268,7 +269,11 @@ fn a_newer_version_and_nonsense_are_told_apart() {
     let reason = |bytes: &[u8]| {
         client.resume::<PendingBind>(Suspended::from_bytes(bytes)).unwrap_err().reason().clone()
     };
-    for version in 2..=255 {
+    // Version 2 brought a field that no value without it has.
+    let mut bytes = good.to_bytes().to_vec();
+    bytes[1] = 2;
+    assert_eq!(reason(&bytes), ResumeReason::Malformed);
+    for version in 3..=255 {
         let mut bytes = good.to_bytes().to_vec();
         bytes[1] = version;
         assert_eq!(reason(&bytes), ResumeReason::NewerVersion(version));
@@ -316,18 +321,19 @@ fn a_field_that_the_stage_does_not_have_makes_a_value_malformed() {
 /// Values of every version that was ever released keep resuming. `UPDATE_CORPUS=1` adds those of this version.
 #[test]
 fn values_of_older_versions_resume() {
-    let folder = support::root().join("tests/corpus/suspended-v1");
+    let folders = [1, 2].map(|version| support::root().join(format!("tests/corpus/suspended-v{version}")));
     let current = every_kind();
     if std::env::var_os("UPDATE_CORPUS").is_some() {
-        fs::create_dir_all(&folder).unwrap();
         for (name, suspended) in &current {
+            let folder = &folders[usize::from(suspended.to_bytes()[1]) - 1];
+            fs::create_dir_all(folder).unwrap();
             fs::write(folder.join(format!("{name}.json")), serde_json::to_string(suspended).unwrap() + "\n")
                 .unwrap();
         }
     }
     let client = client(always(200, ""));
-    let mut read = 0;
-    for entry in fs::read_dir(&folder).unwrap() {
+    let mut read = BTreeSet::new();
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let suspended: Suspended = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -347,8 +353,11 @@ fn values_of_older_versions_resume() {
         let of_name =
             name.trim_start_matches("alipay").trim_start_matches("wechat").trim_end_matches("_pending_bind");
         assert!(snake.contains(of_name.trim_start_matches('_')), "{name}: {found}");
-        // Version 1 is the current one, so what was written then is what is written now.
-        assert_eq!(suspended, *expected, "{name}");
+        // What is written in the version of then is what was written then.
+        if suspended.to_bytes()[1] == expected.to_bytes()[1] {
+            assert_eq!(suspended, *expected, "{name}");
+            read.insert(name.clone());
+        }
         // Put down again, whichever it is, it is the same value.
         let again = if name.starts_with("alipay") {
             client.resume_any::<Alipay>(suspended.clone()).unwrap().suspend()
@@ -356,9 +365,8 @@ fn values_of_older_versions_resume() {
             client.resume_any::<WeChat>(suspended.clone()).unwrap().suspend()
         };
         assert_eq!(again, suspended, "{name}");
-        read += 1;
     }
-    assert_eq!(read, current.len(), "each kind has a value in the corpus");
+    assert_eq!(read.len(), current.len(), "each kind has a value in the corpus");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use std::fmt::{Debug, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
 
 use idaas_login::endpoints::{self, Credential, Endpoint, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
@@ -68,8 +69,10 @@ pub fn device() -> Device {
         .unwrap()
 }
 
+/// At a time that never passes.
 pub fn client(transport: impl Transport + 'static) -> Client {
-    Client::builder("https://acme.example.com", CLIENT_ID).build_with(transport).unwrap()
+    let then = UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    Client::builder("https://acme.example.com", CLIENT_ID).clock(move || then).build_with(transport).unwrap()
 }
 
 pub fn response(http_status: u16, body: impl Into<Vec<u8>>) -> Response {

@@ -2,15 +2,28 @@
 
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// Keeps every span, as a line of its fields, and every event.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Recorder(pub Arc<Spans>);
+
+/// With one subscriber alone, a span that another thread comes to first is taken to interest nobody, for good: tracing asks
+/// that thread's subscriber. With more it asks all of them.
+static OTHERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::new())));
+
+impl Default for Recorder {
+    fn default() -> Self {
+        LazyLock::force(&OTHERS);
+        Self(Arc::default())
+    }
+}
 
 #[derive(Default)]
 pub struct Spans {
