@@ -52,7 +52,7 @@ const OUTPUT_BUFFER: usize = 32 << 10;
 const TRUSTED_SIZE: usize = 64 << 10;
 /// How much is set aside if it announced nothing.
 const FIRST_SIZE: usize = 8 << 10;
-/// The longest text of a cause. A certificate lists as many names as its owner likes, and rustls prints them all.
+/// The longest text of a cause.
 const LONGEST_CAUSE: usize = 500;
 
 /// Blocking HTTPS through ureq and rustls: the transport of [`ClientBuilder::build`](crate::ClientBuilder::build).
@@ -334,9 +334,12 @@ fn cause(error: UreqError) -> Box<dyn StdError + Send + Sync> {
     }
 }
 
-/// The beginning of a text that is too long to be printed.
+/// What is printed of a text that is too long, or that lists the names of a certificate: those are whoever answered's to choose.
 fn shortened(cause: &impl fmt::Display) -> Option<String> {
     let text = cause.to_string();
+    if let Some((mismatch, _names)) = text.split_once("; certificate is ") {
+        return Some(mismatch.to_owned());
+    }
     let cut = text.char_indices().nth(LONGEST_CAUSE).map(|(at, _)| at)?;
     Some(format!("{}…", text.get(..cut)?))
 }
