@@ -1,13 +1,9 @@
 //! Any stage that can be suspended, as one type.
 
 use super::{
-    Authenticated, AwaitingCode, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, Stage,
-    WeChat, accessors,
+    Authenticated, AwaitingCode, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, WeChat,
+    accessors, stage_inside,
 };
-use crate::context::{Context, Tokens};
-use crate::sealed::{Inside, Sealed};
-use crate::secret::StateToken;
-use crate::wire::endpoints::StageKind;
 
 /// Any stage of a login through the mini program `P` that can be suspended.
 ///
@@ -45,29 +41,7 @@ impl<P: MiniProgram> AnyStage<P> {
     accessors!();
 }
 
-impl<P: MiniProgram> Sealed for AnyStage<P> {}
-
-impl<P: MiniProgram> Stage for AnyStage<P> {
-    fn kind(&self) -> StageKind {
-        each!(self, stage => stage.kind())
-    }
-
-    fn state_token(&self) -> Option<&StateToken> {
-        each!(self, stage => Stage::state_token(stage))
-    }
-
-    fn context(&self, inside: Inside) -> &Context {
-        each!(self, stage => stage.context(inside))
-    }
-
-    fn into_context(self, inside: Inside) -> Context {
-        each!(self, stage => stage.into_context(inside))
-    }
-
-    fn tokens(&self, inside: Inside) -> Tokens<'_> {
-        each!(self, stage => stage.tokens(inside))
-    }
-}
+stage_inside!(AnyStage);
 
 impl<P: MiniProgram> From<Outcome<P>> for AnyStage<P> {
     fn from(outcome: Outcome<P>) -> Self {

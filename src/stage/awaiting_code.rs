@@ -1,15 +1,11 @@
 //! Any stage in which a verification code is due, as one type.
 
 use super::{
-    AnyStage, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, Stage, Step, VerifyEmail,
-    VerifyPhone, WeChat, accessors,
+    AnyStage, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, Step, VerifyEmail,
+    VerifyPhone, WeChat, accessors, stage_inside,
 };
 use crate::call::Call;
 use crate::captcha::CaptchaPass;
-use crate::context::{Context, Tokens};
-use crate::sealed::{Inside, Sealed};
-use crate::secret::StateToken;
-use crate::wire::endpoints::StageKind;
 
 /// A stage in which a verification code is due, whichever it is.
 ///
@@ -88,29 +84,7 @@ impl<P: MiniProgram> AwaitingCode<P> {
     accessors!();
 }
 
-impl<P: MiniProgram> Sealed for AwaitingCode<P> {}
-
-impl<P: MiniProgram> Stage for AwaitingCode<P> {
-    fn kind(&self) -> StageKind {
-        each!(self, stage => stage.kind())
-    }
-
-    fn state_token(&self) -> Option<&StateToken> {
-        each!(self, stage => Stage::state_token(stage))
-    }
-
-    fn context(&self, inside: Inside) -> &Context {
-        each!(self, stage => stage.context(inside))
-    }
-
-    fn into_context(self, inside: Inside) -> Context {
-        each!(self, stage => stage.into_context(inside))
-    }
-
-    fn tokens(&self, inside: Inside) -> Tokens<'_> {
-        each!(self, stage => stage.tokens(inside))
-    }
-}
+stage_inside!(AwaitingCode);
 
 macro_rules! from {
     ($($variant:ident: $stage:ty),+ $(,)?) => {$(

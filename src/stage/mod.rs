@@ -120,3 +120,33 @@ macro_rules! accessors {
     };
 }
 use accessors;
+
+/// [`Stage`] of an enum of stages, by the stage inside: the macro `each!` of its module tells which that may be.
+macro_rules! stage_inside {
+    ($any:ident) => {
+        impl<P: $crate::MiniProgram> $crate::sealed::Sealed for $any<P> {}
+
+        impl<P: $crate::MiniProgram> $crate::Stage for $any<P> {
+            fn kind(&self) -> $crate::endpoints::StageKind {
+                each!(self, stage => stage.kind())
+            }
+
+            fn state_token(&self) -> Option<&$crate::StateToken> {
+                each!(self, stage => $crate::Stage::state_token(stage))
+            }
+
+            fn context(&self, inside: $crate::sealed::Inside) -> &$crate::context::Context {
+                each!(self, stage => stage.context(inside))
+            }
+
+            fn into_context(self, inside: $crate::sealed::Inside) -> $crate::context::Context {
+                each!(self, stage => stage.into_context(inside))
+            }
+
+            fn tokens(&self, inside: $crate::sealed::Inside) -> $crate::context::Tokens<'_> {
+                each!(self, stage => stage.tokens(inside))
+            }
+        }
+    };
+}
+use stage_inside;
