@@ -71,6 +71,8 @@ pub enum WechatCodeField {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
+    /// Scheme, host, port, and the path in front of all paths: what every suspended stage names.
+    base_address: String,
     scheme: Scheme,
     authority: Authority,
     client_id: HeaderValue,
@@ -128,15 +130,10 @@ impl Client {
         (self.0.clock)().checked_add(lifetime)
     }
 
-    /// Scheme, host, port, and the path in front of all paths.
-    fn base_address(&self) -> String {
-        format!("{}://{}{}", self.0.scheme, self.0.authority, self.0.overrides.path_prefix)
-    }
-
     /// The tenant and the application, to tell whether a suspended stage is theirs: base address, client id, tenant id.
-    pub(crate) fn identity(&self) -> (String, &[u8], Option<&[u8]>) {
+    pub(crate) fn identity(&self) -> (&[u8], &[u8], Option<&[u8]>) {
         (
-            self.base_address(),
+            self.0.base_address.as_bytes(),
             self.0.client_id.as_bytes(),
             self.0.tenant_id.as_ref().map(HeaderValue::as_bytes),
         )
@@ -145,7 +142,7 @@ impl Client {
     /// What the tenant's identity tokens name as their issuer.
     #[cfg(feature = "verify")]
     pub(crate) fn issuer(&self) -> String {
-        self.base_address() + ISSUER_PATH
+        format!("{}{ISSUER_PATH}", self.0.base_address)
     }
 
     #[cfg(feature = "verify")]
@@ -175,12 +172,13 @@ impl Client {
         let path = find(&overrides.paths, row);
         let edition = self.0.edition.kind();
         let documented = row.in_edition(edition);
-        let unsupported = Unsupported::new(row.step, edition, "this edition does not document it");
         let (credential, send_type, default_path) = match (&documented, path) {
             (Some(shape), _) => (shape.credential, shape.send_type, shape.path),
             // The tenant has it all the same.
             (None, Some(_)) => (row.credential, row.send_type, row.path),
-            (None, None) => return Err(unsupported),
+            (None, None) => {
+                return Err(Unsupported::new(row.step, edition, "this edition does not document it"));
+            }
         };
         let path = match path {
             Some(path) => Cow::Owned(path.to_owned()),
@@ -234,7 +232,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_address", &format_args!("{}", self.base_address()))
+            .field("base_address", &format_args!("{}", self.0.base_address))
             .field("client_id", &self.0.client_id)
             .field("edition", &self.0.edition)
             .field("overrides", &self.0.overrides)
@@ -444,6 +442,7 @@ impl ClientBuilder {
         };
         self.overrides.check()?;
         Ok(Client(Arc::new(Inner {
+            base_address: format!("{scheme}://{authority}{}", self.overrides.path_prefix),
             scheme,
             authority,
             client_id: header_value("client_id", &self.client_id)?,

@@ -4,7 +4,6 @@
 //! zero, so that a value that was cut short is not a whole one without its last fields. A reader of a newer version reads every
 //! older one; `tests/corpus` keeps values of each.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -47,7 +46,7 @@ mod tag {
 /// A stage, taken apart, borrowing from it or from the bytes.
 pub struct SuspendedFields<'a> {
     pub(super) kind: SuspendedKind,
-    pub(super) base_address: Cow<'a, [u8]>,
+    pub(super) base_address: &'a [u8],
     pub(super) client_id: &'a [u8],
     /// Of an application that many tenants on one domain share.
     pub(super) tenant_id: Option<&'a [u8]>,
@@ -81,7 +80,7 @@ impl<'a> SuspendedFields<'a> {
         let [ip, language] = context.device.optional();
         Self {
             kind,
-            base_address: Cow::Owned(base_address.into_bytes()),
+            base_address,
             client_id,
             tenant_id,
             operating_sys_version,
@@ -105,7 +104,7 @@ impl<'a> SuspendedFields<'a> {
         let expires_at = expires_at.map(|time| time.as_secs().to_be_bytes());
         let version = if expires_at.is_some() { WITH_EXPIRES_AT } else { 1 };
         let fields = [
-            (tag::BASE_ADDRESS, Some(&*self.base_address)),
+            (tag::BASE_ADDRESS, Some(self.base_address)),
             (tag::CLIENT_ID, Some(self.client_id)),
             (tag::OPERATING_SYS_VERSION, Some(self.operating_sys_version)),
             (tag::FINGERPRINT, Some(self.fingerprint)),
@@ -193,7 +192,7 @@ impl<'a> SuspendedFields<'a> {
         };
         Some(Self {
             kind,
-            base_address: Cow::Borrowed(field(tag::BASE_ADDRESS)?),
+            base_address: field(tag::BASE_ADDRESS)?,
             client_id: field(tag::CLIENT_ID)?,
             tenant_id: field(tag::TENANT_ID),
             operating_sys_version: field(tag::OPERATING_SYS_VERSION)?,

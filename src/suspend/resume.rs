@@ -139,9 +139,7 @@ impl Client {
         if !S::holds(fields.kind, INSIDE) {
             return Err(ResumeReason::OtherStage(fields.kind));
         }
-        let (base_address, client_id, tenant_id) = self.identity();
-        let theirs = (fields.base_address.as_ref(), fields.client_id, fields.tenant_id);
-        if theirs != (base_address.as_bytes(), client_id, tenant_id) {
+        if (fields.base_address, fields.client_id, fields.tenant_id) != self.identity() {
             return Err(ResumeReason::OtherTenant);
         }
         let device = fields.device().ok_or(ResumeReason::Malformed)?;
