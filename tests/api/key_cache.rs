@@ -67,8 +67,13 @@ impl Setting {
     }
 
     fn cache(&self) -> KeyCache {
+        self.cache_of(&self.client)
+    }
+
+    /// A cache by this clock, of another client.
+    fn cache_of(&self, client: &Client) -> KeyCache {
         let seconds = Arc::clone(&self.seconds);
-        KeyCache::builder(&self.client)
+        KeyCache::builder(client)
             .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
             .build()
     }
@@ -475,10 +480,7 @@ fn stopping(setting: &Setting) -> (Client, Receiver<()>, Sender<()>) {
 fn a_fetch_under_way_stops_nobody_who_has_a_key() {
     let setting = Setting::new();
     let (client, at_the_keys, go_on) = stopping(&setting);
-    let seconds = Arc::clone(&setting.seconds);
-    let cache = KeyCache::builder(&client)
-        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
-        .build();
+    let cache = setting.cache_of(&client);
     let token = setting.token();
     go_on.send(()).unwrap();
     cache.verify(&token, RS256).unwrap();
@@ -509,10 +511,7 @@ fn a_fetch_under_way_stops_nobody_who_has_a_key() {
 fn a_slow_endpoint_holds_nobody_up() {
     let setting = Setting::new();
     let (client, at_the_keys, go_on) = stopping(&setting);
-    let seconds = Arc::clone(&setting.seconds);
-    let cache = KeyCache::builder(&client)
-        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
-        .build();
+    let cache = setting.cache_of(&client);
     let token = setting.token();
     go_on.send(()).unwrap();
     cache.verify(&token, RS256).unwrap();
@@ -581,10 +580,7 @@ fn the_pause_grows_with_failures() {
             }
             tenant.send(request)
         });
-    let seconds = Arc::clone(&setting.seconds);
-    let cache = KeyCache::builder(&client.unwrap())
-        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
-        .build();
+    let cache = setting.cache_of(&client.unwrap());
     let look = || {
         cache.verify(&token, RS256).unwrap();
         settle(&cache);
@@ -647,10 +643,7 @@ fn a_panic_in_a_fetch_blocks_nobody() {
             tenant.send(request)
         })
         .unwrap();
-    let seconds = Arc::clone(&setting.seconds);
-    let cache = KeyCache::builder(&client)
-        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
-        .build();
+    let cache = setting.cache_of(&client);
     let token = setting.token();
     let failure = cache.verify(&token, RS256).unwrap_err();
     let IdTokenError::Keys(cause) = &failure else { panic!("{failure}") };

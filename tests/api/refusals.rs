@@ -9,8 +9,9 @@ use idaas_login::emulator::reserved::{self, FixedOutcome, Reserved, ReservedKind
 use idaas_login::emulator::{Effect, Emulator, Fault, User};
 use idaas_login::endpoints::{self, Platform, SendType};
 use idaas_login::{
-    Authenticated, CaptchaPass, Channel, Client, Device, Edition, Error, ErrorClass, Outcome, PendingBind,
-    Recovery, Refusal, Request, Stage, StepError, Transport, TransportError, Verify, VerifyMethod,
+    Authenticated, CaptchaPass, Channel, Client, Device, Edition, Error, ErrorClass, MiniProgram, Outcome,
+    PendingBind, Recovery, Refusal, Request, Stage, StepError, Transport, TransportError, Unauthenticated,
+    Verify, VerifyMethod,
 };
 use support::device;
 
@@ -158,6 +159,16 @@ fn every_code_can_be_answered() {
     }
 }
 
+/// What becomes of a password, after a login that leads to a bind.
+fn bind_by_password<P: MiniProgram>(
+    login: Result<Outcome<P>, StepError<Unauthenticated>>,
+    user_name: &str,
+    password: &str,
+) -> Result<(), Error> {
+    let Ok(Outcome::PendingBind(stage)) = login else { panic!("nobody has bound it: {login:?}") };
+    stage.username_password(user_name, password).send().map(drop).map_err(|failed| failed.into_parts().0)
+}
+
 /// Wrong passwords are counted for the account: whichever identity, stage, platform or device they come from.
 #[test]
 fn wrong_passwords_are_counted_for_the_account() {
@@ -175,26 +186,10 @@ fn wrong_passwords_are_counted_for_the_account() {
             let unauthenticated = client.login(device);
             if number.is_multiple_of(2) {
                 let code = tenant.wechat_login_code(identity);
-                let Outcome::PendingBind(stage) = unauthenticated.wechat_mini_program(code).send().unwrap()
-                else {
-                    panic!("nobody has bound it")
-                };
-                stage
-                    .username_password(user_name, password)
-                    .send()
-                    .map(drop)
-                    .map_err(|failed| failed.into_parts().0)
+                bind_by_password(unauthenticated.wechat_mini_program(code).send(), user_name, password)
             } else {
                 let code = tenant.login_code(Platform::Alipay, identity);
-                let Outcome::PendingBind(stage) = unauthenticated.alipay_mini_program(code).send().unwrap()
-                else {
-                    panic!("nobody has bound it")
-                };
-                stage
-                    .username_password(user_name, password)
-                    .send()
-                    .map(drop)
-                    .map_err(|failed| failed.into_parts().0)
+                bind_by_password(unauthenticated.alipay_mini_program(code).send(), user_name, password)
             }
         };
         let refusal = |number, password| refusal_of(attempt(number, "bob", password).unwrap_err());
