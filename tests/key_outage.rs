@@ -4,7 +4,7 @@
 //! `cargo test --test key_outage` simulates two days, `DAYS=30 cargo test --release --test key_outage -- --nocapture` thirty,
 //! and prints the table.
 //!
-//! A user comes every half minute with a good token, and every hour one with a key that nobody knows. A user waits by the
+//! A user comes every half minute with a good token, and every hour one whose token names an unknown key. A user waits by the
 //! simulated clock: if the endpoint responds within the limit, for as long as it takes; otherwise for the limit of 5 seconds,
 //! for which a real millisecond stands here.
 #![cfg(feature = "verify")]

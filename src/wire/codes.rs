@@ -84,7 +84,7 @@ impl KnownCode {
     }
 }
 
-/// The entry of a code; `None` if nobody knows it. Codes are compared whole.
+/// The entry of a code; `None` if the table does not have it. Codes are compared whole.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static KnownCode> {
     ALL.iter().copied().find(|known| known.code == code)

@@ -415,10 +415,9 @@ impl UreqTransportBuilder {
 
     /// How long an idle connection is kept for reuse; defaults to 50 seconds.
     ///
-    /// It should be shorter than what the server, and every load balancer on the way, grants an idle connection: if they close
-    /// it at the moment when a request is sent, nobody knows whether that was carried out. 60 seconds are usual there. A server
-    /// that announces less in the header `Keep-Alive` is believed. Zero keeps none. A connection whose time is over is closed by
-    /// the next call.
+    /// Set it below the idle timeout of the server and of every load balancer on the way, which is usually 60 seconds. If they
+    /// close a connection while a request is being sent on it, the outcome is unknown. A shorter time in the server's
+    /// `Keep-Alive` header takes precedence. Zero keeps no connections. The next call closes expired ones.
     pub fn max_idle_age(mut self, age: Duration) -> Self {
         self.max_idle_age = age;
         self

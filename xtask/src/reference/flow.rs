@@ -162,7 +162,7 @@ fn about(kind: StageKind) -> &'static About {
         },
         StageKind::Authenticated => &About {
             summary: "The login is finished: there is a session.",
-            holds: &["client", "device", "session_token", "expires_in", "id_token"],
+            holds: &["client", "device", "session_token", "expires_in", "expires_at", "id_token"],
         },
         other => {
             panic!("the reference: nothing is said about the stage {other}: add it to about()")
