@@ -406,14 +406,14 @@ impl IntoResponse for Problem {
 // The mini program, played.
 
 /// A mini program: it keeps its session and the newest handle, and nothing else.
-pub(crate) struct MiniProgram {
+pub(crate) struct Origin {
     http: Http,
     address: String,
     session: String,
     pub(crate) handle: String,
 }
 
-impl MiniProgram {
+impl Origin {
     pub(crate) fn new(http: Http, address: &str, session: &str) -> Self {
         Self { http, address: address.to_owned(), session: session.to_owned(), handle: String::new() }
     }
@@ -519,14 +519,14 @@ async fn play(tenant: &Emulator, client: ClientBuilder) -> Result<()> {
 
     println!("\n## Li Lei has bound his account before: the login ends at once");
     tenant.add_user(User::new("lilei").name("Li Lei"));
-    tenant.bind(Platform::WeChat, "openid-lilei", "lilei");
-    let mut app = MiniProgram::new(http.clone(), &address, "session-of-lilei");
+    tenant.bind(Platform::WeChatMiniProgram, "openid-lilei", "lilei");
+    let mut app = Origin::new(http.clone(), &address, "session-of-lilei");
     app.logged_in(tenant.wechat_login_code("openid-lilei"), "authenticated").await?;
     app.who().await?;
 
     println!("\n## Han Meimei binds her account by password, and mistypes it once");
     tenant.add_user(User::new("hanmeimei").password("correct horse"));
-    let mut app = MiniProgram::new(http.clone(), &address, "session-of-hanmeimei");
+    let mut app = Origin::new(http.clone(), &address, "session-of-hanmeimei");
     app.logged_in(tenant.wechat_login_code("openid-hanmeimei"), "pending_bind").await?;
     let attempt = |password| json!({ "user_name": "hanmeimei", "password": password });
     app.told("/password", attempt("battery staple"), "ask_again").await?;
@@ -535,14 +535,14 @@ async fn play(tenant: &Emulator, client: ClientBuilder) -> Result<()> {
 
     println!("\n## Wang Wei binds his account by a code that he gets by SMS");
     tenant.add_user(User::new("wangwei").mobile("15201657312"));
-    let mut app = MiniProgram::new(http.clone(), &address, "session-of-wangwei");
+    let mut app = Origin::new(http.clone(), &address, "session-of-wangwei");
     app.logged_in(tenant.wechat_login_code("openid-wangwei"), "pending_bind").await?;
     app.told("/phone", json!({ "mobile": "15201657312" }), "verify_phone").await?;
     app.by_sms(tenant, "15201657312").await?;
 
     println!("\n## Chen Jie binds hers by the number that WeChat knows, and is asked for a second factor");
     tenant.add_user(User::new("chenjie").mobile("13800138000").second_factor());
-    let mut app = MiniProgram::new(http.clone(), &address, "session-of-chenjie");
+    let mut app = Origin::new(http.clone(), &address, "session-of-chenjie");
     app.logged_in(tenant.wechat_login_code("openid-chenjie"), "pending_bind").await?;
     let code = tenant.wechat_phone_code("13800138000");
     app.told("/mobile", json!({ "wechat_code": code }), "mfa_required").await?;
@@ -550,7 +550,7 @@ async fn play(tenant: &Emulator, client: ClientBuilder) -> Result<()> {
     app.by_sms(tenant, "13800138000").await?;
 
     println!("\n## Somebody else presents her handle");
-    let mut thief = MiniProgram::new(http, &address, "session-of-a-thief");
+    let mut thief = Origin::new(http, &address, "session-of-a-thief");
     thief.handle.clone_from(&app.handle);
     thief.told("/me", json!({}), "start_over").await?;
     Ok(())

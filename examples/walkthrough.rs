@@ -7,7 +7,7 @@ use std::error::Error;
 use idaas_login::emulator::{Emulator, Fault, Unbound, User};
 use idaas_login::endpoints::{self, Platform};
 use idaas_login::{
-    Authenticated, CaptchaPass, Client, Device, IdTokenVerifier, MiniProgram, Outcome, Recovery, Request,
+    Authenticated, CaptchaPass, Client, Device, IdTokenVerifier, Origin, Outcome, Recovery, Request,
     Response, Transport, TransportError, UreqTransport,
 };
 
@@ -51,7 +51,7 @@ struct Here {
 fn already_bound(here: &Here) -> Result<()> {
     title("Li Lei has bound his account before: the login ends at once");
     here.tenant.add_user(User::new("lilei").name("Li Lei"));
-    here.tenant.bind(Platform::WeChat, "openid-lilei", "lilei");
+    here.tenant.bind(Platform::WeChatMiniProgram, "openid-lilei", "lilei");
 
     stage("Unauthenticated", "wechat_mini_program(code)");
     let outcome = here.log_in("openid-lilei")?;
@@ -134,12 +134,12 @@ fn through_alipay(here: &Here) -> Result<()> {
     here.tenant.add_user(User::new("liuyang").mobile("13900139000"));
 
     stage("Unauthenticated", "alipay_mini_program(code)");
-    let code = here.tenant.login_code(Platform::Alipay, "2088-liuyang");
+    let code = here.tenant.login_code(Platform::AlipayMiniProgram, "2088-liuyang");
     let Outcome::PendingBind(pending) = here.client.login(device()?).alipay_mini_program(code).send()? else {
         return unexpected();
     };
-    stage("PendingBind<Alipay>", "alipay_mobile(alipay_encrypt)");
-    let encrypted = here.tenant.phone_code(Platform::Alipay, "13900139000");
+    stage("PendingBind<AlipayMiniProgram>", "alipay_mobile(alipay_encrypt)");
+    let encrypted = here.tenant.phone_code(Platform::AlipayMiniProgram, "13900139000");
     let outcome = pending.alipay_mobile(encrypted).send()?;
     here.finished(&outcome)
 }
@@ -194,7 +194,7 @@ impl Here {
     }
 
     /// The end of each login: a session, and a user who was verified by the tenant's keys.
-    fn finished<P: MiniProgram>(&self, outcome: &Outcome<P>) -> Result<()> {
+    fn finished<O: Origin>(&self, outcome: &Outcome<O>) -> Result<()> {
         let Outcome::Authenticated(user) = outcome else { return unexpected() };
         println!("  Authenticated: {}", session(user));
         let claims = user.identify(&self.verifier)?;

@@ -287,10 +287,10 @@ impl Overrides {
             }
         }
         for (row, field, name) in &self.field_names {
-            if !row.fields.iter().any(|known| known.name == field) {
+            if !row.all_fields().any(|known| known.name == field) {
                 return Err(InvalidInput::new("field_name", "is of a field that the row does not have"));
             }
-            if !is_name(name) || row.fields.iter().any(|known| known.name == name) {
+            if !is_name(name) || row.all_fields().any(|known| known.name == name) {
                 return Err(InvalidInput::new("field_name", "is not a name, or another field's"));
             }
         }

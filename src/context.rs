@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::error::{InvalidInput, Unsendable, Unsupported};
 use crate::secret::{SessionToken, StateToken};
 use crate::transport::Request;
-use crate::wire::body::{Body, body};
+use crate::wire::body::{Body, body, body_with};
 use crate::wire::endpoints::{Credential, Endpoint, Field};
 use crate::wire::headers::X_STATE_TOKEN;
 
@@ -61,6 +61,22 @@ impl Context {
     /// The row with the values of its fields, in the table's order.
     pub(crate) fn draft(&self, endpoint: &'static Endpoint, values: &[&str]) -> Draft {
         Draft { endpoint, written: self.written(endpoint, values) }
+    }
+
+    /// The same with the optional fields for which `optional` has a value.
+    pub(crate) fn draft_with<'a>(
+        &'a self,
+        endpoint: &'static Endpoint,
+        values: &[&'a str],
+        optional: impl Fn(&'static Field) -> Option<&'a str>,
+    ) -> Draft {
+        let written = || {
+            let shape = self.client.shape(endpoint)?;
+            let name_of = |field: &'static Field| self.client.field_name(endpoint, field);
+            let body = body_with(endpoint, name_of, values, optional)?;
+            Ok(Written { body, path: shape.path, credential: shape.credential })
+        };
+        Draft { endpoint, written: written() }
     }
 
     fn written(&self, endpoint: &'static Endpoint, values: &[&str]) -> Result<Written, Unsendable> {

@@ -4,8 +4,8 @@
 //! It speaks the end-user login API of BambooCloud IDaaS (CIAM and EIAM), which Huawei Cloud also sells as OneAccess.
 //!
 //! - [`Client`] is a tenant, an application and a transport. [`Client::login`] begins a login.
-//! - [`Unauthenticated`], [`PendingBind`], [`PendingRegister`], [`MfaRequired`], [`VerifyPhone`], [`VerifyEmail`] and
-//!   [`Authenticated`] are the stages. The page of each lists its steps, and what each leads to.
+//! - [`Unauthenticated`], [`Registration`], [`PasswordReset`], [`PendingBind`], [`PendingRegister`], [`MfaRequired`],
+//!   [`PasswordExpiring`], [`PasswordExpired`], [`VerifyPhone`], [`VerifyEmail`] and [`Authenticated`] are the stages. The page of each lists its steps, and what each leads to.
 //! - A [`Step`] takes its stage. [`Step::send`] gives an [`Outcome`], or a [`StepError`] that says what happened and, in its
 //!   [`Recovery`], what the caller holds now.
 //! - A [`Transport`] sends the requests: `UreqTransport`, or a closure. [`Step::into_request`] and [`InFlight::receive`] drive
@@ -30,6 +30,8 @@
 //!     Outcome::PendingBind(stage) => println!("an account must be bound by {:?}", stage.allowed_flows()),
 //!     Outcome::PendingRegister(stage) => println!("bound or registered by {:?}", stage.allowed_flows()),
 //!     Outcome::MfaRequired(_) => println!("a second factor is due"),
+//!     Outcome::PasswordExpiring(_) => println!("the password can be changed or kept"),
+//!     Outcome::PasswordExpired(_) => println!("the password must be changed"),
 //! }
 //! # Ok::<(), idaas_login::Error>(())
 //! ```
@@ -93,11 +95,13 @@ pub use self::identity::{
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 pub use self::stage::{
-    AcceptsCode, Alipay, AnyStage, Authenticated, AwaitingCode, Channel, Email, InFlight, MfaRequired,
-    MiniProgram, Next, NotAllowed, Outcome, PendingBind, PendingRegister, Phone, Recovery, RegisteredMobile,
-    Stage, Step, StepError, Unauthenticated, Unresolved, Verify, VerifyEmail, VerifyPhone, WeChat,
+    AcceptsCode, Account, AlipayMiniProgram, AnyStage, Authenticated, AwaitingCode, Channel, Email, Gender,
+    InFlight, MfaRequired, Next, NotAllowed, Origin, Outcome, PasswordExpired, PasswordExpiring,
+    PasswordReset, PendingBind, PendingRegister, Phone, Recovery, RegisteredMobile, Registration,
+    RegistrationAttributes, SendsCode, SocialApp, Stage, Step, StepError, Unauthenticated, Unresolved,
+    Verify, VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
-pub use self::suspend::{Resumable, ResumeError, ResumeReason, Resumed, Suspended, SuspendedKind};
+pub use self::suspend::{AnyLogin, Resumable, ResumeError, ResumeReason, Resumed, Suspended, SuspendedKind};
 #[cfg(feature = "seal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
 pub use self::suspend::{SealError, SealKey, SealKeyError, Sealer, UnsealError, UnsealReason};
@@ -106,4 +110,5 @@ pub use self::transport::{Phase, Request, Response, Sent, Transport, TransportEr
 #[cfg_attr(docsrs, doc(cfg(feature = "ureq")))]
 pub use self::transport::{UreqTransport, UreqTransportBuilder};
 pub use self::wire::flows::{AllowedFlows, VerifyMethod};
+pub use self::wire::policy::PasswordPolicy;
 pub use self::wire::{codes, endpoints};

@@ -140,7 +140,7 @@ fn nobody_waits_for_somebody_else() {
 fn keys_that_come_late_hold_up_nobody_else() {
     const DELAY: Duration = Duration::from_secs(2);
     let (tenant, server) = tenant();
-    tenant.bind(Platform::WeChat, "openid-hanmeimei", "hanmeimei");
+    tenant.bind(Platform::WeChatMiniProgram, "openid-hanmeimei", "hanmeimei");
     tenant.fail_next(KEYS_PATH, Fault::Late(DELAY));
     on_one_thread(async {
         let (address, _) = serve(server.client_builder(), http()).await;

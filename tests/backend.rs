@@ -96,7 +96,7 @@ impl Flow {
             Way::SecondFactorBySms | Way::SecondFactorByEmail => tenant.add_user(user.second_factor()),
             Way::Bound => {
                 tenant.add_user(user);
-                tenant.bind(Platform::WeChat, self.openid(), self.user_name());
+                tenant.bind(Platform::WeChatMiniProgram, self.openid(), self.user_name());
             }
             _ => tenant.add_user(user),
         }
@@ -509,7 +509,7 @@ fn every_login_ends_as_the_ledger_says() {
             assert_eq!(registered.remove(&end.user_name), Some(1), "not registered exactly once: {end:?}");
         }
         assert_eq!(
-            tenant.bound_user(Platform::WeChat, &end.openid).as_ref(),
+            tenant.bound_user(Platform::WeChatMiniProgram, &end.openid).as_ref(),
             Some(&end.user_name),
             "{end:?}"
         );
@@ -532,7 +532,7 @@ fn slow_senders_hold_up_nobody() {
     let tenant = Emulator::new();
     let server = tenant.start().unwrap();
     tenant.add_user(User::new("user0"));
-    tenant.bind(Platform::WeChat, "openid-0", "user0");
+    tenant.bind(Platform::WeChatMiniProgram, "openid-0", "user0");
     let backends = Backends::start(server.base_address());
     let running = EndsBoth(backends);
     let mut slow = Vec::new();

@@ -29,7 +29,7 @@ fn stages() -> Vec<StageType> {
         plain("Unauthenticated", StageKind::Unauthenticated),
         plain("Authenticated", StageKind::Authenticated),
     ];
-    for platform in [Platform::WeChat, Platform::Alipay] {
+    for platform in [Platform::WeChatMiniProgram, Platform::AlipayMiniProgram] {
         let with = |rust: String, kind| StageType { rust, kind, platform: Some(platform) };
         for (name, kind, scenario) in [
             ("PendingBind", StageKind::PendingBind, Scenario::Bind),
@@ -475,8 +475,8 @@ const MISTAKES: &[Mistake] = &[
         program: r"
             #[derive(Debug)]
             pub struct Mine;
-            impl MiniProgram for Mine {
-                const PLATFORM: idaas_login::endpoints::Platform = idaas_login::endpoints::Platform::WeChat;
+            impl Origin for Mine {
+                const PLATFORM: idaas_login::endpoints::Platform = idaas_login::endpoints::Platform::WeChatMiniProgram;
             }",
     },
     Mistake {

@@ -98,7 +98,7 @@ impl World {
     fn new(kind: &'static Kind) -> Self {
         let tenant = Emulator::new();
         tenant.add_user(User::new("zhangsan"));
-        tenant.bind(Platform::WeChat, "an-openid", "zhangsan");
+        tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangsan");
         let (seconds, fetches) = (Arc::new(AtomicU64::new(1_000_000)), Arc::new(AtomicUsize::new(0)));
         let (at_endpoint, arrived) = channel();
         let (go_on, may_go_on) = channel();

@@ -16,10 +16,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use idaas_login::emulator::{self, DataForm, Effect, Emulator, Entry, Unbound, User};
 use idaas_login::endpoints::{self, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
-    AcceptsCode, Alipay, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Client, Error, ErrorClass,
-    MfaRequired, MiniProgram, Next, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery, Request,
-    Response, Resumed, Stage, StateToken, Step, Suspended, Transport, TransportError, Unauthenticated,
-    Unresolved, VerifyEmail, VerifyPhone, WeChat,
+    AcceptsCode, AlipayMiniProgram, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Client, Error,
+    ErrorClass, MfaRequired, Next, NotAllowed, Origin, Outcome, PendingBind, PendingRegister, Recovery,
+    Request, Response, Resumed, Stage, StateToken, Step, Suspended, Transport, TransportError,
+    Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -300,25 +300,25 @@ impl Transport for Line {
 }
 
 /// What a login holds.
-enum Held<P: MiniProgram> {
+enum Held<O: Origin> {
     Start(Unauthenticated),
-    Bind(PendingBind<P>),
-    Register(PendingRegister<P>),
-    Mfa(MfaRequired<P>),
-    BindPhone(VerifyPhone<PendingBind<P>>),
-    BindEmail(VerifyEmail<PendingBind<P>>),
-    RegisterPhone(VerifyPhone<PendingRegister<P>>),
-    RegisterEmail(VerifyEmail<PendingRegister<P>>),
-    MfaPhone(VerifyPhone<MfaRequired<P>>),
-    MfaEmail(VerifyEmail<MfaRequired<P>>),
+    Bind(PendingBind<O>),
+    Register(PendingRegister<O>),
+    Mfa(MfaRequired<O>),
+    BindPhone(VerifyPhone<PendingBind<O>>),
+    BindEmail(VerifyEmail<PendingBind<O>>),
+    RegisterPhone(VerifyPhone<PendingRegister<O>>),
+    RegisterEmail(VerifyEmail<PendingRegister<O>>),
+    MfaPhone(VerifyPhone<MfaRequired<O>>),
+    MfaEmail(VerifyEmail<MfaRequired<O>>),
     Done(Authenticated),
-    Unknown(Unknown<P>),
+    Unknown(Unknown<O>),
 }
 
 /// An unresolved step, of whichever stage.
-enum Unknown<P: MiniProgram> {
-    Step(StageKind, Box<dyn FnOnce(Decision) -> Decided<P>>),
-    Resumed(StageKind, Unresolved<AnyStage<P>>),
+enum Unknown<O: Origin> {
+    Step(StageKind, Box<dyn FnOnce(Decision) -> Decided<O>>),
+    Resumed(StageKind, Unresolved<AnyStage<O>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,19 +328,19 @@ enum Decision {
     Suspend,
 }
 
-enum Decided<P: MiniProgram> {
-    Held(Held<P>),
+enum Decided<O: Origin> {
+    Held(Held<O>),
     Suspended(Suspended),
 }
 
-impl<P: MiniProgram> Unknown<P> {
+impl<O: Origin> Unknown<O> {
     fn kind(&self) -> StageKind {
         match self {
             Self::Step(kind, _) | Self::Resumed(kind, _) => *kind,
         }
     }
 
-    fn decide(self, decision: Decision) -> Decided<P> {
+    fn decide(self, decision: Decision) -> Decided<O> {
         match self {
             Self::Step(_, decide) => decide(decision),
             Self::Resumed(_, unresolved) => match decision {
@@ -353,12 +353,12 @@ impl<P: MiniProgram> Unknown<P> {
 }
 
 /// A stage that can be held.
-trait Stand<P: MiniProgram>: Stage + Sized {
-    fn held(self) -> Held<P>;
+trait Stand<O: Origin>: Stage + Sized {
+    fn held(self) -> Held<O>;
     /// `Unresolved::suspend`, of the stages that have it.
     fn put_down(unresolved: Unresolved<Self>) -> Suspended;
 
-    fn unknown(unresolved: Unresolved<Self>) -> Held<P> {
+    fn unknown(unresolved: Unresolved<Self>) -> Held<O> {
         let kind = unresolved.kind();
         let decide = move |decision| match decision {
             Decision::StartOver => Decided::Held(Held::Start(unresolved.start_over())),
@@ -371,8 +371,8 @@ trait Stand<P: MiniProgram>: Stage + Sized {
 
 macro_rules! stands {
     ($($variant:ident: $stage:ty = $($any:ident)|+),+) => {
-        $(impl<P: MiniProgram> Stand<P> for $stage {
-            fn held(self) -> Held<P> {
+        $(impl<O: Origin> Stand<O> for $stage {
+            fn held(self) -> Held<O> {
                 Held::$variant(self)
             }
             fn put_down(unresolved: Unresolved<Self>) -> Suspended {
@@ -380,8 +380,8 @@ macro_rules! stands {
             }
         })+
 
-        impl<P: MiniProgram> Held<P> {
-            fn of(stage: AnyStage<P>) -> Self {
+        impl<O: Origin> Held<O> {
+            fn of(stage: AnyStage<O>) -> Self {
                 match stage {
                     $(stands!(@arm stage, $($any)|+) => Self::$variant(stage),)+
                 }
@@ -431,20 +431,20 @@ macro_rules! stands {
 }
 
 stands!(
-    Bind: PendingBind<P> = PendingBind,
-    Register: PendingRegister<P> = PendingRegister,
-    Mfa: MfaRequired<P> = MfaRequired,
-    BindPhone: VerifyPhone<PendingBind<P>> = AwaitingCode | BindByPhone,
-    BindEmail: VerifyEmail<PendingBind<P>> = AwaitingCode | BindByEmail,
-    RegisterPhone: VerifyPhone<PendingRegister<P>> = AwaitingCode | RegisterByPhone,
-    RegisterEmail: VerifyEmail<PendingRegister<P>> = AwaitingCode | RegisterByEmail,
-    MfaPhone: VerifyPhone<MfaRequired<P>> = AwaitingCode | SecondFactorByPhone,
-    MfaEmail: VerifyEmail<MfaRequired<P>> = AwaitingCode | SecondFactorByEmail,
+    Bind: PendingBind<O> = PendingBind,
+    Register: PendingRegister<O> = PendingRegister,
+    Mfa: MfaRequired<O> = MfaRequired,
+    BindPhone: VerifyPhone<PendingBind<O>> = AwaitingCode | BindByPhone,
+    BindEmail: VerifyEmail<PendingBind<O>> = AwaitingCode | BindByEmail,
+    RegisterPhone: VerifyPhone<PendingRegister<O>> = AwaitingCode | RegisterByPhone,
+    RegisterEmail: VerifyEmail<PendingRegister<O>> = AwaitingCode | RegisterByEmail,
+    MfaPhone: VerifyPhone<MfaRequired<O>> = AwaitingCode | SecondFactorByPhone,
+    MfaEmail: VerifyEmail<MfaRequired<O>> = AwaitingCode | SecondFactorByEmail,
     Done: Authenticated = Authenticated
 );
 
-impl<P: MiniProgram> Stand<P> for Unauthenticated {
-    fn held(self) -> Held<P> {
+impl<O: Origin> Stand<O> for Unauthenticated {
+    fn held(self) -> Held<O> {
         Held::Start(self)
     }
     fn put_down(_: Unresolved<Self>) -> Suspended {
@@ -452,7 +452,7 @@ impl<P: MiniProgram> Stand<P> for Unauthenticated {
     }
 }
 
-impl<P: MiniProgram> Held<P> {
+impl<O: Origin> Held<O> {
     fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))
     }
@@ -480,7 +480,7 @@ impl<P: MiniProgram> Held<P> {
 }
 
 /// What differs between the mini programs.
-trait Program: MiniProgram + Sized {
+trait Program: Origin + Sized {
     const LOG_IN: &str;
     const BY_NUMBER: &str;
     fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>>;
@@ -490,7 +490,7 @@ trait Program: MiniProgram + Sized {
     fn register(stage: PendingRegister<Self>, code: &str) -> Step<PendingRegister<Self>, Outcome<Self>>;
 }
 
-impl Program for WeChat {
+impl Program for WeChatMiniProgram {
     const LOG_IN: &str = "wechat_mini_program";
     const BY_NUMBER: &str = "wechat_mobile";
     fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome> {
@@ -507,7 +507,7 @@ impl Program for WeChat {
     }
 }
 
-impl Program for Alipay {
+impl Program for AlipayMiniProgram {
     const LOG_IN: &str = "alipay_mini_program";
     const BY_NUMBER: &str = "alipay_mobile";
     fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>> {
@@ -525,8 +525,8 @@ impl Program for Alipay {
 }
 
 /// A login, and what the model knows about it.
-struct Login<P: MiniProgram> {
-    held: Held<P>,
+struct Login<O: Origin> {
+    held: Held<O>,
     facts: Facts,
 }
 
@@ -771,7 +771,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn login<P: MiniProgram>(&self) -> Login<P> {
+    fn login<O: Origin>(&self) -> Login<O> {
         Login { held: Held::Start(self.client.login(support::device())), facts: Facts::default() }
     }
 
@@ -793,19 +793,21 @@ impl<'a> World<'a> {
     // What a step is given, and what that can lead to.
 
     /// A code of `wx.login` or `my.getAuthCode`.
-    fn login_code<P: Program>(&mut self, facts: &mut Facts, who: usize, input: Input) -> (String, Claim) {
-        let identity = format!("{:?}-{}", P::PLATFORM, who % 2);
+    fn login_code<O: Program>(&mut self, facts: &mut Facts, who: usize, input: Input) -> (String, Claim) {
+        let identity = format!("{:?}-{}", O::KIND, who % 2);
         let (code, identity) = match (input, facts.login_code.clone()) {
             (Input::Empty, _) => return (" ".to_owned(), Claim::Invalid),
             (Input::Wrong, _) | (Input::Reused, None) => return ("no-such-code".to_owned(), Claim::Wrong),
             (Input::Other, _) => {
-                let other = if P::PLATFORM == Platform::WeChat { Platform::Alipay } else { Platform::WeChat };
+                let other = if O::KIND == Platform::WeChatMiniProgram {
+                    Platform::AlipayMiniProgram
+                } else {
+                    Platform::WeChatMiniProgram
+                };
                 return (self.tenant.login_code(other, identity), Claim::Wrong);
             }
             (Input::Reused, Some(before)) => before,
-            (Input::Right | Input::Late, _) => {
-                (self.tenant.login_code(P::PLATFORM, identity.clone()), identity)
-            }
+            (Input::Right | Input::Late, _) => (self.tenant.login_code(O::KIND, identity.clone()), identity),
         };
         facts.identity.clone_from(&identity);
         facts.login_code = Some((code.clone(), identity.clone()));
@@ -814,7 +816,7 @@ impl<'a> World<'a> {
     }
 
     /// A code of the button for the phone number.
-    fn phone_code<P: Program>(
+    fn phone_code<O: Program>(
         &mut self,
         facts: &mut Facts,
         who: usize,
@@ -828,7 +830,7 @@ impl<'a> World<'a> {
                 return ("no-such-code".to_owned(), number, Claim::Wrong);
             }
             (Input::Reused, Some(before)) => before,
-            (Input::Right | Input::Late, _) => (self.tenant.phone_code(P::PLATFORM, number.clone()), number),
+            (Input::Right | Input::Late, _) => (self.tenant.phone_code(O::KIND, number.clone()), number),
         };
         facts.phone_code = Some((code.clone(), number.clone()));
         let who = self.owner(&number).map(Who::User).or(registers.then_some(Who::New));
@@ -884,9 +886,9 @@ impl<'a> World<'a> {
 
     // The steps.
 
-    fn step<P: Program>(
+    fn step<O: Program>(
         &mut self,
-        login: &mut Login<P>,
+        login: &mut Login<O>,
         way: usize,
         who: usize,
         input: Input,
@@ -908,9 +910,9 @@ impl<'a> World<'a> {
             Held::Bind(stage) => match way % 4 {
                 0 => self.by_password(facts, stage, who, input, fault),
                 1 => {
-                    let (code, contact, claim) = self.phone_code::<P>(facts, who, input, false);
-                    let taken = Taken { step: P::BY_NUMBER, sort: Sort::Bind, claim, contact, fault };
-                    self.send(facts, P::bind(stage, &code), taken, |outcome| outcome)
+                    let (code, contact, claim) = self.phone_code::<O>(facts, who, input, false);
+                    let taken = Taken { step: O::BY_NUMBER, sort: Sort::Bind, claim, contact, fault };
+                    self.send(facts, O::bind(stage, &code), taken, |outcome| outcome)
                 }
                 2 => match self.narrowed(facts, stage.kind(), "VERIFY_PHONE", stage.phone(mobile(who))) {
                     Ok(stage) => Held::BindPhone(stage),
@@ -923,9 +925,9 @@ impl<'a> World<'a> {
             },
             Held::Register(stage) => match way % 3 {
                 0 => {
-                    let (code, contact, claim) = self.phone_code::<P>(facts, who, input, true);
-                    let taken = Taken { step: P::BY_NUMBER, sort: Sort::Bind, claim, contact, fault };
-                    self.send(facts, P::register(stage, &code), taken, |outcome| outcome)
+                    let (code, contact, claim) = self.phone_code::<O>(facts, who, input, true);
+                    let taken = Taken { step: O::BY_NUMBER, sort: Sort::Bind, claim, contact, fault };
+                    self.send(facts, O::register(stage, &code), taken, |outcome| outcome)
                 }
                 1 => match self.narrowed(facts, stage.kind(), "VERIFY_PHONE", stage.phone(mobile(who))) {
                     Ok(stage) => Held::RegisterPhone(stage),
@@ -973,7 +975,7 @@ impl<'a> World<'a> {
         login.held = held;
     }
 
-    fn begin<P: Program>(
+    fn begin<O: Program>(
         &mut self,
         facts: &mut Facts,
         stage: Unauthenticated,
@@ -981,27 +983,27 @@ impl<'a> World<'a> {
         who: usize,
         input: Input,
         fault: Option<Fault>,
-    ) -> Held<P> {
-        if way == 3 && P::PLATFORM == Platform::WeChat {
-            let (code, contact, claim) = self.phone_code::<P>(facts, who, input, false);
-            let step = P::log_in_by_number(stage, &code).expect("WeChat has it");
+    ) -> Held<O> {
+        if way == 3 && O::KIND == Platform::WeChatMiniProgram {
+            let (code, contact, claim) = self.phone_code::<O>(facts, who, input, false);
+            let step = O::log_in_by_number(stage, &code).expect("WeChat has it");
             let taken =
                 Taken { step: "wechat_mini_program_mobile", sort: Sort::LogIn, claim, contact, fault };
             return self.send(facts, step, taken, |outcome| outcome);
         }
-        let (code, claim) = self.login_code::<P>(facts, who, input);
-        let taken = Taken { step: P::LOG_IN, sort: Sort::LogIn, claim, contact: String::new(), fault };
-        self.send(facts, P::log_in(stage, &code), taken, |outcome| outcome)
+        let (code, claim) = self.login_code::<O>(facts, who, input);
+        let taken = Taken { step: O::LOG_IN, sort: Sort::LogIn, claim, contact: String::new(), fault };
+        self.send(facts, O::log_in(stage, &code), taken, |outcome| outcome)
     }
 
-    fn by_password<P: Program>(
+    fn by_password<O: Program>(
         &mut self,
         facts: &mut Facts,
-        stage: PendingBind<P>,
+        stage: PendingBind<O>,
         who: usize,
         input: Input,
         fault: Option<Fault>,
-    ) -> Held<P> {
+    ) -> Held<O> {
         let name = USERS.get(who).map_or("nobody", |(name, _)| *name);
         let right = Who::User(name.to_owned());
         let (name, password, claim) = match input {
@@ -1044,17 +1046,17 @@ impl<'a> World<'a> {
     }
 
     /// Takes a step, and holds what came against the tenant and the model.
-    fn send<S, N, P>(
+    fn send<S, N, O>(
         &mut self,
         facts: &mut Facts,
         step: Step<S, N>,
         taken: Taken,
-        outcome: impl FnOnce(N) -> Outcome<P>,
-    ) -> Held<P>
+        outcome: impl FnOnce(N) -> Outcome<O>,
+    ) -> Held<O>
     where
-        S: Stand<P>,
+        S: Stand<O>,
         N: Next<S>,
-        P: MiniProgram,
+        O: Origin,
     {
         let from = step.endpoint().from;
         let stood = self.stands(from, facts);
@@ -1258,7 +1260,7 @@ impl<'a> World<'a> {
 
     // The side calls.
 
-    fn call<P: Program>(&mut self, login: &Login<P>, input: Input, at: usize, fault: Option<Fault>) {
+    fn call<O: Program>(&mut self, login: &Login<O>, input: Input, at: usize, fault: Option<Fault>) {
         let faults = [0, 1, 2].map(|call| fault.filter(|_| call == at));
         match &login.held {
             Held::Mfa(stage) => {
@@ -1388,7 +1390,7 @@ impl<'a> World<'a> {
 
     // What is no request.
 
-    fn back<P: Program>(&self, login: &mut Login<P>) {
+    fn back<O: Program>(&self, login: &mut Login<O>) {
         let kind = login.held.kind();
         let held = self.take(login);
         let is_narrowed = base(kind) != kind && !held.is_unknown();
@@ -1400,12 +1402,12 @@ impl<'a> World<'a> {
     }
 
     /// What is held, to be replaced.
-    fn take<P: Program>(&self, login: &mut Login<P>) -> Held<P> {
+    fn take<O: Program>(&self, login: &mut Login<O>) -> Held<O> {
         std::mem::replace(&mut login.held, Held::Start(self.client.login(support::device())))
     }
 
     /// Puts the stage down. Gives the value, if there is one, and picks the stage up again.
-    fn suspend<P: Program>(&self, login: &mut Login<P>) -> Option<Suspended> {
+    fn suspend<O: Program>(&self, login: &mut Login<O>) -> Option<Suspended> {
         let (kind, was_unknown) = (login.held.kind(), login.held.is_unknown());
         match self.take(login).suspend() {
             Ok(suspended) => {
@@ -1425,8 +1427,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn resume<P: Program>(&self, suspended: Suspended) -> Held<P> {
-        match self.client.resume_any::<P>(suspended).expect("it was put down here") {
+    fn resume<O: Program>(&self, suspended: Suspended) -> Held<O> {
+        match self.client.resume_any::<O>(suspended).expect("it was put down here") {
             Resumed::Unresolved(unresolved) => Held::Unknown(Unknown::Resumed(unresolved.kind(), unresolved)),
             Resumed::Stage(stage) => Held::of(stage),
         }
@@ -1458,7 +1460,7 @@ impl<'a> World<'a> {
         self.users.insert(name.to_owned(), (factors, denied));
     }
 
-    fn act<P: Program>(&mut self, login: &mut Login<P>, what: What) {
+    fn act<O: Program>(&mut self, login: &mut Login<O>, what: What) {
         match what {
             What::Step { way, who, input, fault } => self.step(login, way, who, input, fault),
             What::Call { input, at, fault } => self.call(login, input, at, fault),
@@ -1485,7 +1487,7 @@ impl<'a> World<'a> {
     }
 
     /// A token that nothing could have used up unseen lives exactly as long as it may.
-    fn check<P: Program>(&self, login: &Login<P>) {
+    fn check<O: Program>(&self, login: &Login<O>) {
         let (kind, facts) = (login.held.kind(), &login.facts);
         if kind == StageKind::Unauthenticated || !facts.certain || login.held.is_unknown() {
             return;
@@ -1504,7 +1506,7 @@ impl<'a> World<'a> {
     // The way home.
 
     /// Drives the login on to a session, as a caller does to whom nothing goes wrong any more.
-    fn go_home<P: Program>(&mut self, login: &mut Login<P>, who: usize, anyway: usize) {
+    fn go_home<O: Program>(&mut self, login: &mut Login<O>, who: usize, anyway: usize) {
         for steps in 0..MOST_STEPS_HOME {
             let kind = login.held.kind();
             match &login.held {
@@ -1539,7 +1541,7 @@ impl<'a> World<'a> {
     }
 
     /// The number that the account has, and a code. Drawing a captcha is slow, so not each code costs one.
-    fn factor<P: Program>(&mut self, login: &mut Login<P>, with_captcha: bool) {
+    fn factor<O: Program>(&mut self, login: &mut Login<O>, with_captcha: bool) {
         let Held::Mfa(stage) = self.take(login) else { panic!("a factor is due") };
         let side = Side { kind: StageKind::MfaRequired, step: "registered_mobile", fault: None };
         let call = stage.registered_mobile();
@@ -1582,8 +1584,8 @@ fn base(kind: StageKind) -> StageKind {
 fn walk(unbound: Unbound, actions: &[Action], seen: &RefCell<Seen>) {
     let mut world = World::new(seen);
     world.change(Change::Unbound(unbound));
-    let mut wechat = [world.login::<WeChat>(), world.login::<WeChat>()];
-    let mut alipay = world.login::<Alipay>();
+    let mut wechat = [world.login::<WeChatMiniProgram>(), world.login::<WeChatMiniProgram>()];
+    let mut alipay = world.login::<AlipayMiniProgram>();
     for action in actions {
         world.count(|seen| seen.actions += 1);
         match action.login {
@@ -1616,7 +1618,11 @@ fn walk(unbound: Unbound, actions: &[Action], seen: &RefCell<Seen>) {
     }
     world.go_home(&mut alipay, 2, anyway);
     for (identity, user) in &world.bound {
-        let platform = if identity.starts_with("WeChat") { Platform::WeChat } else { Platform::Alipay };
+        let platform = if identity.starts_with("WeChat") {
+            Platform::WeChatMiniProgram
+        } else {
+            Platform::AlipayMiniProgram
+        };
         assert_eq!(world.tenant.bound_user(platform, identity).as_ref(), Some(user));
     }
 }

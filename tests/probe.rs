@@ -488,10 +488,10 @@ fn each_permission_permits_its_own_effect_and_no_other() {
 fn somebody_elses() -> (EmulatorServer, Vec<(&'static str, String)>) {
     let tenant = Emulator::new();
     tenant.add_user(User::new("marker-user").password("MARKER.PASSWORD.1").mobile("15201657312"));
-    tenant.bind(Platform::WeChat, "openid-2", "marker-user");
-    tenant.accept_login_code(Platform::WeChat, "marker-wx-1", "openid-1");
-    tenant.accept_login_code(Platform::WeChat, "marker-wx-2", "openid-2");
-    tenant.accept_phone_code(Platform::WeChat, "marker-phone-code", "15201657312");
+    tenant.bind(Platform::WeChatMiniProgram, "openid-2", "marker-user");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, "marker-wx-1", "openid-1");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, "marker-wx-2", "openid-2");
+    tenant.accept_phone_code(Platform::WeChatMiniProgram, "marker-phone-code", "15201657312");
     let server = tenant.start().unwrap();
     let variables = vec![
         ("IDAAS_PROBE_BASE_ADDRESS", server.base_address()),
@@ -553,7 +553,10 @@ fn with_a_flag_the_operators_account_is_bound() {
     let (server, variables) = somebody_elses();
     let (code, out, err) = command(&["--allow-bind"], &borrowed(&variables));
     assert_eq!(code, 0, "{out}{err}");
-    assert_eq!(server.emulator().bound_user(Platform::WeChat, "openid-1").as_deref(), Some("marker-user"));
+    assert_eq!(
+        server.emulator().bound_user(Platform::WeChatMiniProgram, "openid-1").as_deref(),
+        Some("marker-user")
+    );
     assert_eq!(effects(server.emulator()), HashSet::from(["bound"]));
 }
 
@@ -626,7 +629,7 @@ fn codes_and_captchas_can_come_from_the_keyboard() {
     let at = Tenant { emulated: false, ..at(&server.base_address(), Edition::Ciam) };
     let report = run(&at, &Recorder::new(UreqTransport::default()), consent, &mut operator);
     assert_eq!((report.exit_code(), &report.stopped), (0, &None), "{}", report.text());
-    assert_eq!(tenant.bound_user(Platform::WeChat, "openid-lilei").as_deref(), Some("lilei"));
+    assert_eq!(tenant.bound_user(Platform::WeChatMiniProgram, "openid-lilei").as_deref(), Some("lilei"));
     let seen = |id| report.lines.iter().find(|line| line.id == id).map(|line| line.seen.as_str());
     assert_eq!(seen("C.captcha-y"), Some("accepted"));
     assert!(seen("E.state-token").unwrap().starts_with("needs "), "a request with a code is not repeated");
@@ -1431,7 +1434,7 @@ fn steps_beyond_the_edition_are_told_apart() {
     let log_in = |lines: &[String]| {
         let builder = pasted(lines, Client::builder("https://emulator.invalid", CLIENT_ID));
         let client = builder.build_with(tenant.clone()).unwrap();
-        let code = tenant.login_code(Platform::Alipay, "an-alipay-id");
+        let code = tenant.login_code(Platform::AlipayMiniProgram, "an-alipay-id");
         client.login(support::device()).alipay_mini_program(code).send().is_ok()
     };
     assert!(!log_in(&report.calls));

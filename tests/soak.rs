@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use idaas_login::emulator::{Effect, Emulator, Fault, Unbound, User};
 use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, StageKind};
 use idaas_login::{
-    AcceptsCode, Alipay, AnyStage, Client, Device, MfaRequired, MiniProgram, Next, Outcome, PendingBind,
-    PendingRegister, Recovery, Request, Response, Stage, Step, StepError, Transport, TransportError,
-    Unauthenticated, UreqTransport, WeChat,
+    AcceptsCode, AlipayMiniProgram, AnyStage, Client, Device, MfaRequired, Next, Origin, Outcome,
+    PendingBind, PendingRegister, Recovery, Request, Response, Stage, Step, StepError, Transport,
+    TransportError, Unauthenticated, UreqTransport, WeChatMiniProgram,
 };
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -105,7 +105,7 @@ impl Flow {
     }
     fn platform(self) -> Platform {
         let is_alipay = (self.number / 100).is_multiple_of(3) && self.way() != Way::LoginByNumber;
-        if is_alipay { Platform::Alipay } else { Platform::WeChat }
+        if is_alipay { Platform::AlipayMiniProgram } else { Platform::WeChatMiniProgram }
     }
     /// Whether there is no account yet.
     fn is_new(self) -> bool {
@@ -160,8 +160,9 @@ fn the_tenant_of_the_soak() {
         let line = line.unwrap();
         let words: Vec<_> = line.split(' ').collect();
         let number = |index: usize| words[index].parse::<usize>().unwrap();
-        let platform =
-            |index: usize| if words[index] == "Alipay" { Platform::Alipay } else { Platform::WeChat };
+        let platform = |index: usize| {
+            if words[index] == "Alipay" { Platform::AlipayMiniProgram } else { Platform::WeChatMiniProgram }
+        };
         let answer = match words[0] {
             "prepare" => {
                 let registers = words[3] == "true";
@@ -374,14 +375,14 @@ impl Transport for Counting {
 }
 
 /// What the mini programs differ in.
-trait Program: MiniProgram + Sized {
+trait Program: Origin + Sized {
     fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>>;
     fn log_in_by_number(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>>;
     fn bind(stage: PendingBind<Self>, code: &str) -> Step<PendingBind<Self>, Outcome<Self>>;
     fn register(stage: PendingRegister<Self>, code: &str) -> Step<PendingRegister<Self>, Outcome<Self>>;
 }
 
-impl Program for WeChat {
+impl Program for WeChatMiniProgram {
     fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome> {
         login.wechat_mini_program(code)
     }
@@ -396,7 +397,7 @@ impl Program for WeChat {
     }
 }
 
-impl Program for Alipay {
+impl Program for AlipayMiniProgram {
     fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>> {
         login.alipay_mini_program(code)
     }
@@ -436,21 +437,21 @@ struct Walk<'a> {
 /// How often each step was taken, by the row of the table.
 type Steps = HashMap<(StageKind, &'static str), AtomicUsize>;
 
-enum Now<P: MiniProgram> {
+enum Now<O: Origin> {
     Start(Unauthenticated),
-    At(Outcome<P>),
+    At(Outcome<O>),
     /// Denied: there will be no session.
     Over,
 }
 
 /// What a step led to, or the stage again.
-enum Went<P: MiniProgram, S> {
-    On(Now<P>),
+enum Went<O: Origin, S> {
+    On(Now<O>),
     Again(S),
 }
 
-impl<P: MiniProgram, S> Went<P, S> {
-    fn or(self, again: impl FnOnce(S) -> Outcome<P>) -> Now<P> {
+impl<O: Origin, S> Went<O, S> {
+    fn or(self, again: impl FnOnce(S) -> Outcome<O>) -> Now<O> {
         match self {
             Self::On(now) => now,
             Self::Again(stage) => Now::At(again(stage)),
@@ -459,8 +460,8 @@ impl<P: MiniProgram, S> Went<P, S> {
 }
 
 impl Walk<'_> {
-    fn run<P: Program>(mut self) -> Saw {
-        let mut now = Now::<P>::Start(self.client.login(self.device.clone()));
+    fn run<O: Program>(mut self) -> Saw {
+        let mut now = Now::<O>::Start(self.client.login(self.device.clone()));
         for _ in 0..MAX_STEPS {
             now = match now {
                 Now::Over => return self.saw,
@@ -484,12 +485,12 @@ impl Walk<'_> {
     }
 
     /// Takes a step. A lost answer is met in the one way or the other, by the flow's number.
-    fn take<S: Stage, N: Next<S>, P: MiniProgram>(
+    fn take<S: Stage, N: Next<S>, O: Origin>(
         &mut self,
         step: Step<S, N>,
         name: &'static str,
-        outcome: impl FnOnce(N) -> Outcome<P>,
-    ) -> Went<P, S> {
+        outcome: impl FnOnce(N) -> Outcome<O>,
+    ) -> Went<O, S> {
         let from = step.endpoint().from;
         self.steps[&(from, name)].fetch_add(1, Ordering::Relaxed);
         match step.send().map(outcome) {
@@ -502,7 +503,7 @@ impl Walk<'_> {
         }
     }
 
-    fn recover<S: Stage, P: MiniProgram>(&mut self, failed: StepError<S>) -> Went<P, S> {
+    fn recover<S: Stage, O: Origin>(&mut self, failed: StepError<S>) -> Went<O, S> {
         match failed.into_recovery() {
             Recovery::Retry(stage) => {
                 self.saw.refused += 1;
@@ -534,17 +535,17 @@ impl Walk<'_> {
         self.tenant.ask(&format!("{what} {:?} {whose}", self.flow.platform()))
     }
 
-    fn log_in<P: Program>(&mut self, login: Unauthenticated) -> Now<P> {
+    fn log_in<O: Program>(&mut self, login: Unauthenticated) -> Now<O> {
         let went = if self.flow.way() == Way::LoginByNumber {
             let code = self.fresh("number");
-            self.take(P::log_in_by_number(login, &code), "wechat_mini_program_mobile", |outcome| outcome)
+            self.take(O::log_in_by_number(login, &code), "wechat_mini_program_mobile", |outcome| outcome)
         } else {
-            let name = match P::PLATFORM {
-                Platform::Alipay => "alipay_mini_program",
+            let name = match O::KIND {
+                Platform::AlipayMiniProgram => "alipay_mini_program",
                 _ => "wechat_mini_program",
             };
             let code = self.fresh("login");
-            self.take(P::log_in(login, &code), name, |outcome| outcome)
+            self.take(O::log_in(login, &code), name, |outcome| outcome)
         };
         match went {
             Went::On(now) => now,
@@ -552,12 +553,12 @@ impl Walk<'_> {
         }
     }
 
-    fn bind<P: Program>(&mut self, stage: PendingBind<P>) -> Now<P> {
+    fn bind<O: Program>(&mut self, stage: PendingBind<O>) -> Now<O> {
         match self.flow.way() {
             Way::Number => {
                 let code = self.fresh("number");
-                let name = number_step::<P>();
-                self.take(P::bind(stage, &code), name, |outcome| outcome).or(Outcome::PendingBind)
+                let name = number_step::<O>();
+                self.take(O::bind(stage, &code), name, |outcome| outcome).or(Outcome::PendingBind)
             }
             Way::Phone | Way::Captcha | Way::SecondFactorByPhone | Way::WrongCode => {
                 let stage = stage.phone(self.flow.mobile()).unwrap();
@@ -572,7 +573,7 @@ impl Walk<'_> {
                     .or(|stage| Outcome::PendingBind(stage.back()))
             }
             Way::PutDown => {
-                let Ok(AnyStage::PendingBind(stage)) = self.client.resume::<AnyStage<P>>(stage.suspend())
+                let Ok(AnyStage::PendingBind(stage)) = self.client.resume::<AnyStage<O>>(stage.suspend())
                 else {
                     panic!("it was put down here")
                 };
@@ -581,8 +582,8 @@ impl Walk<'_> {
             Way::Twice if !self.went_back => {
                 self.went_back = true;
                 let suspended = stage.suspend();
-                let first = self.client.resume::<PendingBind<P>>(suspended.clone()).unwrap();
-                let second = self.client.resume::<PendingBind<P>>(suspended).unwrap();
+                let first = self.client.resume::<PendingBind<O>>(suspended.clone()).unwrap();
+                let second = self.client.resume::<PendingBind<O>>(suspended).unwrap();
                 let _ = self.by_password(first);
                 self.by_password(second)
             }
@@ -594,19 +595,19 @@ impl Walk<'_> {
         }
     }
 
-    fn by_password<P: Program>(&mut self, stage: PendingBind<P>) -> Now<P> {
+    fn by_password<O: Program>(&mut self, stage: PendingBind<O>) -> Now<O> {
         let wrong = self.flow.way() == Way::Password && !std::mem::replace(&mut self.mistyped, true);
         let password = if wrong { "wrong" } else { "right" };
         let step = stage.username_password(self.flow.user_name(), password);
         self.take(step, "username_password", |outcome| outcome).or(Outcome::PendingBind)
     }
 
-    fn register<P: Program>(&mut self, stage: PendingRegister<P>) -> Now<P> {
+    fn register<O: Program>(&mut self, stage: PendingRegister<O>) -> Now<O> {
         match self.flow.way() {
             Way::Number => {
                 let code = self.fresh("number");
-                let name = number_step::<P>();
-                self.take(P::register(stage, &code), name, |outcome| outcome).or(Outcome::PendingRegister)
+                let name = number_step::<O>();
+                self.take(O::register(stage, &code), name, |outcome| outcome).or(Outcome::PendingRegister)
             }
             Way::Email => {
                 let stage = stage.email(self.flow.email()).unwrap();
@@ -624,7 +625,7 @@ impl Walk<'_> {
         }
     }
 
-    fn second_factor<P: Program>(&mut self, stage: MfaRequired<P>) -> Now<P> {
+    fn second_factor<O: Program>(&mut self, stage: MfaRequired<O>) -> Now<O> {
         if self.flow.way() == Way::SecondFactorByEmail {
             let stage = stage.email(self.flow.email());
             let code = self.email_code(&endpoints::MFA_EMAIL);
@@ -672,8 +673,8 @@ impl Walk<'_> {
     }
 }
 
-fn number_step<P: Program>() -> &'static str {
-    if P::PLATFORM == Platform::Alipay { "alipay_mobile" } else { "wechat_mobile" }
+fn number_step<O: Program>() -> &'static str {
+    if O::KIND == Platform::AlipayMiniProgram { "alipay_mobile" } else { "wechat_mobile" }
 }
 
 /// What the system says about this process; `None` where it has no `/proc`.
@@ -777,8 +778,8 @@ impl Soak<'_> {
             renewed: false,
         };
         match flow.platform() {
-            Platform::Alipay => walk.run::<Alipay>(),
-            _ => walk.run::<WeChat>(),
+            Platform::AlipayMiniProgram => walk.run::<AlipayMiniProgram>(),
+            _ => walk.run::<WeChatMiniProgram>(),
         }
     }
 

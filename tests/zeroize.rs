@@ -430,7 +430,7 @@ fn what_is_put_down_and_picked_up_leaves_nothing_behind() {
     assert_clean("put down and picked up", || {
         let suspended = pending_bind(&client).phone(MOBILE).unwrap().suspend();
         let stage = client.resume::<VerifyPhone<PendingBind>>(suspended.clone()).unwrap();
-        drop(client.resume_any::<idaas_login::WeChat>(suspended.clone()).unwrap());
+        drop(client.resume_any::<idaas_login::WeChatMiniProgram>(suspended.clone()).unwrap());
         drop(client.resume::<PendingBind>(suspended).unwrap_err());
         drop(stage);
     });
@@ -443,7 +443,7 @@ fn what_is_put_down_and_picked_up_leaves_nothing_behind() {
         });
         let failed = pending_bind(&lost).wechat_mobile(MARKED.phone_code).send().unwrap_err();
         let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("it is unresolved") };
-        let resumed = lost.resume_any::<idaas_login::WeChat>(unresolved.suspend()).unwrap();
+        let resumed = lost.resume_any::<idaas_login::WeChatMiniProgram>(unresolved.suspend()).unwrap();
         drop(resumed.suspend());
     });
     assert_clean("a session", || {

@@ -21,14 +21,14 @@ impl Dev {
         let tenant = Emulator::new();
         tenant.configure(|settings| settings.edition = edition);
         tenant.add_user(User::new("lilei").name("Li Lei").mobile("13700137000"));
-        tenant.bind(Platform::WeChat, "openid-lilei", "lilei");
+        tenant.bind(Platform::WeChatMiniProgram, "openid-lilei", "lilei");
         let han = User::new("hanmeimei").name("Han Meimei").password("correct horse");
         tenant.add_user(han.mobile("15201657312").email("hanmeimei@example.com"));
         let chen = User::new("chenjie").name("Chen Jie").password("battery staple").second_factor();
         tenant.add_user(chen.mobile("13800138000").email("chenjie@example.com"));
-        tenant.bind(Platform::WeChat, "openid-chenjie", "chenjie");
+        tenant.bind(Platform::WeChatMiniProgram, "openid-chenjie", "chenjie");
         tenant.add_user(User::new("zhouyang").name("Zhou Yang").denied());
-        tenant.bind(Platform::WeChat, "openid-zhouyang", "zhouyang");
+        tenant.bind(Platform::WeChatMiniProgram, "openid-zhouyang", "zhouyang");
         tenant.start().map(Self)
     }
 

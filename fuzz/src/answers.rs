@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use idaas_login::http::HeaderValue;
 use idaas_login::{
-    Alipay, Authenticated, Client, Device, Error, MfaRequired, MiniProgram, Next, Outcome, PendingBind,
-    PendingRegister, Recovery, Request, Stage, Step, StepError, VerifyMethod, WeChat,
+    AlipayMiniProgram, Authenticated, Client, Device, Error, MfaRequired, Next, Origin, Outcome, PendingBind,
+    PendingRegister, Recovery, Request, Stage, Step, StepError, VerifyMethod, WeChatMiniProgram,
 };
 
 use super::leaks::{self, Vocabulary};
@@ -65,8 +65,8 @@ macro_rules! stages {
         }
     };
 }
-stages!(WeChat, wechat_mini_program, bind, register, mfa);
-stages!(Alipay, alipay_mini_program, alipay_bind, alipay_register, alipay_mfa);
+stages!(WeChatMiniProgram, wechat_mini_program, bind, register, mfa);
+stages!(AlipayMiniProgram, alipay_mini_program, alipay_bind, alipay_register, alipay_mfa);
 
 /// How many rows [`take`] knows.
 const ROWS: u8 = 16;
@@ -116,7 +116,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// From a stage with [`STATE_TOKEN`].
-    fn waiting<S: Stage, P: MiniProgram>(&self, stage: S, step: impl Fn(S) -> Step<S, Outcome<P>>) -> String {
+    fn waiting<S: Stage, O: Origin>(&self, stage: S, step: impl Fn(S) -> Step<S, Outcome<O>>) -> String {
         self.check(stage, step, Some(STATE_TOKEN))
     }
 
@@ -129,10 +129,10 @@ impl Check<'_> {
         }
     }
 
-    fn check<S: Stage, P: MiniProgram>(
+    fn check<S: Stage, O: Origin>(
         &self,
         stage: S,
-        step: impl Fn(S) -> Step<S, Outcome<P>>,
+        step: impl Fn(S) -> Step<S, Outcome<O>>,
         in_hand: Option<&str>,
     ) -> String {
         let expected = model::outcome(self.answer, in_hand);
@@ -186,7 +186,7 @@ impl Check<'_> {
     }
 }
 
-fn assert_leads<P: MiniProgram>(outcome: &Outcome<P>, to: &To, members: &Members) {
+fn assert_leads<O: Origin>(outcome: &Outcome<O>, to: &To, members: &Members) {
     let (status, state_token, data) = match outcome {
         Outcome::Authenticated(user) => {
             assert_user(user, members);

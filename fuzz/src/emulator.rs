@@ -97,10 +97,10 @@ fn tenant(settings: u8) -> Emulator {
     tenant.add_user(User::new("mfa").password("password").mobile(MOBILE).second_factor());
     tenant.add_user(User::new("denied").password("password").denied());
     for code in ["c1", "c2", "c3"] {
-        tenant.accept_login_code(Platform::WeChat, code, "an-openid");
-        tenant.accept_login_code(Platform::Alipay, code, "a-user-id");
-        tenant.accept_phone_code(Platform::WeChat, code, MOBILE);
-        tenant.accept_phone_code(Platform::Alipay, code, "+86-152");
+        tenant.accept_login_code(Platform::WeChatMiniProgram, code, "an-openid");
+        tenant.accept_login_code(Platform::AlipayMiniProgram, code, "a-user-id");
+        tenant.accept_phone_code(Platform::WeChatMiniProgram, code, MOBILE);
+        tenant.accept_phone_code(Platform::AlipayMiniProgram, code, "+86-152");
     }
     for send_type in endpoints::ALL.iter().filter_map(|row| row.send_type) {
         tenant.accept_code(MOBILE, send_type, "123456");

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use idaas_login::http::{HeaderMap, HeaderValue, Uri};
-use idaas_login::{Client, Device, Edition, Error, Outcome, Request, Stage, Step, TransportError, WeChat};
+use idaas_login::{
+    Client, Device, Edition, Error, Outcome, Request, Stage, Step, TransportError, WeChatMiniProgram,
+};
 use serde_json::Value;
 
 use super::answers::answered;
@@ -34,7 +36,7 @@ pub fn inputs(data: &[u8]) {
 
     let state_token = "t-\u{e9}";
     let body = format!(r#"{{"status":"SOCIAL_BIND","state_token":"{state_token}"}}"#);
-    let bind = || match answered::<_, Outcome<WeChat>>(login().wechat_mini_program("c"), &body) {
+    let bind = || match answered::<_, Outcome<WeChatMiniProgram>>(login().wechat_mini_program("c"), &body) {
         Outcome::PendingBind(stage) => stage,
         other => panic!("{other:?}"),
     };
@@ -120,7 +122,7 @@ impl Given<'_> {
     /// The request of a step that must be made, or refused: address, headers and body are what was given, and nothing else.
     fn check<S: Stage>(
         &self,
-        step: Step<S, Outcome<WeChat>>,
+        step: Step<S, Outcome<WeChatMiniProgram>>,
         is_good: bool,
         state_token: Option<&str>,
         fields: &[(&str, &str)],

@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 
 use idaas_login::{
-    AcceptsCode, Alipay, Authenticated, Client, MfaRequired, MiniProgram, PendingBind, PendingRegister,
+    AcceptsCode, AlipayMiniProgram, Authenticated, Client, MfaRequired, Origin, PendingBind, PendingRegister,
     Request, Resumable, ResumeReason, Resumed, Suspended, TransportError, Unresolved, VerifyEmail,
-    VerifyPhone, WeChat,
+    VerifyPhone, WeChatMiniProgram,
 };
 
 use super::answers::CLIENT_ID;
@@ -26,12 +26,12 @@ pub fn suspended(data: &[u8]) {
         .build_with(|_: Request| Err(TransportError::not_sent("nothing is sent here")))
         .expect("a client");
     let resumes = Resumes { client, value };
-    let wechat = resumes.platform::<WeChat>();
-    let alipay = resumes.platform::<Alipay>();
+    let wechat = resumes.platform::<WeChatMiniProgram>();
+    let alipay = resumes.platform::<AlipayMiniProgram>();
     let finished = resumes.either(Authenticated::suspend, Unresolved::<Authenticated>::suspend);
     assert!(wechat + alipay + finished <= 1, "it is more than one thing");
-    resumes.any::<WeChat>(wechat + finished == 1);
-    resumes.any::<Alipay>(alipay + finished == 1);
+    resumes.any::<WeChatMiniProgram>(wechat + finished == 1);
+    resumes.any::<AlipayMiniProgram>(alipay + finished == 1);
 }
 
 struct Resumes {
@@ -43,18 +43,18 @@ type Put<S> = fn(S) -> Suspended;
 
 impl Resumes {
     /// How many stages of a platform the value is.
-    fn platform<P: MiniProgram>(&self) -> usize
+    fn platform<O: Origin>(&self) -> usize
     where
-        PendingBind<P>: Resumable + AcceptsCode,
-        PendingRegister<P>: Resumable + AcceptsCode,
-        MfaRequired<P>: Resumable + AcceptsCode,
+        PendingBind<O>: Resumable + AcceptsCode,
+        PendingRegister<O>: Resumable + AcceptsCode,
+        MfaRequired<O>: Resumable + AcceptsCode,
     {
-        self.either(PendingBind::<P>::suspend, Unresolved::<PendingBind<P>>::suspend)
-            + self.either(PendingRegister::<P>::suspend, Unresolved::<PendingRegister<P>>::suspend)
-            + self.either(MfaRequired::<P>::suspend, Unresolved::<MfaRequired<P>>::suspend)
-            + self.narrowed::<PendingBind<P>>()
-            + self.narrowed::<PendingRegister<P>>()
-            + self.narrowed::<MfaRequired<P>>()
+        self.either(PendingBind::<O>::suspend, Unresolved::<PendingBind<O>>::suspend)
+            + self.either(PendingRegister::<O>::suspend, Unresolved::<PendingRegister<O>>::suspend)
+            + self.either(MfaRequired::<O>::suspend, Unresolved::<MfaRequired<O>>::suspend)
+            + self.narrowed::<PendingBind<O>>()
+            + self.narrowed::<PendingRegister<O>>()
+            + self.narrowed::<MfaRequired<O>>()
     }
 
     fn narrowed<S: AcceptsCode + Resumable>(&self) -> usize {
@@ -85,13 +85,13 @@ impl Resumes {
         }
     }
 
-    fn any<P: MiniProgram>(&self, expected: bool) {
-        match self.client.resume_any::<P>(self.value.clone()) {
+    fn any<O: Origin>(&self, expected: bool) {
+        match self.client.resume_any::<O>(self.value.clone()) {
             Ok(resumed) => {
                 assert!(expected, "it is no stage of its own");
                 self.assert_silent(&format!("{resumed:?}"));
                 self.assert_same(&resumed.suspend());
-                let resumed = self.client.resume_any::<P>(self.value.clone());
+                let resumed = self.client.resume_any::<O>(self.value.clone());
                 let login = match resumed.expect("it resumed") {
                     Resumed::Unresolved(unresolved) => unresolved.retry_anyway().start_over(),
                     Resumed::Stage(stage) => stage.start_over(),

@@ -77,7 +77,8 @@ impl Emulator {
 
     /// Binds an identity to an account, as if the user had done so before.
     ///
-    /// The identity is what the platform knows the user by: the `openid` of WeChat, the user id of Alipay.
+    /// The identity is what the platform knows the user by: the `openid` of WeChat and QQ, the user id of Alipay, the `uid` of
+    /// Weibo. A mini program and an app are two platforms.
     pub fn bind(&self, platform: Platform, identity: impl Into<String>, user_name: impl Into<String>) {
         self.tenant().identities.insert((platform, identity.into()), user_name.into());
     }
@@ -91,10 +92,12 @@ impl Emulator {
     /// A fresh code, as `wx.login` gives it to the mini program.
     #[must_use]
     pub fn wechat_login_code(&self, openid: impl Into<String>) -> String {
-        self.login_code(Platform::WeChat, openid)
+        self.login_code(Platform::WeChatMiniProgram, openid)
     }
 
-    /// A fresh code, as `wx.login` or `my.getAuthCode` gives it to the mini program.
+    /// A fresh code or access token, as the platform gives it to the app: `wx.login`, `my.getAuthCode`, or the platform's SDK.
+    ///
+    /// The carrier gives no identity but a number: [`phone_code`](Self::phone_code).
     #[must_use]
     pub fn login_code(&self, platform: Platform, identity: impl Into<String>) -> String {
         let mut tenant = self.tenant();
@@ -116,11 +119,11 @@ impl Emulator {
     /// A fresh code, as the button `getPhoneNumber` gives it to a mini program in WeChat.
     #[must_use]
     pub fn wechat_phone_code(&self, mobile: impl Into<String>) -> String {
-        self.phone_code(Platform::WeChat, mobile)
+        self.phone_code(Platform::WeChatMiniProgram, mobile)
     }
 
-    /// A fresh code, or encrypted number, as the platform gives it to the mini program when the user authorises a phone
-    /// number.
+    /// A fresh code, encrypted number or access token, as the platform gives it to the app when the user authorises a phone
+    /// number: WeChat and Alipay to a mini program, the carrier to an app.
     #[must_use]
     pub fn phone_code(&self, platform: Platform, mobile: impl Into<String>) -> String {
         let mut tenant = self.tenant();
@@ -160,12 +163,17 @@ impl Emulator {
         self.tenant().last_code(destination)
     }
 
-    /// The stage that a state token stands for: [`PendingBind`](StageKind::PendingBind),
-    /// [`PendingRegister`](StageKind::PendingRegister) or [`MfaRequired`](StageKind::MfaRequired); `None` if it is good for
+    /// The stage that a state token stands for, such as [`PendingBind`](StageKind::PendingBind); `None` if it is good for
     /// nothing.
     #[must_use]
     pub fn pending(&self, state_token: &str) -> Option<StageKind> {
         self.tenant().waiting_stage(state_token)
+    }
+
+    /// The password of an account.
+    #[must_use]
+    pub fn password(&self, user_name: &str) -> Option<String> {
+        self.tenant().password(user_name)
     }
 
     /// The user name of the account whose session this is.

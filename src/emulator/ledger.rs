@@ -67,11 +67,16 @@ pub enum Effect {
     Bound {
         /// The account's user name.
         user_name: String,
-        /// The identity, as the mini program's platform names it.
+        /// The identity, as the platform names it.
         identity: String,
     },
     /// A session was given out.
     Session {
+        /// The account's user name.
+        user_name: String,
+    },
+    /// A password was changed or reset.
+    PasswordChanged {
         /// The account's user name.
         user_name: String,
     },

@@ -31,6 +31,19 @@ pub struct Settings {
     /// Whether a second factor, or another stage after a bind, comes with a state token of its own (`true`), or goes on
     /// with the one in hand. Defaults to `true`; the pages are silent.
     pub new_state_token: bool,
+    /// The fewest and the most characters of a password that is changed, reset or registered. Defaults to 8 and 18, as in the
+    /// pages' example.
+    pub password_length: (usize, usize),
+    /// Whether a password that expires is asked for after each login and bind (`true`), or only after those by password.
+    /// Defaults to `false`.
+    pub password_asked_everywhere: bool,
+    /// Whether an account that owes both gives the second factor first (`true`) or changes its password first. Defaults to
+    /// `true`; the pages are silent.
+    pub second_factor_first: bool,
+    /// Whether a login by code registers an unknown number or address. Defaults to `false`.
+    pub register_at_login: bool,
+    /// The attributes that a registration must have, by their names on the wire. Defaults to none.
+    pub required_attributes: Vec<String>,
     /// Whether successes carry an `id_token`. Defaults to `true`.
     pub id_token: bool,
     /// How long an `id_token` lives. Defaults to 5 minutes, as in the pages.
@@ -83,6 +96,11 @@ impl Default for Settings {
             unbound: Unbound::Bind,
             data: DataForm::Listed(vec!["VERIFY_PHONE".to_owned(), "VERIFY_EMAIL".to_owned()]),
             new_state_token: true,
+            password_length: (8, 18),
+            password_asked_everywhere: false,
+            second_factor_first: true,
+            register_at_login: false,
+            required_attributes: Vec::new(),
             id_token: true,
             id_token_lifetime: Duration::from_secs(5 * 60),
             claims_layout: ClaimsLayout::Flat,

@@ -14,6 +14,14 @@ pub struct User {
     pub(super) email: Option<String>,
     pub(super) second_factors: u32,
     pub(super) denied: bool,
+    pub(super) password_age: Option<PasswordAge>,
+}
+
+/// That a password is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PasswordAge {
+    Expiring,
+    Expired,
 }
 
 impl User {
@@ -29,6 +37,7 @@ impl User {
             email: None,
             second_factors: 0,
             denied: false,
+            password_age: None,
         }
     }
 
@@ -70,6 +79,20 @@ impl User {
     #[must_use]
     pub fn second_factors(mut self, count: u32) -> Self {
         self.second_factors = count;
+        self
+    }
+
+    /// With a password that expires soon: `PASSWORD_WARN`, until it is changed.
+    #[must_use]
+    pub fn password_expiring(mut self) -> Self {
+        self.password_age = Some(PasswordAge::Expiring);
+        self
+    }
+
+    /// With a password that has expired: `PASSWORD_EXPIRED`, until it is changed.
+    #[must_use]
+    pub fn password_expired(mut self) -> Self {
+        self.password_age = Some(PasswordAge::Expired);
         self
     }
 

@@ -1,25 +1,53 @@
 //! Any stage that can be suspended, as one type.
 
 use super::{
-    Authenticated, AwaitingCode, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, WeChat,
-    accessors, stage_inside,
+    Authenticated, AwaitingCode, MfaRequired, Origin, Outcome, PasswordExpired, PasswordExpiring,
+    PasswordReset, PendingBind, PendingRegister, Registration, Unauthenticated, VerifyEmail, VerifyPhone,
+    WeChatMiniProgram, accessors, stage_inside,
 };
 
-/// Any stage of a login through the mini program `P` that can be suspended.
+/// Any stage that can be suspended, of a login with the origin `O`.
+///
+/// What has no account yet belongs to each origin: a login by a code, a registration, a forgotten password. So does a finished
+/// login.
 ///
 /// [`Client::resume`](crate::Client::resume) gives it for a handler that takes whatever stage the login is at. The enum is
 /// exhaustive: a `match` that forgets a stage does not compile.
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
-pub enum AnyStage<P: MiniProgram = WeChat> {
+pub enum AnyStage<O: Origin = WeChatMiniProgram> {
     /// An existing account must be bound.
-    PendingBind(PendingBind<P>),
+    PendingBind(PendingBind<O>),
     /// An account must be bound or registered.
-    PendingRegister(PendingRegister<P>),
+    PendingRegister(PendingRegister<O>),
     /// A second factor is due.
-    MfaRequired(MfaRequired<P>),
+    MfaRequired(MfaRequired<O>),
     /// A verification code is due.
-    AwaitingCode(AwaitingCode<P>),
+    AwaitingCode(AwaitingCode<O>),
+    /// The password expires soon.
+    PasswordExpiring(PasswordExpiring<O>),
+    /// The password must be changed.
+    PasswordExpired(PasswordExpired<O>),
+    /// A code by SMS and a new password are due.
+    ChangingByPhone(VerifyPhone<PasswordExpired<O>>),
+    /// A code by e-mail and a new password are due.
+    ChangingByEmail(VerifyEmail<PasswordExpired<O>>),
+    /// A code by SMS is due, to log in.
+    LoginByPhone(VerifyPhone<Unauthenticated>),
+    /// A code by e-mail is due, to log in.
+    LoginByEmail(VerifyEmail<Unauthenticated>),
+    /// An account is about to be registered.
+    Registration(Registration),
+    /// A code by SMS is due, to register.
+    RegistrationByPhone(VerifyPhone<Registration>),
+    /// A code by e-mail is due, to register.
+    RegistrationByEmail(VerifyEmail<Registration>),
+    /// A forgotten password is about to be replaced.
+    PasswordReset(PasswordReset),
+    /// A code by SMS and a new password are due, for a forgotten one.
+    ResetByPhone(VerifyPhone<PasswordReset>),
+    /// A code by e-mail and a new password are due, for a forgotten one.
+    ResetByEmail(VerifyEmail<PasswordReset>),
     /// The login is finished.
     Authenticated(Authenticated),
 }
@@ -32,31 +60,47 @@ macro_rules! each {
             AnyStage::PendingRegister($stage) => $then,
             AnyStage::MfaRequired($stage) => $then,
             AnyStage::AwaitingCode($stage) => $then,
+            AnyStage::PasswordExpiring($stage) => $then,
+            AnyStage::PasswordExpired($stage) => $then,
+            AnyStage::ChangingByPhone($stage) => $then,
+            AnyStage::ChangingByEmail($stage) => $then,
+            AnyStage::LoginByPhone($stage) => $then,
+            AnyStage::LoginByEmail($stage) => $then,
+            AnyStage::Registration($stage) => $then,
+            AnyStage::RegistrationByPhone($stage) => $then,
+            AnyStage::RegistrationByEmail($stage) => $then,
+            AnyStage::PasswordReset($stage) => $then,
+            AnyStage::ResetByPhone($stage) => $then,
+            AnyStage::ResetByEmail($stage) => $then,
             AnyStage::Authenticated($stage) => $then,
         }
     };
 }
 
-impl<P: MiniProgram> AnyStage<P> {
+pub(crate) use each as each_stage;
+
+impl<O: Origin> AnyStage<O> {
     accessors!();
 }
 
 stage_inside!(AnyStage);
 
-impl<P: MiniProgram> From<Outcome<P>> for AnyStage<P> {
-    fn from(outcome: Outcome<P>) -> Self {
+impl<O: Origin> From<Outcome<O>> for AnyStage<O> {
+    fn from(outcome: Outcome<O>) -> Self {
         match outcome {
             Outcome::Authenticated(user) => Self::Authenticated(user),
             Outcome::PendingBind(stage) => Self::PendingBind(stage),
             Outcome::PendingRegister(stage) => Self::PendingRegister(stage),
             Outcome::MfaRequired(stage) => Self::MfaRequired(stage),
+            Outcome::PasswordExpiring(stage) => Self::PasswordExpiring(stage),
+            Outcome::PasswordExpired(stage) => Self::PasswordExpired(stage),
         }
     }
 }
 
 macro_rules! from {
     ($($variant:ident: $stage:ty),+ $(,)?) => {$(
-        impl<P: MiniProgram> From<$stage> for AnyStage<P> {
+        impl<O: Origin> From<$stage> for AnyStage<O> {
             fn from(stage: $stage) -> Self {
                 Self::$variant(stage)
             }
@@ -65,9 +109,21 @@ macro_rules! from {
 }
 
 from! {
-    PendingBind: PendingBind<P>,
-    PendingRegister: PendingRegister<P>,
-    MfaRequired: MfaRequired<P>,
-    AwaitingCode: AwaitingCode<P>,
+    PendingBind: PendingBind<O>,
+    PendingRegister: PendingRegister<O>,
+    MfaRequired: MfaRequired<O>,
+    AwaitingCode: AwaitingCode<O>,
+    PasswordExpiring: PasswordExpiring<O>,
+    PasswordExpired: PasswordExpired<O>,
+    ChangingByPhone: VerifyPhone<PasswordExpired<O>>,
+    ChangingByEmail: VerifyEmail<PasswordExpired<O>>,
+    LoginByPhone: VerifyPhone<Unauthenticated>,
+    LoginByEmail: VerifyEmail<Unauthenticated>,
+    Registration: Registration,
+    RegistrationByPhone: VerifyPhone<Registration>,
+    RegistrationByEmail: VerifyEmail<Registration>,
+    PasswordReset: PasswordReset,
+    ResetByPhone: VerifyPhone<PasswordReset>,
+    ResetByEmail: VerifyEmail<PasswordReset>,
     Authenticated: Authenticated,
 }

@@ -1,13 +1,16 @@
 //! Any stage in which a verification code is due, as one type.
 
 use super::{
-    AnyStage, MfaRequired, MiniProgram, Outcome, PendingBind, PendingRegister, Step, VerifyEmail,
-    VerifyPhone, WeChat, accessors, stage_inside,
+    AnyStage, MfaRequired, Origin, Outcome, PendingBind, PendingRegister, Step, VerifyEmail, VerifyPhone,
+    WeChatMiniProgram, accessors, stage_inside,
 };
 use crate::call::Call;
 use crate::captcha::CaptchaPass;
 
-/// A stage in which a verification code is due, whichever it is.
+/// A stage in which a verification code is due that moves the login on, whichever it is.
+///
+/// It has the stages of a login with the origin `O`. A code that begins a login, or that comes with a new password, leads
+/// elsewhere: match on [`AnyStage`] for those.
 ///
 /// A handler that is given a suspended stage does not know what the code is for, and need not: this has the steps that all
 /// of them have, and each of them sends what belongs to the stage inside. Match on it for the stage itself.
@@ -22,19 +25,19 @@ use crate::captcha::CaptchaPass;
 /// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
-pub enum AwaitingCode<P: MiniProgram = WeChat> {
+pub enum AwaitingCode<O: Origin = WeChatMiniProgram> {
     /// A code by SMS, to bind.
-    BindByPhone(VerifyPhone<PendingBind<P>>),
+    BindByPhone(VerifyPhone<PendingBind<O>>),
     /// A code by e-mail, to bind.
-    BindByEmail(VerifyEmail<PendingBind<P>>),
+    BindByEmail(VerifyEmail<PendingBind<O>>),
     /// A code by SMS, to bind or register.
-    RegisterByPhone(VerifyPhone<PendingRegister<P>>),
+    RegisterByPhone(VerifyPhone<PendingRegister<O>>),
     /// A code by e-mail, to bind or register.
-    RegisterByEmail(VerifyEmail<PendingRegister<P>>),
+    RegisterByEmail(VerifyEmail<PendingRegister<O>>),
     /// A code by SMS, for the second factor.
-    SecondFactorByPhone(VerifyPhone<MfaRequired<P>>),
+    SecondFactorByPhone(VerifyPhone<MfaRequired<O>>),
     /// A code by e-mail, for the second factor.
-    SecondFactorByEmail(VerifyEmail<MfaRequired<P>>),
+    SecondFactorByEmail(VerifyEmail<MfaRequired<O>>),
 }
 
 /// The same expression for the stage inside, whichever it is.
@@ -51,7 +54,7 @@ macro_rules! each {
     };
 }
 
-impl<P: MiniProgram> AwaitingCode<P> {
+impl<O: Origin> AwaitingCode<O> {
     /// The destination, exactly as it was given.
     #[must_use]
     pub fn destination(&self) -> &str {
@@ -64,13 +67,13 @@ impl<P: MiniProgram> AwaitingCode<P> {
     }
 
     /// Submits the code that the user received: [`Verify::submit`](crate::Verify::submit).
-    pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, Outcome<P>> {
+    pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, Outcome<O>> {
         let draft = each!(&self, stage => stage.submission(verify_code.as_ref()));
         Step::of(self, draft)
     }
 
     /// Back to the stage, to choose another method. Nothing is sent.
-    pub fn back(self) -> AnyStage<P> {
+    pub fn back(self) -> AnyStage<O> {
         match self {
             Self::BindByPhone(stage) => AnyStage::PendingBind(stage.back()),
             Self::BindByEmail(stage) => AnyStage::PendingBind(stage.back()),
@@ -88,13 +91,13 @@ stage_inside!(AwaitingCode);
 
 macro_rules! from {
     ($($variant:ident: $stage:ty),+ $(,)?) => {$(
-        impl<P: MiniProgram> From<$stage> for AwaitingCode<P> {
+        impl<O: Origin> From<$stage> for AwaitingCode<O> {
             fn from(stage: $stage) -> Self {
                 Self::$variant(stage)
             }
         }
 
-        impl<P: MiniProgram> From<$stage> for AnyStage<P> {
+        impl<O: Origin> From<$stage> for AnyStage<O> {
             fn from(stage: $stage) -> Self {
                 Self::AwaitingCode(AwaitingCode::$variant(stage))
             }
@@ -103,10 +106,10 @@ macro_rules! from {
 }
 
 from! {
-    BindByPhone: VerifyPhone<PendingBind<P>>,
-    BindByEmail: VerifyEmail<PendingBind<P>>,
-    RegisterByPhone: VerifyPhone<PendingRegister<P>>,
-    RegisterByEmail: VerifyEmail<PendingRegister<P>>,
-    SecondFactorByPhone: VerifyPhone<MfaRequired<P>>,
-    SecondFactorByEmail: VerifyEmail<MfaRequired<P>>,
+    BindByPhone: VerifyPhone<PendingBind<O>>,
+    BindByEmail: VerifyEmail<PendingBind<O>>,
+    RegisterByPhone: VerifyPhone<PendingRegister<O>>,
+    RegisterByEmail: VerifyEmail<PendingRegister<O>>,
+    SecondFactorByPhone: VerifyPhone<MfaRequired<O>>,
+    SecondFactorByEmail: VerifyEmail<MfaRequired<O>>,
 }

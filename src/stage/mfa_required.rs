@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 use zeroize::Zeroizing;
 
 use super::pending::{PendingState, pending_stage};
-use super::{AcceptsCode, MiniProgram, Outcome, VerifyEmail, VerifyPhone, WeChat};
+use super::{AcceptsCode, Origin, Outcome, SendsCode, VerifyEmail, VerifyPhone, WeChatMiniProgram};
 use crate::call::{Call, Reply};
 use crate::context::Context;
 use crate::sealed::{Inside, Sealed};
-use crate::secret::Redacted;
-use crate::wire::endpoints::{REGISTERED_MOBILE, Scenario};
+use crate::secret::{Redacted, StateToken};
+use crate::wire::endpoints::{Endpoint, REGISTERED_MOBILE, Scenario};
 use crate::wire::responses::{Failure, Received, mobile};
 
 /// The first factor was right, and the tenant asks for a second: a code by SMS or e-mail.
@@ -20,23 +20,26 @@ use crate::wire::responses::{Failure, Received, mobile};
 /// the same paths in the same server (decision D7 in `docs/decisions.md`).
 ///
 #[doc = include_str!("../../docs/stages/mfa_required.md")]
-pub struct MfaRequired<P: MiniProgram = WeChat> {
+pub struct MfaRequired<O: Origin = WeChatMiniProgram> {
     pending: PendingState,
-    platform: PhantomData<fn() -> P>,
+    origin: PhantomData<fn() -> O>,
 }
 
 pending_stage!(MfaRequired);
 
-impl<P: MiniProgram> AcceptsCode for MfaRequired<P> {
+impl<O: Origin> SendsCode for MfaRequired<O> {
     const SCENARIO: Scenario = Scenario::SecondFactor;
-    type Outcome = Outcome<P>;
 }
 
-impl<P: MiniProgram> MfaRequired<P> {
+impl<O: Origin> AcceptsCode for MfaRequired<O> {
+    type Outcome = Outcome<O>;
+}
+
+impl<O: Origin> MfaRequired<O> {
     /// The text of `data`, verbatim; `None` if it was null or absent. No page says what it holds here.
     #[must_use]
     pub fn data(&self) -> Option<&str> {
-        self.pending.flows.raw()
+        self.pending.data.raw()
     }
 
     /// The mobile number that the account has, to be shown to the user and to be handed to [`phone`](Self::phone).
@@ -48,9 +51,7 @@ impl<P: MiniProgram> MfaRequired<P> {
     /// # Errors
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s.
     pub fn registered_mobile(&self) -> Call<RegisteredMobile> {
-        let context = self.pending.context.clone();
-        let draft = context.draft(&REGISTERED_MOBILE, &[]);
-        Call::new(context, Some(self.pending.state_token.clone()), draft, ())
+        registered_mobile(&self.pending.context, &self.pending.state_token, &REGISTERED_MOBILE)
     }
 
     /// Goes by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
@@ -66,6 +67,16 @@ impl<P: MiniProgram> MfaRequired<P> {
     pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
         VerifyEmail::new(self, Zeroizing::new(address.into()))
     }
+}
+
+/// The call for the number of the account that a state token stands for.
+pub(super) fn registered_mobile(
+    context: &Context,
+    state_token: &StateToken,
+    row: &'static Endpoint,
+) -> Call<RegisteredMobile> {
+    let draft = context.draft(row, &[]);
+    Call::new(context.clone(), Some(state_token.clone()), draft, ())
 }
 
 /// The mobile number that an account has, such as `+86-15201657124`.

@@ -4,12 +4,15 @@ mod any;
 mod authenticated;
 mod awaiting_code;
 mod mfa_required;
-mod mini_program;
+mod origin;
 mod outcome;
+mod password;
+mod password_reset;
 mod pending;
 mod pending_bind;
 mod pending_register;
 mod recovery;
+mod registration;
 mod step;
 mod unauthenticated;
 mod verify;
@@ -17,20 +20,24 @@ mod verify;
 use std::fmt;
 
 pub use self::any::AnyStage;
+pub(crate) use self::any::each_stage;
 pub use self::authenticated::Authenticated;
 pub(crate) use self::authenticated::Expiry;
 pub use self::awaiting_code::AwaitingCode;
 pub use self::mfa_required::{MfaRequired, RegisteredMobile};
-pub use self::mini_program::{Alipay, MiniProgram, WeChat};
+pub use self::origin::{Account, AlipayMiniProgram, Origin, SocialApp, WeChatMiniProgram};
 pub use self::outcome::Outcome;
+pub use self::password::{PasswordExpired, PasswordExpiring};
+pub use self::password_reset::PasswordReset;
 pub use self::pending::NotAllowed;
 pub(crate) use self::pending::PendingState;
 pub use self::pending_bind::PendingBind;
 pub use self::pending_register::PendingRegister;
 pub use self::recovery::{Recovery, StepError, Unresolved};
+pub use self::registration::{Gender, Registration, RegistrationAttributes};
 pub use self::step::{InFlight, Next, Step};
 pub use self::unauthenticated::Unauthenticated;
-pub use self::verify::{AcceptsCode, Channel, Email, Phone, Verify, VerifyEmail, VerifyPhone};
+pub use self::verify::{AcceptsCode, Channel, Email, Phone, SendsCode, Verify, VerifyEmail, VerifyPhone};
 use crate::client::Client;
 use crate::context::{Context, Tokens};
 use crate::device::Device;
@@ -53,7 +60,7 @@ use crate::wire::endpoints::StageKind;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stage of the login",
     label = "a stage is expected here",
-    note = "the stages are `Unauthenticated`, `PendingBind`, `PendingRegister`, `MfaRequired`, `VerifyPhone<_>`, `VerifyEmail<_>` and `Authenticated`"
+    note = "the stages are `Unauthenticated`, `Registration`, `PasswordReset`, `PendingBind`, `PendingRegister`, `MfaRequired`, `PasswordExpiring`, `PasswordExpired`, `VerifyPhone<_>`, `VerifyEmail<_>` and `Authenticated`"
 )]
 pub trait Stage: Sealed + fmt::Debug + Send + Sync + Sized + 'static {
     /// Which stage it is.
@@ -121,12 +128,38 @@ macro_rules! accessors {
 }
 use accessors;
 
+/// [`Stage`] of a stage that holds a context and no token.
+macro_rules! tokenless_stage {
+    ($stage:ident) => {
+        impl $crate::sealed::Sealed for $stage {}
+
+        impl $crate::Stage for $stage {
+            fn kind(&self) -> $crate::endpoints::StageKind {
+                $crate::endpoints::StageKind::$stage
+            }
+
+            fn state_token(&self) -> Option<&$crate::StateToken> {
+                None
+            }
+
+            fn context(&self, _: $crate::sealed::Inside) -> &$crate::context::Context {
+                &self.context
+            }
+
+            fn into_context(self, _: $crate::sealed::Inside) -> $crate::context::Context {
+                self.context
+            }
+        }
+    };
+}
+use tokenless_stage;
+
 /// [`Stage`] of an enum of stages, by the stage inside: the macro `each!` of its module tells which that may be.
 macro_rules! stage_inside {
     ($any:ident) => {
-        impl<P: $crate::MiniProgram> $crate::sealed::Sealed for $any<P> {}
+        impl<O: $crate::Origin> $crate::sealed::Sealed for $any<O> {}
 
-        impl<P: $crate::MiniProgram> $crate::Stage for $any<P> {
+        impl<O: $crate::Origin> $crate::Stage for $any<O> {
             fn kind(&self) -> $crate::endpoints::StageKind {
                 each!(self, stage => stage.kind())
             }

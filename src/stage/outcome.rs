@@ -1,8 +1,8 @@
 //! Where a step of a login leads.
 
 use super::{
-    AnyStage, Authenticated, MfaRequired, MiniProgram, Next, PendingBind, PendingRegister, PendingState,
-    Stage, Unauthenticated, WeChat,
+    AnyStage, Authenticated, MfaRequired, Next, Origin, PasswordExpired, PasswordExpiring, PendingBind,
+    PendingRegister, PendingState, Stage, Unauthenticated, WeChatMiniProgram,
 };
 use crate::error::UnexpectedReason;
 use crate::sealed::{INSIDE, Inside, Sealed};
@@ -13,21 +13,25 @@ use crate::wire::responses::{Failure, Pending, Progress, Received, progress};
 ///
 /// The enum is exhaustive: a `match` that forgets a stage does not compile.
 ///
-/// `P` is the mini program that the login came through. It defaults to [`WeChat`].
+/// `O` is the origin: how the login began. It defaults to [`WeChatMiniProgram`].
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
-pub enum Outcome<P: MiniProgram = WeChat> {
+pub enum Outcome<O: Origin = WeChatMiniProgram> {
     /// `SUCCESS`: the login is finished.
     Authenticated(Authenticated),
     /// `SOCIAL_BIND`: an existing account must be bound.
-    PendingBind(PendingBind<P>),
+    PendingBind(PendingBind<O>),
     /// `USER_REGISTER`: an account must be bound or registered.
-    PendingRegister(PendingRegister<P>),
+    PendingRegister(PendingRegister<O>),
     /// `MFA_AUTH`: a second factor is asked for.
-    MfaRequired(MfaRequired<P>),
+    MfaRequired(MfaRequired<O>),
+    /// `PASSWORD_WARN`: the password was right, and expires soon.
+    PasswordExpiring(PasswordExpiring<O>),
+    /// `PASSWORD_EXPIRED`: the password was right, and must be changed.
+    PasswordExpired(PasswordExpired<O>),
 }
 
-impl<P: MiniProgram> Outcome<P> {
+impl<O: Origin> Outcome<O> {
     /// Which stage it is.
     #[must_use]
     pub fn kind(&self) -> StageKind {
@@ -36,6 +40,8 @@ impl<P: MiniProgram> Outcome<P> {
             Self::PendingBind(stage) => stage.kind(),
             Self::PendingRegister(stage) => stage.kind(),
             Self::MfaRequired(stage) => stage.kind(),
+            Self::PasswordExpiring(stage) => stage.kind(),
+            Self::PasswordExpired(stage) => stage.kind(),
         }
     }
 
@@ -46,9 +52,9 @@ impl<P: MiniProgram> Outcome<P> {
     }
 }
 
-impl<P: MiniProgram> Sealed for Outcome<P> {}
+impl<O: Origin> Sealed for Outcome<O> {}
 
-impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
+impl<S: Stage, O: Origin> Next<S> for Outcome<O> {
     type Answer = Progress;
 
     fn read(received: Received<'_>, _: Inside) -> Result<Progress, Failure> {
@@ -62,17 +68,30 @@ impl<S: Stage, P: MiniProgram> Next<S> for Outcome<P> {
                     Authenticated::new(stage.into_context(INSIDE), session_token, expires_in, id_token);
                 Ok(Self::Authenticated(user))
             }
-            Progress::Pending { status, state_token, flows } => {
+            Progress::Pending { status, state_token, data } => {
                 // The newest state token: the response's if it has one, else the one in hand.
                 let Some(state_token) = state_token.or_else(|| stage.state_token().cloned()) else {
                     return Err((stage, UnexpectedReason::NoStateToken));
                 };
                 let context = stage.into_context(INSIDE);
-                let pending = PendingState { context, state_token, flows };
                 Ok(match status {
-                    Pending::SocialBind => Self::PendingBind(PendingBind::new(pending)),
-                    Pending::UserRegister => Self::PendingRegister(PendingRegister::new(pending)),
-                    Pending::MfaAuth => Self::MfaRequired(MfaRequired::new(pending)),
+                    Pending::SocialBind => {
+                        Self::PendingBind(PendingBind::new(PendingState::new(context, state_token, data)))
+                    }
+                    Pending::UserRegister => Self::PendingRegister(PendingRegister::new(PendingState::new(
+                        context,
+                        state_token,
+                        data,
+                    ))),
+                    Pending::MfaAuth => {
+                        Self::MfaRequired(MfaRequired::new(PendingState::new(context, state_token, data)))
+                    }
+                    Pending::PasswordWarn => Self::PasswordExpiring(PasswordExpiring::new(
+                        PendingState::new(context, state_token, data),
+                    )),
+                    Pending::PasswordExpired => Self::PasswordExpired(PasswordExpired::new(
+                        PendingState::new(context, state_token, data),
+                    )),
                 })
             }
         }

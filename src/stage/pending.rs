@@ -9,12 +9,37 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::secret::StateToken;
 use crate::wire::flows::{AllowedFlows, VerifyMethod};
+use crate::wire::policy::PolicyData;
 
-/// What a stage holds that waits for a person.
-pub(crate) struct PendingState {
+/// What a stage holds that waits for a person; `D` is what it makes of the field `data`.
+pub(crate) struct PendingState<D = AllowedFlows> {
     pub(crate) context: Context,
     pub(crate) state_token: StateToken,
-    pub(crate) flows: AllowedFlows,
+    pub(crate) data: D,
+}
+
+/// What a stage makes of the text of `data`.
+pub(crate) trait Data {
+    /// From the text, if there is one.
+    fn of(raw: Option<Zeroizing<String>>) -> Self;
+}
+
+impl Data for AllowedFlows {
+    fn of(raw: Option<Zeroizing<String>>) -> Self {
+        Self::of(raw)
+    }
+}
+
+impl Data for PolicyData {
+    fn of(raw: Option<Zeroizing<String>>) -> Self {
+        Self::of(raw)
+    }
+}
+
+impl<D: Data> PendingState<D> {
+    pub(crate) fn new(context: Context, state_token: StateToken, data: Option<Zeroizing<String>>) -> Self {
+        Self { context, state_token, data: D::of(data) }
+    }
 }
 
 /// The tenant does not allow this method here. It gives the stage back.
@@ -86,12 +111,15 @@ pub(super) fn narrow<C: Channel, S: super::AcceptsCode>(
 /// The stages that wait for a person differ in their steps, not in what they hold.
 macro_rules! pending_stage {
     ($stage:ident) => {
-        impl<P: $crate::stage::MiniProgram> $stage<P> {
-            pub(crate) fn new(pending: $crate::stage::PendingState) -> Self {
-                Self { pending, platform: std::marker::PhantomData }
+        $crate::stage::pending::pending_stage!($stage, "allowed_flows": $crate::AllowedFlows);
+    };
+    ($stage:ident, $data_name:literal: $data:ty) => {
+        impl<O: $crate::stage::Origin> $stage<O> {
+            pub(crate) fn new(pending: $crate::stage::PendingState<$data>) -> Self {
+                Self { pending, origin: std::marker::PhantomData }
             }
 
-            pub(crate) fn pending(&self) -> &$crate::stage::PendingState {
+            pub(crate) fn pending(&self) -> &$crate::stage::PendingState<$data> {
                 &self.pending
             }
 
@@ -104,9 +132,9 @@ macro_rules! pending_stage {
             super::accessors!();
         }
 
-        impl<P: $crate::stage::MiniProgram> $crate::sealed::Sealed for $stage<P> {}
+        impl<O: $crate::stage::Origin> $crate::sealed::Sealed for $stage<O> {}
 
-        impl<P: $crate::stage::MiniProgram> $crate::stage::Stage for $stage<P> {
+        impl<O: $crate::stage::Origin> $crate::stage::Stage for $stage<O> {
             fn kind(&self) -> $crate::endpoints::StageKind {
                 $crate::endpoints::StageKind::$stage
             }
@@ -124,11 +152,11 @@ macro_rules! pending_stage {
             }
         }
 
-        impl<P: $crate::stage::MiniProgram> std::fmt::Debug for $stage<P> {
+        impl<O: $crate::stage::Origin> std::fmt::Debug for $stage<O> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($stage))
                     .field("state_token", &self.pending.state_token)
-                    .field("allowed_flows", &self.pending.flows)
+                    .field($data_name, &self.pending.data)
                     .finish_non_exhaustive()
             }
         }
@@ -139,11 +167,11 @@ pub(super) use pending_stage;
 /// The two ways to narrow a stage to a destination, where the tenant's allowed methods decide.
 macro_rules! verify_methods {
     ($stage:ident) => {
-        impl<P: $crate::stage::MiniProgram> $stage<P> {
+        impl<O: $crate::stage::Origin> $stage<O> {
             /// The methods by which the tenant lets a destination be verified.
             #[must_use]
             pub fn allowed_flows(&self) -> &$crate::AllowedFlows {
-                &self.pending.flows
+                &self.pending.data
             }
 
             /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`](crate::VerifyPhone), nothing is

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
 use super::pending::{PendingState, pending_stage, verify_methods};
-use super::{AcceptsCode, Alipay, MiniProgram, Outcome, Step, WeChat};
+use super::{AcceptsCode, AlipayMiniProgram, Origin, Outcome, SendsCode, Step, WeChatMiniProgram};
 use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE, Scenario};
 
 /// The identity is known to the mini program, but to no account of the tenant: an **existing** account must be bound.
@@ -11,20 +11,23 @@ use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WE
 /// A wrong password hands the stage back in [`Recovery::Retry`](crate::Recovery::Retry), state token and all.
 ///
 #[doc = include_str!("../../docs/stages/pending_bind.md")]
-pub struct PendingBind<P: MiniProgram = WeChat> {
+pub struct PendingBind<O: Origin = WeChatMiniProgram> {
     pending: PendingState,
-    platform: PhantomData<fn() -> P>,
+    origin: PhantomData<fn() -> O>,
 }
 
 pending_stage!(PendingBind);
 verify_methods!(PendingBind);
 
-impl<P: MiniProgram> AcceptsCode for PendingBind<P> {
+impl<O: Origin> SendsCode for PendingBind<O> {
     const SCENARIO: Scenario = Scenario::Bind;
-    type Outcome = Outcome<P>;
 }
 
-impl<P: MiniProgram> PendingBind<P> {
+impl<O: Origin> AcceptsCode for PendingBind<O> {
+    type Outcome = Outcome<O>;
+}
+
+impl<O: Origin> PendingBind<O> {
     /// Binds the account with this user name and password. Each wrong password counts against the account, everywhere.
     ///
     /// When no attempt is left the account is locked for every application of the tenant:
@@ -41,13 +44,13 @@ impl<P: MiniProgram> PendingBind<P> {
         self,
         user_name: impl AsRef<str>,
         password: impl AsRef<str>,
-    ) -> Step<Self, Outcome<P>> {
+    ) -> Step<Self, Outcome<O>> {
         let values = [user_name.as_ref(), password.as_ref()];
         Step::new(self, &BIND_USERNAME_PASSWORD, &values)
     }
 }
 
-impl PendingBind<WeChat> {
+impl PendingBind<WeChatMiniProgram> {
     /// Binds the account that has the phone number which the user authorised in WeChat.
     ///
     /// `wechat_code` is the code of the button `getPhoneNumber`, not that of `wx.login`.
@@ -56,12 +59,12 @@ impl PendingBind<WeChat> {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
-    pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+    pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChatMiniProgram>> {
         Step::new(self, &BIND_WECHAT_MOBILE, &[wechat_code.as_ref()])
     }
 }
 
-impl PendingBind<Alipay> {
+impl PendingBind<AlipayMiniProgram> {
     /// Binds the account that has the phone number which the user authorised in Alipay.
     ///
     /// `alipay_encrypt` is what `my.getPhoneNumber` gave the mini program, encrypted; it is sent exactly as given.
@@ -70,7 +73,7 @@ impl PendingBind<Alipay> {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
-    pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
+    pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<AlipayMiniProgram>> {
         Step::new(self, &BIND_ALIPAY_MOBILE, &[alipay_encrypt.as_ref()])
     }
 }

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
 use super::pending::{PendingState, pending_stage, verify_methods};
-use super::{AcceptsCode, Alipay, MiniProgram, Outcome, Step, WeChat};
+use super::{AcceptsCode, AlipayMiniProgram, Origin, Outcome, SendsCode, Step, WeChatMiniProgram};
 use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE, Scenario};
 
 /// The identity is known to the mini program, but to no account of the tenant: an account must be bound, and is
@@ -10,20 +10,23 @@ use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE, Sce
 /// The status `USER_REGISTER` leads here.
 ///
 #[doc = include_str!("../../docs/stages/pending_register.md")]
-pub struct PendingRegister<P: MiniProgram = WeChat> {
+pub struct PendingRegister<O: Origin = WeChatMiniProgram> {
     pending: PendingState,
-    platform: PhantomData<fn() -> P>,
+    origin: PhantomData<fn() -> O>,
 }
 
 pending_stage!(PendingRegister);
 verify_methods!(PendingRegister);
 
-impl<P: MiniProgram> AcceptsCode for PendingRegister<P> {
-    const SCENARIO: Scenario = Scenario::Register;
-    type Outcome = Outcome<P>;
+impl<O: Origin> SendsCode for PendingRegister<O> {
+    const SCENARIO: Scenario = Scenario::BindOrRegister;
 }
 
-impl PendingRegister<WeChat> {
+impl<O: Origin> AcceptsCode for PendingRegister<O> {
+    type Outcome = Outcome<O>;
+}
+
+impl PendingRegister<WeChatMiniProgram> {
     /// Binds the account that has the phone number which the user authorised in WeChat, or registers one with it.
     ///
     /// `wechat_code` is the code of the button `getPhoneNumber`, not that of `wx.login`.
@@ -32,12 +35,12 @@ impl PendingRegister<WeChat> {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
-    pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+    pub fn wechat_mobile(self, wechat_code: impl AsRef<str>) -> Step<Self, Outcome<WeChatMiniProgram>> {
         Step::new(self, &REGISTER_WECHAT_MOBILE, &[wechat_code.as_ref()])
     }
 }
 
-impl PendingRegister<Alipay> {
+impl PendingRegister<AlipayMiniProgram> {
     /// Binds the account that has the phone number which the user authorised in Alipay, or registers one with it.
     ///
     /// `alipay_encrypt` is what `my.getPhoneNumber` gave the mini program, encrypted; it is sent exactly as given.
@@ -46,7 +49,7 @@ impl PendingRegister<Alipay> {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
-    pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
+    pub fn alipay_mobile(self, alipay_encrypt: impl AsRef<str>) -> Step<Self, Outcome<AlipayMiniProgram>> {
         Step::new(self, &REGISTER_ALIPAY_MOBILE, &[alipay_encrypt.as_ref()])
     }
 }

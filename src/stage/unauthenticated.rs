@@ -1,14 +1,22 @@
 use std::fmt;
 
-use super::{Alipay, Outcome, Stage, Step, WeChat, accessors};
+use zeroize::Zeroizing;
+
+use super::{
+    AcceptsCode, Account, AlipayMiniProgram, Next, Outcome, SendsCode, SocialApp, Stage, Step, VerifyEmail,
+    VerifyPhone, WeChatMiniProgram, accessors, tokenless_stage,
+};
 use crate::client::Client;
 use crate::context::Context;
 use crate::device::Device;
-use crate::sealed::{Inside, Sealed};
-use crate::secret::StateToken;
+use crate::error::UnexpectedReason;
+use crate::sealed::{INSIDE, Inside};
 use crate::wire::endpoints::{
-    LOGIN_ALIPAY_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM_MOBILE, StageKind,
+    LOGIN_ALIPAY_APP, LOGIN_ALIPAY_MINI_PROGRAM, LOGIN_APPLE, LOGIN_CARRIER, LOGIN_IDENTIFIER_PASSWORD,
+    LOGIN_QQ, LOGIN_USERNAME_PASSWORD, LOGIN_WECHAT_APP, LOGIN_WECHAT_MINI_PROGRAM,
+    LOGIN_WECHAT_MINI_PROGRAM_MOBILE, LOGIN_WEIBO, Scenario, StageKind,
 };
+use crate::wire::responses::{Failure, Received, read_empty};
 
 /// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
 ///
@@ -29,8 +37,12 @@ impl Client {
 }
 
 impl Unauthenticated {
-    pub(super) fn new(context: Context) -> Self {
+    pub(crate) fn new(context: Context) -> Self {
         Self { context }
+    }
+
+    pub(super) fn into_parts(self) -> Context {
+        self.context
     }
 
     accessors!();
@@ -41,7 +53,7 @@ impl Unauthenticated {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
-    pub fn wechat_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+    pub fn wechat_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChatMiniProgram>> {
         Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM, &[code.as_ref()])
     }
 
@@ -54,7 +66,7 @@ impl Unauthenticated {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
-    pub fn wechat_mini_program_mobile(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChat>> {
+    pub fn wechat_mini_program_mobile(self, code: impl AsRef<str>) -> Step<Self, Outcome<WeChatMiniProgram>> {
         Step::new(self, &LOGIN_WECHAT_MINI_PROGRAM_MOBILE, &[code.as_ref()])
     }
 
@@ -64,28 +76,181 @@ impl Unauthenticated {
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
-    pub fn alipay_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<Alipay>> {
+    pub fn alipay_mini_program(self, code: impl AsRef<str>) -> Step<Self, Outcome<AlipayMiniProgram>> {
         Step::new(self, &LOGIN_ALIPAY_MINI_PROGRAM, &[code.as_ref()])
+    }
+
+    /// Logs in with user name and password. Each wrong password counts against the account, everywhere.
+    ///
+    /// When no attempt is left the account is locked for every application of the tenant:
+    /// [`Refusal::attempts_left`](crate::Refusal::attempts_left) says how many are left, if the tenant does. Let the user type
+    /// again, and never try a password twice by yourself.
+    ///
+    /// The password is sent exactly as given, in plain text inside TLS: the page knows no other form. A wrong one hands this
+    /// stage back in [`Recovery::Retry`](crate::Recovery::Retry).
+    ///
+    /// ```
+    /// use idaas_login::{Account, Client, Device, Error, Outcome};
+    ///
+    /// fn log_in(client: &Client, device: Device, user_name: &str, password: &str) -> Result<(), Error> {
+    ///     match client.login(device).username_password(user_name, password).send()? {
+    ///         Outcome::Authenticated(user) => println!("a session for {:?}", user.expires_in()),
+    ///         Outcome::MfaRequired(_) => println!("a second factor is due"),
+    ///         Outcome::PasswordExpiring(stage) => println!("change it or keep it: {:?}", stage.policy()),
+    ///         Outcome::PasswordExpired(stage) => println!("it must be changed: {:?}", stage.policy()),
+    ///         Outcome::PendingBind(_) | Outcome::PendingRegister(_) => println!("an account must be bound"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// Page: [Login by user name and password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-username-password.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty user name or password is refused before
+    /// anything is sent.
+    pub fn username_password(
+        self,
+        user_name: impl AsRef<str>,
+        password: impl AsRef<str>,
+    ) -> Step<Self, Outcome<Account>> {
+        Step::new(self, &LOGIN_USERNAME_PASSWORD, &[user_name.as_ref(), password.as_ref()])
+    }
+
+    /// Logs in with a password and whatever names the account. Each wrong password counts against the account, everywhere.
+    ///
+    /// `identifier` is the user name, the mobile number or the e-mail address. CIAM alone documents it; otherwise as
+    /// [`username_password`](Self::username_password).
+    ///
+    /// Page: [Login by identifier and password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-identifier-password.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty identifier or password is refused before
+    /// anything is sent.
+    pub fn identifier_password(
+        self,
+        identifier: impl AsRef<str>,
+        password: impl AsRef<str>,
+    ) -> Step<Self, Outcome<Account>> {
+        Step::new(self, &LOGIN_IDENTIFIER_PASSWORD, &[identifier.as_ref(), password.as_ref()])
+    }
+
+    /// Logs in with a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    ///
+    /// The number is sent exactly as given. Depending on its configuration the tenant may register an unknown number.
+    ///
+    /// Page: [Login by mobile number and code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-mobile-code.html).
+    #[must_use]
+    pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
+        VerifyPhone::new(self, Zeroizing::new(mobile.into()))
+    }
+
+    /// Logs in with an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    ///
+    /// Page: [Login by e-mail and code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-email-code.html).
+    #[must_use]
+    pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
+        VerifyEmail::new(self, Zeroizing::new(address.into()))
+    }
+
+    /// Logs in with the code that WeChat gave an app or a site; that of a mini program belongs to
+    /// [`wechat_mini_program`](Self::wechat_mini_program).
+    ///
+    /// Page: [Login by WeChat](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-wechat.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn wechat_app(self, code: impl AsRef<str>) -> Step<Self, Outcome<SocialApp>> {
+        Step::new(self, &LOGIN_WECHAT_APP, &[code.as_ref()])
+    }
+
+    /// Logs in with the code that Alipay gave an app or a site; that of a mini program belongs to
+    /// [`alipay_mini_program`](Self::alipay_mini_program).
+    ///
+    /// Page: [Login by Alipay](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-alipay.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn alipay_app(self, code: impl AsRef<str>) -> Step<Self, Outcome<SocialApp>> {
+        Step::new(self, &LOGIN_ALIPAY_APP, &[code.as_ref()])
+    }
+
+    /// Logs in with the access token that QQ gave the app, and the user's `openid` there.
+    ///
+    /// Page: [Login by QQ](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-qq.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
+    pub fn qq(
+        self,
+        access_token: impl AsRef<str>,
+        open_id: impl AsRef<str>,
+    ) -> Step<Self, Outcome<SocialApp>> {
+        Step::new(self, &LOGIN_QQ, &[access_token.as_ref(), open_id.as_ref()])
+    }
+
+    /// Logs in with the access token that Weibo gave the app, and the user's `uid` there.
+    ///
+    /// Page: [Login by Weibo](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-weibo.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty value is refused before anything is sent.
+    pub fn weibo(
+        self,
+        access_token: impl AsRef<str>,
+        uid: impl AsRef<str>,
+    ) -> Step<Self, Outcome<SocialApp>> {
+        Step::new(self, &LOGIN_WEIBO, &[access_token.as_ref(), uid.as_ref()])
+    }
+
+    /// Logs in with the code that Sign in with Apple gave the app.
+    ///
+    /// Page: [Login by Apple](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-apple.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code is refused before anything is sent.
+    pub fn apple(self, code: impl AsRef<str>) -> Step<Self, Outcome<SocialApp>> {
+        Step::new(self, &LOGIN_APPLE, &[code.as_ref()])
+    }
+
+    /// Logs in with the number of the phone itself, which its carrier vouches for: one tap, no code.
+    ///
+    /// `access_token` is what the carrier's SDK (Alibaba Cloud's phone number verification) gave the app. It works once. The
+    /// page lists no answer but `SUCCESS`; the others are read all the same.
+    ///
+    /// Page: [One-tap login by the carrier](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-aliyun-mobile.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty token is refused before anything is sent.
+    pub fn carrier_one_tap(self, access_token: impl AsRef<str>) -> Step<Self, Outcome<Account>> {
+        Step::new(self, &LOGIN_CARRIER, &[access_token.as_ref()])
     }
 }
 
-impl Sealed for Unauthenticated {}
+tokenless_stage!(Unauthenticated);
 
-impl Stage for Unauthenticated {
-    fn kind(&self) -> StageKind {
+impl SendsCode for Unauthenticated {
+    const SCENARIO: Scenario = Scenario::Login;
+}
+
+impl AcceptsCode for Unauthenticated {
+    type Outcome = Outcome<Account>;
+}
+
+/// What leads back to the beginning: a reset of a password.
+impl<S: Stage> Next<S> for Unauthenticated {
+    type Answer = ();
+
+    fn read(received: Received<'_>, _: Inside) -> Result<(), Failure> {
+        read_empty(received)
+    }
+
+    fn reached(stage: S, (): (), _: Inside) -> Result<Self, (S, UnexpectedReason)> {
+        Ok(Self::new(stage.into_context(INSIDE)))
+    }
+
+    fn reached_kind(&self, _: Inside) -> StageKind {
         StageKind::Unauthenticated
-    }
-
-    fn state_token(&self) -> Option<&StateToken> {
-        None
-    }
-
-    fn context(&self, _: Inside) -> &Context {
-        &self.context
-    }
-
-    fn into_context(self, _: Inside) -> Context {
-        self.context
     }
 }
 

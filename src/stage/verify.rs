@@ -5,26 +5,50 @@ use std::marker::PhantomData;
 
 use zeroize::Zeroizing;
 
-use super::{Next, Stage, Step, accessors};
+use super::{Next, Origin, Outcome, PasswordExpired, PasswordReset, Stage, Step, Unauthenticated, accessors};
 use crate::call::Call;
 use crate::captcha::CaptchaPass;
 use crate::context::{Context, Draft, Tokens};
+use crate::error::InvalidInput;
 use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::secret::{Redacted, StateToken};
-use crate::wire::endpoints::{CodeRows, Scenario, StageKind};
+use crate::wire::endpoints::{CodeRows, Endpoint, Scenario, StageKind};
 
-/// A stage that a verification code can move on.
+/// A stage for which a verification code can be requested.
 ///
-/// The send type, the endpoint and the outcome follow from the stage, so that a code cannot be requested for one scenario
-/// and submitted to another. This trait is sealed.
+/// The send type and the endpoint follow from the stage, so that a code cannot be requested for one scenario and submitted to
+/// another. This trait is sealed.
 #[diagnostic::on_unimplemented(
-    message = "no verification code moves `{Self}` on",
-    label = "only PendingBind, PendingRegister and MfaRequired accept a code"
+    message = "no verification code can be requested for `{Self}`",
+    label = "codes are for Unauthenticated, Registration, PasswordReset, PasswordExpired, PendingBind, PendingRegister and MfaRequired"
 )]
-pub trait AcceptsCode: Stage {
+pub trait SendsCode: Stage {
     /// What the code is for.
     const SCENARIO: Scenario;
 
+    /// Whether what the stage holds can be sent along with the code.
+    #[doc(hidden)]
+    fn check(&self, _submit: &'static Endpoint, _: Inside) -> Result<(), InvalidInput> {
+        Ok(())
+    }
+
+    /// The value of an optional field that is sent along with the code.
+    #[doc(hidden)]
+    fn optional(&self, _field: &'static str, _: Inside) -> Option<&str> {
+        None
+    }
+}
+
+/// A stage that a verification code alone moves on.
+///
+/// A forgotten or expired password takes a code and a new password: `submit` of
+/// [`Verify<_, PasswordReset>`](Verify#impl-Verify<C,+PasswordReset>) and of
+/// [`Verify<_, PasswordExpired>`](Verify#impl-Verify<C,+PasswordExpired<O>>). This trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "no verification code alone moves `{Self}` on",
+    label = "only Unauthenticated, Registration, PendingBind, PendingRegister and MfaRequired accept a code alone"
+)]
+pub trait AcceptsCode: SendsCode {
     /// What a right code leads to.
     type Outcome: Next<VerifyPhone<Self>> + Next<VerifyEmail<Self>>;
 }
@@ -97,19 +121,19 @@ pub type VerifyEmail<S> = Verify<Email, S>;
 /// generic over the channel:
 ///
 /// ```
-/// use idaas_login::{AcceptsCode, CaptchaPass, Channel, Error, Verify};
+/// use idaas_login::{CaptchaPass, Channel, Error, SendsCode, Verify};
 ///
-/// fn send_again<C: Channel, S: AcceptsCode>(stage: &Verify<C, S>, pass: &CaptchaPass) -> Result<(), Error> {
+/// fn send_again<C: Channel, S: SendsCode>(stage: &Verify<C, S>, pass: &CaptchaPass) -> Result<(), Error> {
 ///     stage.send_code(pass).send()
 /// }
 /// ```
-pub struct Verify<C: Channel, S: AcceptsCode> {
+pub struct Verify<C: Channel, S: SendsCode> {
     stage: S,
     destination: Zeroizing<String>,
     channel: PhantomData<fn() -> C>,
 }
 
-impl<C: Channel, S: AcceptsCode> Verify<C, S> {
+impl<C: Channel, S: SendsCode> Verify<C, S> {
     pub(crate) fn new(stage: S, destination: Zeroizing<String>) -> Self {
         Self { stage, destination, channel: PhantomData }
     }
@@ -134,14 +158,31 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
     /// anything is sent.
     pub fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
         let context = self.stage.context(INSIDE);
-        let row = C::rows(S::SCENARIO, INSIDE).send_code;
-        let draft = match pass.token_for(&self.destination) {
+        let CodeRows { send_code: row, submit } = C::rows(S::SCENARIO, INSIDE);
+        // What cannot be submitted is refused before a code is sent for it.
+        let sendable = self.stage.check(submit, INSIDE).and_then(|()| pass.token_for(&self.destination));
+        let draft = match sendable {
             Ok(token) => context.draft(row, &[&self.destination, token]),
             Err(invalid) => Draft::invalid(row, invalid),
         };
         Call::new(context.clone(), None, draft, ())
     }
 
+    /// The row that submits a code.
+    fn submit_row(&self) -> &'static Endpoint {
+        C::rows(S::SCENARIO, INSIDE).submit
+    }
+
+    accessors!();
+
+    /// Back to the stage, to choose another method. Nothing is sent.
+    #[must_use]
+    pub fn back(self) -> S {
+        self.stage
+    }
+}
+
+impl<C: Channel, S: AcceptsCode> Verify<C, S> {
     /// Submits the code that the user received.
     ///
     /// A wrong code hands this stage back in [`Recovery::Retry`](crate::Recovery::Retry).
@@ -159,22 +200,64 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
 
     /// The request that submits a code.
     pub(super) fn submission(&self, verify_code: &str) -> Draft {
-        let row = C::rows(S::SCENARIO, INSIDE).submit;
-        self.stage.context(INSIDE).draft(row, &[&self.destination, verify_code])
-    }
-
-    accessors!();
-
-    /// Back to the stage, to choose another method. Nothing is sent.
-    #[must_use]
-    pub fn back(self) -> S {
-        self.stage
+        let row = self.submit_row();
+        let context = self.stage.context(INSIDE);
+        let values = [&*self.destination, verify_code];
+        if row.optional.is_empty() {
+            return context.draft(row, &values);
+        }
+        match self.stage.check(row, INSIDE) {
+            Ok(()) => context.draft_with(row, &values, |field| self.stage.optional(field.name, INSIDE)),
+            Err(invalid) => Draft::invalid(row, invalid),
+        }
     }
 }
 
-impl<C: Channel, S: AcceptsCode> Sealed for Verify<C, S> {}
+impl<C: Channel> Verify<C, PasswordReset> {
+    /// Replaces the forgotten password, with the code that the user received. Whoever has the number has the account.
+    ///
+    /// It leads back to [`Unauthenticated`]: the user has no session yet, and logs in with the new password. A wrong code, or a
+    /// password that the tenant does not accept, hands this stage back in [`Recovery::Retry`](crate::Recovery::Retry). After
+    /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the new password may be in force already: let the user try it.
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code, destination or password is refused before
+    /// anything is sent.
+    pub fn submit(
+        self,
+        verify_code: impl AsRef<str>,
+        new_password: impl AsRef<str>,
+    ) -> Step<Self, Unauthenticated> {
+        let values = [&*self.destination, verify_code.as_ref(), new_password.as_ref()];
+        let draft = self.stage.context(INSIDE).draft(self.submit_row(), &values);
+        Step::of(self, draft)
+    }
+}
 
-impl<C: Channel, S: AcceptsCode> Stage for Verify<C, S> {
+impl<C: Channel, O: Origin> Verify<C, PasswordExpired<O>> {
+    /// Changes the password, with the code that the user received in place of the old one.
+    ///
+    /// A wrong code, or a password that the tenant does not accept, hands this stage back in
+    /// [`Recovery::Retry`](crate::Recovery::Retry). After [`Recovery::Unresolved`](crate::Recovery::Unresolved) the new password
+    /// may be in force already: let the user log in again, and try the new one first.
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code or password is refused before anything is
+    /// sent, and an edition that does not document it is [`Unsupported`](crate::Error::Unsupported).
+    pub fn submit(
+        self,
+        verify_code: impl AsRef<str>,
+        new_password: impl AsRef<str>,
+    ) -> Step<Self, Outcome<O>> {
+        let values = [verify_code.as_ref(), new_password.as_ref()];
+        let draft = self.stage.context(INSIDE).draft(self.submit_row(), &values);
+        Step::of(self, draft)
+    }
+}
+
+impl<C: Channel, S: SendsCode> Sealed for Verify<C, S> {}
+
+impl<C: Channel, S: SendsCode> Stage for Verify<C, S> {
     fn kind(&self) -> StageKind {
         C::kind(S::SCENARIO, INSIDE)
     }
@@ -196,7 +279,7 @@ impl<C: Channel, S: AcceptsCode> Stage for Verify<C, S> {
     }
 }
 
-impl<C: Channel, S: AcceptsCode> fmt::Debug for Verify<C, S> {
+impl<C: Channel, S: SendsCode> fmt::Debug for Verify<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(C::name(INSIDE)).field("stage", &self.stage).field("destination", &Redacted).finish()
     }

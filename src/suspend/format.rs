@@ -4,6 +4,7 @@
 //! zero, so that a value that was cut short is not a whole one without its last fields. A reader of a newer version reads every
 //! older one; `tests/corpus` keeps values of each.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,15 +14,17 @@ use super::kind::SuspendedKind;
 use crate::context::Context;
 use crate::device::Device;
 use crate::secret::{IdToken, SessionToken, StateToken};
-use crate::wire::endpoints::{Platform, Scenario, StageKind};
-use crate::wire::flows::AllowedFlows;
+use crate::stage::RegistrationAttributes;
+use crate::wire::endpoints::{OriginKind, Scenario, StageKind};
 
 /// The first byte: other bytes rarely begin with it, so a newer version is told apart from them.
 const MAGIC: u8 = 0xb5;
 /// The newest version. A value has the oldest one that knows all of its fields, so that older services read what they can.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// The version that brought the time at which a session expires.
 const WITH_EXPIRES_AT: u8 = 2;
+/// The version that brought the stages and origins beyond those of the mini programs.
+const WITH_ALL_LOGINS: u8 = 3;
 /// Behind the last field.
 const END: u8 = 0;
 
@@ -41,6 +44,7 @@ mod tag {
     pub(super) const ID_TOKEN: u8 = 12;
     pub(super) const TENANT_ID: u8 = 13;
     pub(super) const EXPIRES_AT: u8 = 14;
+    pub(super) const ATTRIBUTES: u8 = 15;
 }
 
 /// A stage, taken apart, borrowing from it or from the bytes.
@@ -61,6 +65,8 @@ pub struct SuspendedFields<'a> {
     pub(super) expires_in: Option<Duration>,
     pub(super) expires_at: Option<SystemTime>,
     pub(super) id_token: Option<&'a [u8]>,
+    /// Of a registration.
+    pub(super) attributes: Option<Cow<'a, RegistrationAttributes>>,
 }
 
 /// Bytes that are no suspended stage of this version.
@@ -94,6 +100,7 @@ impl<'a> SuspendedFields<'a> {
             expires_in: None,
             expires_at: None,
             id_token: None,
+            attributes: None,
         }
     }
 
@@ -102,7 +109,8 @@ impl<'a> SuspendedFields<'a> {
         // Whole seconds, rounded down: a session is never thought to live longer than it does.
         let expires_at = self.expires_at.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let expires_at = expires_at.map(|time| time.as_secs().to_be_bytes());
-        let version = if expires_at.is_some() { WITH_EXPIRES_AT } else { 1 };
+        let version = version_of(self.kind, expires_at.is_some());
+        let attributes = self.attributes.as_deref().map(write_attributes);
         let fields = [
             (tag::BASE_ADDRESS, Some(self.base_address)),
             (tag::CLIENT_ID, Some(self.client_id)),
@@ -111,13 +119,14 @@ impl<'a> SuspendedFields<'a> {
             (tag::AGENT, Some(self.agent)),
             (tag::IP, self.ip),
             (tag::LANGUAGE, self.language),
-            (tag::TOKEN, Some(self.token)),
+            (tag::TOKEN, has_token(self.kind.stage).then_some(self.token)),
             (tag::DATA, self.data),
             (tag::DESTINATION, self.destination),
             (tag::EXPIRES_IN, expires_in.as_ref().map(<[u8; 8]>::as_slice)),
             (tag::ID_TOKEN, self.id_token),
             (tag::TENANT_ID, self.tenant_id),
             (tag::EXPIRES_AT, expires_at.as_ref().map(<[u8; 8]>::as_slice)),
+            (tag::ATTRIBUTES, attributes.as_deref().map(Vec::as_slice)),
         ];
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let there = || fields.iter().filter_map(|(tag, bytes)| bytes.map(|bytes| (*tag, bytes)));
@@ -126,7 +135,7 @@ impl<'a> SuspendedFields<'a> {
         let mut written = Zeroizing::new(Vec::with_capacity(size));
         // What cannot be suspended has no fields, so there is always a byte.
         let stage = stage_byte(self.kind.stage).unwrap_or_default();
-        written.extend([MAGIC, version, stage, platform_byte(self.kind.platform)]);
+        written.extend([MAGIC, version, stage, origin_byte(self.kind.origin)]);
         written.push(u8::from(self.kind.unresolved));
         for (tag, bytes) in there() {
             written.push(tag);
@@ -145,18 +154,18 @@ impl<'a> SuspendedFields<'a> {
             0 => Err(Unreadable::Malformed),
             1..=VERSION => {
                 let fields = Self::read_fields(rest).ok_or(Unreadable::Malformed)?;
-                let has_its_version = (version >= WITH_EXPIRES_AT) == fields.expires_at.is_some();
-                if has_its_version { Ok(fields) } else { Err(Unreadable::Malformed) }
+                let own = version_of(fields.kind, fields.expires_at.is_some());
+                if version == own { Ok(fields) } else { Err(Unreadable::Malformed) }
             }
             newer => Err(Unreadable::Newer(newer)),
         }
     }
 
     fn read_fields(bytes: &'a [u8]) -> Option<Self> {
-        let (&[stage, platform, unresolved], mut rest) = bytes.split_first_chunk()?;
-        let platform = if platform == platform_byte(None) { None } else { Some(platform_of(platform)?) };
-        let kind = SuspendedKind { stage: stage_of(stage)?, platform, unresolved: flag(unresolved)? };
-        let mut fields: [Option<&[u8]>; 15] = [None; 15];
+        let (&[stage, origin, unresolved], mut rest) = bytes.split_first_chunk()?;
+        let origin = if origin == origin_byte(None) { None } else { Some(origin_of(origin)?) };
+        let kind = SuspendedKind { stage: stage_of(stage)?, origin, unresolved: flag(unresolved)? };
+        let mut fields: [Option<&[u8]>; 16] = [None; 16];
         let mut last = 0;
         while let Some((&[tag, a, b, c, d], after)) = rest.split_first_chunk() {
             let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
@@ -174,9 +183,12 @@ impl<'a> SuspendedFields<'a> {
         // A field that the stage does not have would be lost when it is suspended again.
         let is_narrowed = matches!(kind.stage, StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_));
         let is_finished = kind.stage == StageKind::Authenticated;
+        let is_registration = kind.stage.before_narrowing() == StageKind::Registration;
         let has = |tag| field(tag).is_some();
         if has(tag::DESTINATION) && !is_narrowed
-            || has(tag::DATA) && is_finished
+            || has(tag::TOKEN) != has_token(kind.stage)
+            || has(tag::ATTRIBUTES) != is_registration
+            || has(tag::DATA) && !kind.stage.holds_state_token()
             || (has(tag::EXPIRES_IN) || has(tag::EXPIRES_AT) || has(tag::ID_TOKEN)) && !is_finished
         {
             return None;
@@ -200,12 +212,16 @@ impl<'a> SuspendedFields<'a> {
             agent: field(tag::AGENT)?,
             ip: field(tag::IP),
             language: field(tag::LANGUAGE),
-            token: field(tag::TOKEN)?,
+            token: field(tag::TOKEN).unwrap_or_default(),
             data: field(tag::DATA),
             destination: field(tag::DESTINATION),
             expires_in,
             expires_at,
             id_token: field(tag::ID_TOKEN),
+            attributes: match field(tag::ATTRIBUTES) {
+                None => None,
+                Some(bytes) => Some(Cow::Owned(read_attributes(bytes)?)),
+            },
         })
     }
 
@@ -236,15 +252,67 @@ impl<'a> SuspendedFields<'a> {
         Ok(self.id_token.map(text).transpose()?.map(IdToken::new))
     }
 
-    pub(super) fn flows(&self) -> Result<AllowedFlows, Unreadable> {
+    /// The text of `data`.
+    pub(super) fn data_text(&self) -> Result<Option<Zeroizing<String>>, Unreadable> {
         let data = self.data.map(text).transpose()?;
-        Ok(AllowedFlows::of(data.map(|data| Zeroizing::new(data.to_owned()))))
+        Ok(data.map(|data| Zeroizing::new(data.to_owned())))
+    }
+
+    pub(super) fn attributes(&self) -> Result<RegistrationAttributes, Unreadable> {
+        self.attributes.as_deref().cloned().ok_or(Unreadable::Malformed)
     }
 
     pub(super) fn destination(&self) -> Result<Zeroizing<String>, Unreadable> {
         let destination = self.destination.ok_or(Unreadable::Malformed).and_then(text)?;
         Ok(Zeroizing::new(destination.to_owned()))
     }
+}
+
+/// The oldest version that knows all of a value.
+fn version_of(kind: SuspendedKind, has_expires_at: bool) -> u8 {
+    /// The last bytes that the older versions knew.
+    const LAST_STAGE: u8 = 10;
+    const LAST_ORIGIN: u8 = 2;
+    let is_newer = stage_byte(kind.stage) > Some(LAST_STAGE) || origin_byte(kind.origin) > LAST_ORIGIN;
+    match (is_newer, has_expires_at) {
+        (true, _) => WITH_ALL_LOGINS,
+        (false, true) => WITH_EXPIRES_AT,
+        (false, false) => 1,
+    }
+}
+
+/// Whether a stage holds a state token or a session token.
+fn has_token(stage: StageKind) -> bool {
+    stage.holds_state_token() || stage == StageKind::Authenticated
+}
+
+/// Names and values, each behind its length.
+fn write_attributes(attributes: &RegistrationAttributes) -> Zeroizing<Vec<u8>> {
+    let texts = || attributes.entries().flat_map(|(name, value)| [name, value]);
+    let size = texts().map(|text| 4 + text.len()).sum();
+    let mut written = Zeroizing::new(Vec::with_capacity(size));
+    for text in texts() {
+        written.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+        written.extend_from_slice(text.as_bytes());
+    }
+    written
+}
+
+fn read_attributes(mut bytes: &[u8]) -> Option<RegistrationAttributes> {
+    let mut next = || {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        bytes = rest;
+        std::str::from_utf8(text).ok()
+    };
+    let mut entries = Vec::new();
+    while let Some(name) = next() {
+        entries.push((name, next()?));
+    }
+    if !bytes.is_empty() {
+        return None;
+    }
+    RegistrationAttributes::from_entries(entries.into_iter())
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
@@ -268,11 +336,23 @@ const fn stage_byte(stage: StageKind) -> Option<u8> {
         StageKind::MfaRequired => Some(3),
         StageKind::VerifyPhone(Scenario::Bind) => Some(4),
         StageKind::VerifyEmail(Scenario::Bind) => Some(5),
-        StageKind::VerifyPhone(Scenario::Register) => Some(6),
-        StageKind::VerifyEmail(Scenario::Register) => Some(7),
+        StageKind::VerifyPhone(Scenario::BindOrRegister) => Some(6),
+        StageKind::VerifyEmail(Scenario::BindOrRegister) => Some(7),
         StageKind::VerifyPhone(Scenario::SecondFactor) => Some(8),
         StageKind::VerifyEmail(Scenario::SecondFactor) => Some(9),
         StageKind::Authenticated => Some(10),
+        StageKind::PasswordExpiring => Some(11),
+        StageKind::PasswordExpired => Some(12),
+        StageKind::VerifyPhone(Scenario::ChangePassword) => Some(13),
+        StageKind::VerifyEmail(Scenario::ChangePassword) => Some(14),
+        StageKind::VerifyPhone(Scenario::Login) => Some(15),
+        StageKind::VerifyEmail(Scenario::Login) => Some(16),
+        StageKind::Registration => Some(17),
+        StageKind::VerifyPhone(Scenario::Register) => Some(18),
+        StageKind::VerifyEmail(Scenario::Register) => Some(19),
+        StageKind::PasswordReset => Some(20),
+        StageKind::VerifyPhone(Scenario::ResetPassword) => Some(21),
+        StageKind::VerifyEmail(Scenario::ResetPassword) => Some(22),
     }
 }
 
@@ -280,14 +360,17 @@ fn stage_of(byte: u8) -> Option<StageKind> {
     StageKind::all().find(|stage| stage_byte(*stage) == Some(byte))
 }
 
-const fn platform_byte(platform: Option<Platform>) -> u8 {
-    match platform {
+/// The byte of an origin. A byte once given is never given to another.
+const fn origin_byte(origin: Option<OriginKind>) -> u8 {
+    match origin {
         None => 0,
-        Some(Platform::WeChat) => 1,
-        Some(Platform::Alipay) => 2,
+        Some(OriginKind::WeChatMiniProgram) => 1,
+        Some(OriginKind::AlipayMiniProgram) => 2,
+        Some(OriginKind::SocialApp) => 3,
+        Some(OriginKind::Account) => 4,
     }
 }
 
-fn platform_of(byte: u8) -> Option<Platform> {
-    Platform::ALL.iter().copied().find(|platform| platform_byte(Some(*platform)) == byte)
+fn origin_of(byte: u8) -> Option<OriginKind> {
+    OriginKind::ALL.iter().copied().find(|origin| origin_byte(Some(*origin)) == byte)
 }

@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-use crate::wire::endpoints::{Platform, StageKind};
+use crate::wire::endpoints::{OriginKind, StageKind};
 
 /// What a suspended value holds: a stage, and whether the step from it is unresolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuspendedKind {
     /// The stage.
     pub stage: StageKind,
-    /// The mini program that the login came through; `None` for a finished login.
-    pub platform: Option<Platform>,
+    /// How the login began; `None` for a finished login, and for what has no account yet.
+    pub origin: Option<OriginKind>,
     /// Whether it is an [`Unresolved`](crate::Unresolved) step of that stage.
     pub unresolved: bool,
 }
 
 impl SuspendedKind {
     /// The kind of a stage.
-    pub(super) fn of(stage: StageKind, platform: Option<Platform>) -> Self {
-        Self { stage, platform, unresolved: false }
+    pub(super) fn of(stage: StageKind, origin: Option<OriginKind>) -> Self {
+        Self { stage, origin, unresolved: false }
     }
 }
 
@@ -28,8 +28,8 @@ impl fmt::Display for SuspendedKind {
             f.write_str("Unresolved ")?;
         }
         write!(f, "{}", self.stage)?;
-        match self.platform {
-            Some(platform) => write!(f, " through {platform:?}"),
+        match self.origin {
+            Some(origin) => write!(f, " of a login by {origin:?}"),
             None => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! Between requests: a stage put down, and picked up again by any process that has the same tenant and application.
 
+mod any_login;
 mod format;
 mod kind;
 mod resume;
@@ -8,6 +9,7 @@ mod sealer;
 mod stages;
 mod suspended;
 
+pub use self::any_login::AnyLogin;
 pub use self::kind::SuspendedKind;
 pub use self::resume::{Resumable, Resumed};
 #[cfg(feature = "seal")]

@@ -6,7 +6,7 @@ use super::suspended::{ResumeError, ResumeReason, Suspended};
 use crate::client::Client;
 use crate::context::Context;
 use crate::sealed::{INSIDE, Inside, Sealed};
-use crate::stage::{AnyStage, MiniProgram, Outcome, Unauthenticated, Unresolved, WeChat};
+use crate::stage::{AnyStage, Origin, Outcome, Unauthenticated, Unresolved, WeChatMiniProgram};
 use crate::wire::endpoints::StageKind;
 
 /// What can be suspended and resumed: the stages that wait for a person, a finished login, and an [`Unresolved`] step of
@@ -16,7 +16,7 @@ use crate::wire::endpoints::StageKind;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be suspended",
     label = "this is nothing that waits between two requests",
-    note = "what waits for a person can be suspended: a pending stage, a stage in which a code is due, a finished login, and an `Unresolved` step of any of them"
+    note = "what waits for a person can be suspended: a pending stage, a password stage, a registration, a reset, a stage in which a code is due, a finished login, and an `Unresolved` step of any of them"
 )]
 pub trait Resumable: Sealed + Sized {
     /// Puts it down, to be picked up by [`Client::resume`](crate::Client::resume) in another request or another process.
@@ -39,20 +39,20 @@ pub trait Resumable: Sealed + Sized {
     fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable>;
 }
 
-/// Whatever was found in a value: a stage of a login through the mini program `P`, or a step from one whose outcome is
+/// Whatever was found in a value: a stage of a login through the mini program `O`, or a step from one whose outcome is
 /// unknown.
 ///
 /// `client.resume::<Resumed>(suspended)` gives it, and so does [`Client::resume_any`](crate::Client::resume_any).
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
-pub enum Resumed<P: MiniProgram = WeChat> {
+pub enum Resumed<O: Origin = WeChatMiniProgram> {
     /// A stage.
-    Stage(AnyStage<P>),
+    Stage(AnyStage<O>),
     /// A step from one of the stages may have been carried out, or not.
-    Unresolved(Unresolved<AnyStage<P>>),
+    Unresolved(Unresolved<AnyStage<O>>),
 }
 
-impl<P: MiniProgram> Resumed<P> {
+impl<O: Origin> Resumed<O> {
     /// Which stage it is, or which stage the unresolved step was taken from.
     #[must_use]
     pub fn kind(&self) -> StageKind {
@@ -78,19 +78,19 @@ impl<P: MiniProgram> Resumed<P> {
     }
 }
 
-impl<P: MiniProgram> From<AnyStage<P>> for Resumed<P> {
-    fn from(stage: AnyStage<P>) -> Self {
+impl<O: Origin> From<AnyStage<O>> for Resumed<O> {
+    fn from(stage: AnyStage<O>) -> Self {
         Self::Stage(stage)
     }
 }
 
-impl<P: MiniProgram> From<Outcome<P>> for Resumed<P> {
-    fn from(outcome: Outcome<P>) -> Self {
+impl<O: Origin> From<Outcome<O>> for Resumed<O> {
+    fn from(outcome: Outcome<O>) -> Self {
         Self::Stage(outcome.into())
     }
 }
 
-impl<P: MiniProgram> Outcome<P> {
+impl<O: Origin> Outcome<O> {
     /// Puts down whatever stage it is, to be picked up by [`Client::resume`](crate::Client::resume) in another request or
     /// another process.
     ///
@@ -126,11 +126,11 @@ impl Client {
         }
     }
 
-    /// Picks up whatever was put down, of a login through the mini program `P`: [`resume`](Self::resume) of a [`Resumed`].
+    /// Picks up whatever was put down, of a login through the mini program `O`: [`resume`](Self::resume) of a [`Resumed`].
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
-    pub fn resume_any<P: MiniProgram>(&self, suspended: Suspended) -> Result<Resumed<P>, ResumeError> {
+    pub fn resume_any<O: Origin>(&self, suspended: Suspended) -> Result<Resumed<O>, ResumeError> {
         self.resume(suspended)
     }
 

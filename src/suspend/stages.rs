@@ -1,5 +1,7 @@
 //! How each stage is taken apart and put together.
 
+use std::borrow::Cow;
+
 use super::format::{SuspendedFields, Unreadable};
 use super::kind::SuspendedKind;
 use super::resume::{Resumable, Resumed};
@@ -7,8 +9,9 @@ use super::suspended::Suspended;
 use crate::context::Context;
 use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::stage::{
-    AcceptsCode, AnyStage, Authenticated, AwaitingCode, Channel, Expiry, MfaRequired, MiniProgram,
-    PendingBind, PendingRegister, PendingState, Stage, Unresolved, Verify, VerifyEmail, VerifyPhone,
+    AnyStage, Authenticated, AwaitingCode, Channel, Expiry, MfaRequired, Origin, PasswordExpired,
+    PasswordExpiring, PasswordReset, PendingBind, PendingRegister, PendingState, Registration, SendsCode,
+    Stage, Unauthenticated, Unresolved, Verify, VerifyEmail, VerifyPhone, each_stage,
 };
 use crate::wire::endpoints::{Scenario, StageKind};
 
@@ -28,28 +31,33 @@ macro_rules! suspend {
     };
 }
 
-suspend!(impl[P: MiniProgram] PendingBind<P>);
-suspend!(impl[P: MiniProgram] PendingRegister<P>);
-suspend!(impl[P: MiniProgram] MfaRequired<P>);
-suspend!(impl[C: Channel, S: AcceptsCode + Resumable] Verify<C, S>);
-suspend!(impl[P: MiniProgram] AwaitingCode<P>);
+suspend!(impl[O: Origin] PendingBind<O>);
+suspend!(impl[O: Origin] PendingRegister<O>);
+suspend!(impl[O: Origin] MfaRequired<O>);
+suspend!(impl[O: Origin] PasswordExpiring<O>);
+suspend!(impl[O: Origin] PasswordExpired<O>);
+suspend!(impl[] Registration);
+suspend!(impl[] PasswordReset);
+suspend!(impl[C: Channel, S: SendsCode + Resumable] Verify<C, S>);
+suspend!(impl[C: Channel] Verify<C, Unauthenticated>);
+suspend!(impl[O: Origin] AwaitingCode<O>);
 suspend!(impl[] Authenticated);
-suspend!(impl[P: MiniProgram] AnyStage<P>);
+suspend!(impl[O: Origin] AnyStage<O>);
 suspend!(impl[S: Resumable] Unresolved<S>);
 
 macro_rules! resumable_pending {
     ($stage:ident) => {
-        impl<P: MiniProgram> Resumable for $stage<P> {
+        impl<O: Origin> Resumable for $stage<O> {
             fn holds(kind: SuspendedKind, _: Inside) -> bool {
-                kind == SuspendedKind::of(StageKind::$stage, Some(P::PLATFORM))
+                kind == SuspendedKind::of(StageKind::$stage, Some(O::KIND))
             }
 
             fn fields(&self, _: Inside) -> SuspendedFields<'_> {
                 let pending = self.pending();
-                let kind = SuspendedKind::of(StageKind::$stage, Some(P::PLATFORM));
+                let kind = SuspendedKind::of(StageKind::$stage, Some(O::KIND));
                 SuspendedFields {
                     token: pending.state_token.expose().as_bytes(),
-                    data: pending.flows.raw().map(str::as_bytes),
+                    data: pending.data.raw().map(str::as_bytes),
                     ..SuspendedFields::of(kind, &pending.context)
                 }
             }
@@ -59,8 +67,7 @@ macro_rules! resumable_pending {
                 fields: &SuspendedFields<'_>,
                 _: Inside,
             ) -> Result<Self, Unreadable> {
-                let (state_token, flows) = (fields.state_token()?, fields.flows()?);
-                Ok(Self::new(PendingState { context, state_token, flows }))
+                Ok(Self::new(PendingState::new(context, fields.state_token()?, fields.data_text()?)))
             }
         }
     };
@@ -69,9 +76,60 @@ macro_rules! resumable_pending {
 resumable_pending!(PendingBind);
 resumable_pending!(PendingRegister);
 resumable_pending!(MfaRequired);
+resumable_pending!(PasswordExpiring);
+resumable_pending!(PasswordExpired);
+
+impl Resumable for Registration {
+    fn holds(kind: SuspendedKind, _: Inside) -> bool {
+        kind == SuspendedKind::of(StageKind::Registration, None)
+    }
+
+    fn fields(&self, _: Inside) -> SuspendedFields<'_> {
+        SuspendedFields {
+            attributes: Some(Cow::Borrowed(self.attributes())),
+            ..SuspendedFields::of(SuspendedKind::of(StageKind::Registration, None), self.context(INSIDE))
+        }
+    }
+
+    fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable> {
+        Ok(Self::new(context, fields.attributes()?))
+    }
+}
+
+impl Resumable for PasswordReset {
+    fn holds(kind: SuspendedKind, _: Inside) -> bool {
+        kind == SuspendedKind::of(StageKind::PasswordReset, None)
+    }
+
+    fn fields(&self, _: Inside) -> SuspendedFields<'_> {
+        SuspendedFields::of(SuspendedKind::of(StageKind::PasswordReset, None), self.context(INSIDE))
+    }
+
+    fn restore(context: Context, _: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable> {
+        Ok(Self::new(context))
+    }
+}
+
+/// The beginning of a login is nothing to put down, but one that waits for a code is.
+impl<C: Channel> Resumable for Verify<C, Unauthenticated> {
+    fn holds(kind: SuspendedKind, _: Inside) -> bool {
+        kind == SuspendedKind::of(C::kind(Scenario::Login, INSIDE), None)
+    }
+
+    fn fields(&self, _: Inside) -> SuspendedFields<'_> {
+        SuspendedFields {
+            destination: Some(self.destination().as_bytes()),
+            ..SuspendedFields::of(SuspendedKind::of(self.kind(), None), self.context(INSIDE))
+        }
+    }
+
+    fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable> {
+        Ok(Self::new(Unauthenticated::new(context), fields.destination()?))
+    }
+}
 
 /// A narrowed stage is its stage, and a destination.
-impl<C: Channel, S: AcceptsCode + Resumable> Resumable for Verify<C, S> {
+impl<C: Channel, S: SendsCode + Resumable> Resumable for Verify<C, S> {
     fn holds(kind: SuspendedKind, _: Inside) -> bool {
         let narrowed = SuspendedKind { stage: S::SCENARIO.stage(), ..kind };
         kind.stage == C::kind(S::SCENARIO, INSIDE) && S::holds(narrowed, INSIDE)
@@ -89,10 +147,18 @@ impl<C: Channel, S: AcceptsCode + Resumable> Resumable for Verify<C, S> {
     }
 }
 
-impl<P: MiniProgram> Resumable for AwaitingCode<P> {
+impl<O: Origin> Resumable for AwaitingCode<O> {
     fn holds(kind: SuspendedKind, _: Inside) -> bool {
-        let awaits_code = matches!(kind.stage, StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_));
-        awaits_code && kind == SuspendedKind::of(kind.stage, Some(P::PLATFORM))
+        let (StageKind::VerifyPhone(scenario) | StageKind::VerifyEmail(scenario)) = kind.stage else {
+            return false;
+        };
+        let moves_on = match scenario {
+            Scenario::Bind | Scenario::BindOrRegister | Scenario::SecondFactor => true,
+            Scenario::Login | Scenario::Register | Scenario::ResetPassword | Scenario::ChangePassword => {
+                false
+            }
+        };
+        moves_on && kind == SuspendedKind::of(kind.stage, Some(O::KIND))
     }
 
     fn fields(&self, _: Inside) -> SuspendedFields<'_> {
@@ -135,26 +201,13 @@ impl Resumable for Authenticated {
     }
 }
 
-impl<P: MiniProgram> Resumable for AnyStage<P> {
+impl<O: Origin> Resumable for AnyStage<O> {
     fn holds(kind: SuspendedKind, _: Inside) -> bool {
-        match kind.stage {
-            StageKind::Client | StageKind::Captcha | StageKind::Unauthenticated => false,
-            StageKind::PendingBind => PendingBind::<P>::holds(kind, INSIDE),
-            StageKind::PendingRegister => PendingRegister::<P>::holds(kind, INSIDE),
-            StageKind::MfaRequired => MfaRequired::<P>::holds(kind, INSIDE),
-            StageKind::VerifyPhone(_) | StageKind::VerifyEmail(_) => AwaitingCode::<P>::holds(kind, INSIDE),
-            StageKind::Authenticated => Authenticated::holds(kind, INSIDE),
-        }
+        !kind.unresolved && kind.origin == kind.stage.holds_state_token().then_some(O::KIND)
     }
 
     fn fields(&self, _: Inside) -> SuspendedFields<'_> {
-        match self {
-            Self::PendingBind(stage) => stage.fields(INSIDE),
-            Self::PendingRegister(stage) => stage.fields(INSIDE),
-            Self::MfaRequired(stage) => stage.fields(INSIDE),
-            Self::AwaitingCode(stage) => stage.fields(INSIDE),
-            Self::Authenticated(stage) => stage.fields(INSIDE),
-        }
+        each_stage!(self, stage => stage.fields(INSIDE))
     }
 
     fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable> {
@@ -166,18 +219,30 @@ impl<P: MiniProgram> Resumable for AnyStage<P> {
         }
         match fields.kind.stage {
             StageKind::Client | StageKind::Captcha | StageKind::Unauthenticated => Err(Unreadable::Malformed),
-            StageKind::PendingBind => restored::<PendingBind<P>, _>(context, fields),
-            StageKind::PendingRegister => restored::<PendingRegister<P>, _>(context, fields),
-            StageKind::MfaRequired => restored::<MfaRequired<P>, _>(context, fields),
+            StageKind::Registration => restored::<Registration, _>(context, fields),
+            StageKind::PasswordReset => restored::<PasswordReset, _>(context, fields),
+            StageKind::PendingBind => restored::<PendingBind<O>, _>(context, fields),
+            StageKind::PendingRegister => restored::<PendingRegister<O>, _>(context, fields),
+            StageKind::MfaRequired => restored::<MfaRequired<O>, _>(context, fields),
+            StageKind::PasswordExpiring => restored::<PasswordExpiring<O>, _>(context, fields),
+            StageKind::PasswordExpired => restored::<PasswordExpired<O>, _>(context, fields),
             StageKind::VerifyPhone(scenario) => match scenario {
-                Scenario::Bind => restored::<VerifyPhone<PendingBind<P>>, _>(context, fields),
-                Scenario::Register => restored::<VerifyPhone<PendingRegister<P>>, _>(context, fields),
-                Scenario::SecondFactor => restored::<VerifyPhone<MfaRequired<P>>, _>(context, fields),
+                Scenario::Bind => restored::<VerifyPhone<PendingBind<O>>, _>(context, fields),
+                Scenario::BindOrRegister => restored::<VerifyPhone<PendingRegister<O>>, _>(context, fields),
+                Scenario::SecondFactor => restored::<VerifyPhone<MfaRequired<O>>, _>(context, fields),
+                Scenario::Login => restored::<VerifyPhone<Unauthenticated>, _>(context, fields),
+                Scenario::Register => restored::<VerifyPhone<Registration>, _>(context, fields),
+                Scenario::ResetPassword => restored::<VerifyPhone<PasswordReset>, _>(context, fields),
+                Scenario::ChangePassword => restored::<VerifyPhone<PasswordExpired<O>>, _>(context, fields),
             },
             StageKind::VerifyEmail(scenario) => match scenario {
-                Scenario::Bind => restored::<VerifyEmail<PendingBind<P>>, _>(context, fields),
-                Scenario::Register => restored::<VerifyEmail<PendingRegister<P>>, _>(context, fields),
-                Scenario::SecondFactor => restored::<VerifyEmail<MfaRequired<P>>, _>(context, fields),
+                Scenario::Bind => restored::<VerifyEmail<PendingBind<O>>, _>(context, fields),
+                Scenario::BindOrRegister => restored::<VerifyEmail<PendingRegister<O>>, _>(context, fields),
+                Scenario::SecondFactor => restored::<VerifyEmail<MfaRequired<O>>, _>(context, fields),
+                Scenario::Login => restored::<VerifyEmail<Unauthenticated>, _>(context, fields),
+                Scenario::Register => restored::<VerifyEmail<Registration>, _>(context, fields),
+                Scenario::ResetPassword => restored::<VerifyEmail<PasswordReset>, _>(context, fields),
+                Scenario::ChangePassword => restored::<VerifyEmail<PasswordExpired<O>>, _>(context, fields),
             },
             StageKind::Authenticated => restored::<Authenticated, _>(context, fields),
         }
@@ -199,11 +264,11 @@ impl<S: Resumable> Resumable for Unresolved<S> {
     }
 }
 
-impl<P: MiniProgram> Sealed for Resumed<P> {}
+impl<O: Origin> Sealed for Resumed<O> {}
 
-impl<P: MiniProgram> Resumable for Resumed<P> {
+impl<O: Origin> Resumable for Resumed<O> {
     fn holds(kind: SuspendedKind, _: Inside) -> bool {
-        AnyStage::<P>::holds(SuspendedKind { unresolved: false, ..kind }, INSIDE)
+        AnyStage::<O>::holds(SuspendedKind { unresolved: false, ..kind }, INSIDE)
     }
 
     fn fields(&self, _: Inside) -> SuspendedFields<'_> {

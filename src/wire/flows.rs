@@ -3,10 +3,8 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::text::Text;
 use crate::secret::printable;
 
 /// The most methods of a list that are kept (decision D49).
@@ -68,15 +66,6 @@ pub struct AllowedFlows {
 }
 
 impl AllowedFlows {
-    pub(crate) fn read(data: Option<&RawValue>) -> Self {
-        let Some(json) = data.map(RawValue::get).filter(|json| *json != "null") else {
-            return Self::default();
-        };
-        // Usually a string that holds JSON; an object in its place is read all the same.
-        let raw = Text::of_json(json).unwrap_or(Text::Borrowed(json));
-        Self::of(Some(raw.into_owned()))
-    }
-
     /// From the text of `data`.
     pub(crate) fn of(raw: Option<Zeroizing<String>>) -> Self {
         let listed = raw.as_deref().and_then(|raw| listed(raw));

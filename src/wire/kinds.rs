@@ -1,4 +1,4 @@
-//! The words that the table of endpoints speaks in: stages, scenarios, platforms, send types.
+//! The words that the table of endpoints speaks in: stages, scenarios, origins, platforms, send types.
 
 use std::fmt;
 
@@ -41,12 +41,20 @@ stages! {
         Captcha,
         /// [`Unauthenticated`](crate::Unauthenticated): nothing has happened yet.
         Unauthenticated,
+        /// [`Registration`](crate::Registration): an account is about to be registered.
+        Registration,
+        /// [`PasswordReset`](crate::PasswordReset): a forgotten password is about to be replaced.
+        PasswordReset,
         /// [`PendingBind`](crate::PendingBind): an existing account must be bound.
         PendingBind,
         /// [`PendingRegister`](crate::PendingRegister): an account must be bound or registered.
         PendingRegister,
         /// [`MfaRequired`](crate::MfaRequired): a second factor is asked for.
         MfaRequired,
+        /// [`PasswordExpiring`](crate::PasswordExpiring): the password expires soon.
+        PasswordExpiring,
+        /// [`PasswordExpired`](crate::PasswordExpired): the password must be changed.
+        PasswordExpired,
         /// [`Authenticated`](crate::Authenticated): the end.
         Authenticated,
         ;
@@ -68,6 +76,26 @@ impl StageKind {
     }
 }
 
+impl StageKind {
+    /// Whether it holds a state token, and so belongs to a login of one origin.
+    pub(crate) const fn holds_state_token(self) -> bool {
+        match self {
+            Self::Client
+            | Self::Captcha
+            | Self::Unauthenticated
+            | Self::Registration
+            | Self::PasswordReset
+            | Self::Authenticated => false,
+            Self::PendingBind
+            | Self::PendingRegister
+            | Self::MfaRequired
+            | Self::PasswordExpiring
+            | Self::PasswordExpired => true,
+            Self::VerifyPhone(scenario) | Self::VerifyEmail(scenario) => scenario.stage().holds_state_token(),
+        }
+    }
+}
+
 /// The name of the type, as it is written in code: `VerifyPhone<PendingBind>`.
 impl fmt::Display for StageKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,10 +113,18 @@ listed! {
     Scenario {
         /// Bind an existing account.
         Bind,
-        /// Bind an account, or register one.
-        Register,
+        /// Bind an account, or register one and bind it.
+        BindOrRegister,
         /// Give a second factor.
         SecondFactor,
+        /// Log in.
+        Login,
+        /// Register an account.
+        Register,
+        /// Replace a forgotten password.
+        ResetPassword,
+        /// Change a password that has expired or expires soon.
+        ChangePassword,
     }
 }
 
@@ -98,21 +134,65 @@ impl Scenario {
     pub const fn stage(self) -> StageKind {
         match self {
             Self::Bind => StageKind::PendingBind,
-            Self::Register => StageKind::PendingRegister,
+            Self::BindOrRegister => StageKind::PendingRegister,
             Self::SecondFactor => StageKind::MfaRequired,
+            Self::Login => StageKind::Unauthenticated,
+            Self::Register => StageKind::Registration,
+            Self::ResetPassword => StageKind::PasswordReset,
+            Self::ChangePassword => StageKind::PasswordExpired,
         }
     }
 }
 
 listed! {
-    /// The mini program that a step belongs to.
+    /// How a login began: the [`Origin`](crate::Origin) of the stages, as data.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    OriginKind {
+        /// [`WeChatMiniProgram`](crate::WeChatMiniProgram): through a WeChat mini program.
+        WeChatMiniProgram,
+        /// [`AlipayMiniProgram`](crate::AlipayMiniProgram): through an Alipay mini program.
+        AlipayMiniProgram,
+        /// [`SocialApp`](crate::SocialApp): through another app that the user is known to, such as QQ.
+        SocialApp,
+        /// [`Account`](crate::Account): with an account of the tenant.
+        Account,
+    }
+}
+
+listed! {
+    /// The platform whose code or token a step sends.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     Platform {
         /// A WeChat mini program.
-        WeChat,
+        WeChatMiniProgram,
         /// An Alipay mini program.
-        Alipay,
+        AlipayMiniProgram,
+        /// An app or site that uses WeChat's login.
+        WeChatApp,
+        /// An app or site that uses Alipay's login.
+        AlipayApp,
+        /// QQ.
+        Qq,
+        /// Weibo.
+        Weibo,
+        /// Sign in with Apple.
+        Apple,
+        /// A mobile carrier, asked by Alibaba Cloud: it knows the number of the phone.
+        Carrier,
+    }
+}
+
+impl Platform {
+    /// The origin of a login that begins with a code or token of this platform.
+    #[must_use]
+    pub const fn origin(self) -> OriginKind {
+        match self {
+            Self::WeChatMiniProgram => OriginKind::WeChatMiniProgram,
+            Self::AlipayMiniProgram => OriginKind::AlipayMiniProgram,
+            Self::WeChatApp | Self::AlipayApp | Self::Qq | Self::Weibo | Self::Apple => OriginKind::SocialApp,
+            Self::Carrier => OriginKind::Account,
+        }
     }
 }
 
@@ -137,6 +217,18 @@ listed! {
         OtpRestSms = "OTP_REST_SMS",
         /// `MFA_AUTH_EMS`
         MfaAuthEms = "MFA_AUTH_EMS",
+        /// `LOGIN_SMS`
+        LoginSms = "LOGIN_SMS",
+        /// `LOGIN_EMS`
+        LoginEms = "LOGIN_EMS",
+        /// `FORGET_PWD_SMS`
+        ForgetPwdSms = "FORGET_PWD_SMS",
+        /// `FORGET_PWD_EMS`
+        ForgetPwdEms = "FORGET_PWD_EMS",
+        /// `CHANGE_PWD_SMS`
+        ChangePwdSms = "CHANGE_PWD_SMS",
+        /// `CHANGE_PWD_EMS`
+        ChangePwdEms = "CHANGE_PWD_EMS",
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod headers;
 mod hints;
 pub(crate) mod kinds;
 pub(crate) mod listed;
+pub(crate) mod policy;
 pub(crate) mod responses;
 mod status;
 mod text;

@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 
 use super::codes::class;
 use super::fields::{Field, Fields, Unreadable};
-use super::flows::AllowedFlows;
 use super::hints;
 use super::status::Status;
 use super::text::Text;
@@ -69,8 +68,8 @@ impl Failure {
 pub enum Progress {
     /// `SUCCESS`
     Success { session_token: SessionToken, expires_in: Option<Duration>, id_token: Option<IdToken> },
-    /// `SOCIAL_BIND`, `USER_REGISTER` or `MFA_AUTH`
-    Pending { status: Pending, state_token: Option<StateToken>, flows: AllowedFlows },
+    /// Another status; what it leads to waits with a state token.
+    Pending { status: Pending, state_token: Option<StateToken>, data: Option<Zeroizing<String>> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +77,8 @@ pub enum Pending {
     SocialBind,
     UserRegister,
     MfaAuth,
+    PasswordWarn,
+    PasswordExpired,
 }
 
 /// Reads the answer to a step that moves the flow.
@@ -91,7 +92,7 @@ pub(crate) fn progress(received: Received<'_>) -> Result<Progress, Failure> {
             Ok(Progress::Pending {
                 status,
                 state_token: fields.state_token.header_token().map_err(unreadable)?.map(StateToken::new),
-                flows: AllowedFlows::read(fields.data.value()),
+                data: fields.data.value().and_then(data),
             })
         };
         let status = status.ok_or_else(|| unexpected(UnexpectedReason::NoStatus))?;
@@ -109,13 +110,23 @@ pub(crate) fn progress(received: Received<'_>) -> Result<Progress, Failure> {
             Some(Status::SocialBind) => pending(Pending::SocialBind),
             Some(Status::UserRegister) => pending(Pending::UserRegister),
             Some(Status::MfaAuth) => pending(Pending::MfaAuth),
+            Some(Status::PasswordWarn) => pending(Pending::PasswordWarn),
+            Some(Status::PasswordExpired) => pending(Pending::PasswordExpired),
             Some(Status::AccessDenied) => Err(Failure::denied()),
             None => Err(unexpected(UnexpectedReason::UnknownStatus(status.into()))),
         }
     })
 }
 
-/// Reads the answer to a request for a code: a success says nothing. Its body is documented as empty; null and an object
+/// The text of `data`: usually a string that holds JSON; an object in its place is read all the same.
+fn data(raw: &RawValue) -> Option<Zeroizing<String>> {
+    match raw.get() {
+        "null" => None,
+        json => Some(Text::of_json(json).unwrap_or(Text::Borrowed(json)).into_owned()),
+    }
+}
+
+/// Reads the answer to a request for a code, or to a reset: a success says nothing. Its body is documented as empty; null and an object
 /// that is not the answer to another request say nothing, either.
 pub(crate) fn read_empty(received: Received<'_>) -> Result<(), Failure> {
     let is_silent = matches!(received.response.body().trim_ascii(), b"" | b"null");

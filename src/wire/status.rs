@@ -17,6 +17,10 @@ listed! {
         UserRegister = "USER_REGISTER",
         /// `MFA_AUTH`: a second factor is asked for.
         MfaAuth = "MFA_AUTH",
+        /// `PASSWORD_WARN`: the password was right, and expires soon.
+        PasswordWarn = "PASSWORD_WARN",
+        /// `PASSWORD_EXPIRED`: the password was right, and must be changed.
+        PasswordExpired = "PASSWORD_EXPIRED",
         /// `ACCESS_DENIED`: the tenant's policy ended the login.
         AccessDenied = "ACCESS_DENIED",
     }
@@ -41,6 +45,8 @@ impl Status {
             Self::SocialBind => Some(StageKind::PendingBind),
             Self::UserRegister => Some(StageKind::PendingRegister),
             Self::MfaAuth => Some(StageKind::MfaRequired),
+            Self::PasswordWarn => Some(StageKind::PasswordExpiring),
+            Self::PasswordExpired => Some(StageKind::PasswordExpired),
             Self::AccessDenied => None,
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use idaas_login::emulator::{Effect, Emulator, Fault, Unbound, User};
 use idaas_login::endpoints::{self, FieldKind, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
-    AcceptsCode, Alipay, Captcha, CaptchaPass, Client, Error, ErrorClass, MfaRequired, Outcome, PendingBind,
-    PendingRegister, Recovery, Request, Transport, VerifyEmail, VerifyPhone,
+    AcceptsCode, AlipayMiniProgram, Captcha, CaptchaPass, Client, Error, ErrorClass, MfaRequired, Outcome,
+    PendingBind, PendingRegister, Recovery, Request, Transport, VerifyEmail, VerifyPhone,
 };
 use support::{CAPTCHA, CLIENT_ID, EMAIL, MOBILE, always, client, device, response};
 
@@ -292,7 +292,10 @@ impl Setting {
     fn assert_logged_in(&self, outcome: Outcome) {
         let Outcome::Authenticated(user) = outcome else { panic!("{outcome:?}") };
         assert_eq!(self.tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangsan"));
-        assert_eq!(self.tenant.bound_user(Platform::WeChat, "an-openid").as_deref(), Some("zhangsan"));
+        assert_eq!(
+            self.tenant.bound_user(Platform::WeChatMiniProgram, "an-openid").as_deref(),
+            Some("zhangsan")
+        );
     }
 }
 
@@ -352,7 +355,7 @@ fn a_code_works_in_its_own_scenario_only() {
                 Scenario::Register => log_in(Unbound::Register),
                 Scenario::SecondFactor => {
                     tenant.add_user(user.second_factor());
-                    tenant.bind(Platform::WeChat, "an-openid", "zhangsan");
+                    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangsan");
                     log_in(Unbound::Bind)
                 }
             };
@@ -569,11 +572,11 @@ fn alipay_has_its_own_binds() {
         let setting = Setting::new(zhangsan().second_factor());
         setting.tenant.configure(|settings| settings.unbound = unbound);
         let log_in = || {
-            let code = setting.tenant.login_code(Platform::Alipay, "2088");
+            let code = setting.tenant.login_code(Platform::AlipayMiniProgram, "2088");
             setting.client.login(device()).alipay_mini_program(code).send().unwrap()
         };
-        let encrypted = setting.tenant.phone_code(Platform::Alipay, "15201657312");
-        let outcome: Outcome<Alipay> = match log_in() {
+        let encrypted = setting.tenant.phone_code(Platform::AlipayMiniProgram, "15201657312");
+        let outcome: Outcome<AlipayMiniProgram> = match log_in() {
             Outcome::PendingBind(stage) => stage.alipay_mobile(encrypted).send().unwrap(),
             Outcome::PendingRegister(stage) => stage.alipay_mobile(encrypted).send().unwrap(),
             other => panic!("{other:?}"),
@@ -583,8 +586,11 @@ fn alipay_has_its_own_binds() {
         stage.send_code(&setting.pass(EMAIL)).send().unwrap();
         let outcome = stage.submit(setting.tenant.last_code(EMAIL).unwrap()).send().unwrap();
         assert!(matches!(outcome, Outcome::Authenticated(_)));
-        assert_eq!(setting.tenant.bound_user(Platform::Alipay, "2088").as_deref(), Some("zhangsan"));
-        assert_eq!(setting.tenant.bound_user(Platform::WeChat, "2088"), None);
+        assert_eq!(
+            setting.tenant.bound_user(Platform::AlipayMiniProgram, "2088").as_deref(),
+            Some("zhangsan")
+        );
+        assert_eq!(setting.tenant.bound_user(Platform::WeChatMiniProgram, "2088"), None);
     }
 }
 
@@ -592,7 +598,7 @@ fn alipay_has_its_own_binds() {
 #[test]
 fn the_tenant_refuses_the_other_platforms_bind() {
     let setting = Setting::new(zhangsan());
-    let encrypted = setting.tenant.phone_code(Platform::Alipay, "15201657312");
+    let encrypted = setting.tenant.phone_code(Platform::AlipayMiniProgram, "15201657312");
     let token = setting.bind().state_token().expose().to_owned();
     let request =
         http::Request::post(format!("https://acme.example.com{}", endpoints::BIND_ALIPAY_MOBILE.path))

@@ -63,7 +63,7 @@ const DEAD: &str = include_str!("../seeds/bind_code.answer_400.json");
 fn logged_in(unbound: Unbound, example: &str) -> (Emulator, String) {
     let tenant = as_printed();
     tenant.configure(|settings| settings.unbound = unbound);
-    tenant.accept_login_code(Platform::WeChat, "091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8", "an-openid");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, "091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8", "an-openid");
     assert_answer(&tenant, request(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, LOGIN_REQUEST, None), 200, example);
     (tenant, printed_tokens(TokenKind::State))
 }
@@ -72,8 +72,8 @@ fn logged_in(unbound: Unbound, example: &str) -> (Emulator, String) {
 fn page_001_wechat_mini_program_login() {
     let tenant = as_printed();
     tenant.add_user(User::new("zhangshan"));
-    tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
-    tenant.accept_login_code(Platform::WeChat, "091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8", "an-openid");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, "091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8", "an-openid");
     assert_answer(
         &tenant,
         request(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, LOGIN_REQUEST, None),
@@ -123,7 +123,7 @@ fn page_002_bind_by_the_number_that_wechat_authorised() {
         |tenant| {
             tenant.add_user(User::new("zhangshan").mobile("+86-15201657312"));
             tenant.accept_phone_code(
-                Platform::WeChat,
+                Platform::WeChatMiniProgram,
                 "6213b8e364d3f0eaf7cf196bfe49675553b4919d6e664b70d5eaa6cbf8531afe",
                 "15201657312",
             );
@@ -345,7 +345,7 @@ fn codes_are_for_one_use_one_scenario_and_a_while() {
     let Recovery::Retry(stage) = recovery else { panic!("the state token lives") };
     let code = tenant.issue_code("152", SendType::BindMobileSms);
     assert!(matches!(stage.submit(&code).send().unwrap(), Outcome::Authenticated(_)));
-    assert_eq!(tenant.bound_user(Platform::WeChat, "an-openid").as_deref(), Some("zhangshan"));
+    assert_eq!(tenant.bound_user(Platform::WeChatMiniProgram, "an-openid").as_deref(), Some("zhangshan"));
 }
 
 #[test]
@@ -458,7 +458,7 @@ fn an_identity_is_bound_once() {
     assert_eq!(code, "IDAAS.SDK.COMMON.1007");
     assert!(matches!(recovery, Recovery::StartOver(_)));
     assert_eq!(refusal!(third.wechat_mobile(tenant.wechat_phone_code("152"))).0, "IDAAS.SDK.COMMON.1007");
-    assert_eq!(tenant.bound_user(Platform::WeChat, "an-openid").as_deref(), Some("alice"));
+    assert_eq!(tenant.bound_user(Platform::WeChatMiniProgram, "an-openid").as_deref(), Some("alice"));
     let bound = |entry: &idaas_login::emulator::Entry| {
         entry.effects.iter().any(|effect| matches!(effect, Effect::Bound { .. }))
     };
@@ -498,7 +498,7 @@ fn a_tenant_that_served_many_forgets_nothing_that_lives() {
     };
     let serve_many = || {
         for number in 0..10_000 {
-            tenant.accept_login_code(Platform::WeChat, format!("unused-{number}"), "nobody");
+            tenant.accept_login_code(Platform::WeChatMiniProgram, format!("unused-{number}"), "nobody");
         }
     };
     serve_many();
@@ -527,7 +527,7 @@ fn a_state_token_is_for_the_steps_of_its_own_stage() {
         _ => "second factor",
     };
     for of_token in ["bind", "register", "second factor"] {
-        for platform in [Platform::WeChat, Platform::Alipay] {
+        for platform in [Platform::WeChatMiniProgram, Platform::AlipayMiniProgram] {
             let tenant = Emulator::new();
             tenant.add_user(User::new("zhangsan").second_factor());
             let unbound = if of_token == "register" { Unbound::Register } else { Unbound::Bind };
@@ -535,7 +535,7 @@ fn a_state_token_is_for_the_steps_of_its_own_stage() {
             if of_token == "second factor" {
                 tenant.bind(platform, "an-identity", "zhangsan");
             }
-            let login = if platform == Platform::WeChat {
+            let login = if platform == Platform::WeChatMiniProgram {
                 &endpoints::LOGIN_WECHAT_MINI_PROGRAM
             } else {
                 &endpoints::LOGIN_ALIPAY_MINI_PROGRAM
@@ -578,7 +578,7 @@ fn users_are_kept_apart() {
     assert_eq!(refusal!(other.phone("152").unwrap().submit(&code)).0, "IDAAS.SDK.CAPTCHA.0007");
 
     // Alice's second factor is not Bob's number, nor his address.
-    tenant.bind(Platform::WeChat, "an-openid", "alice");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "alice");
     let second_factor = || {
         let code = tenant.wechat_login_code("an-openid");
         match tenant.client().unwrap().login(device()).wechat_mini_program(code).send().unwrap() {
@@ -608,7 +608,7 @@ fn a_lock_holds_against_the_right_code_and_success_forgives() {
         }
         let tenant_stage = bind_stage(&tenant);
         let _ = tenant_stage.username_password("bob", "right").send().unwrap();
-        tenant.bind(Platform::WeChat, "an-openid", "nobody");
+        tenant.bind(Platform::WeChatMiniProgram, "an-openid", "nobody");
     }
     for _ in 0..5 {
         let _ = bind_stage(&tenant).phone("152").unwrap().submit("000000").send().unwrap_err();
@@ -661,7 +661,7 @@ fn sessions_end_and_nothing_overflows() {
     let Ok(Outcome::Authenticated(_)) = stage.username_password("bob", "p").send() else {
         panic!("the password is right")
     };
-    tenant.bind(Platform::WeChat, "an-openid", "nobody");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "nobody");
     let code = tenant.issue_code("152", SendType::BindMobileSms);
     let _ = bind_stage(&tenant).phone("152").unwrap().submit(&code).send();
     let _ = bind_stage(&tenant).username_password("bob", "wrong").send();
@@ -675,8 +675,8 @@ fn a_denied_user_is_denied_at_login_and_before_a_bind() {
     let tenant = Emulator::new();
     tenant.add_user(User::new("bob").password("p").denied());
     let _ = bind_stage(&tenant).username_password("bob", "p").send().unwrap_err();
-    assert_eq!(tenant.bound_user(Platform::WeChat, "an-openid"), None);
-    tenant.bind(Platform::WeChat, "an-openid", "bob");
+    assert_eq!(tenant.bound_user(Platform::WeChatMiniProgram, "an-openid"), None);
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "bob");
     let login = tenant.client().unwrap().login(device());
     let failed = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send().unwrap_err();
     assert!(matches!(failed.error(), idaas_login::Error::AccessDenied));
@@ -688,7 +688,7 @@ fn a_user_who_is_denied_meanwhile_gets_no_session() {
     let tenant = Emulator::new();
     let bob = || User::new("bob").mobile("15201657312").second_factor();
     tenant.add_user(bob());
-    tenant.bind(Platform::WeChat, "an-openid", "bob");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "bob");
     let login = tenant.client().unwrap().login(device());
     let outcome = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send().unwrap();
     let Outcome::MfaRequired(stage) = outcome else { panic!("{outcome:?}") };

@@ -390,7 +390,7 @@ fn once_more_tells_whether_it_was_carried_out() {
 
         let what = "a renewal";
         let (tenant, client) = lossy(endpoints::RENEW_ID_TOKEN.path, fault.clone());
-        tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
+        tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
         let Outcome::Authenticated(user) = login_at(&tenant, &client) else { panic!("it is bound") };
         let lost = unresolved(user.renew_id_token().send());
         assert_told(what, carried_out, lost.retry_anyway().renew_id_token().send());

@@ -303,7 +303,7 @@ fn personal_data_are_not_printed() {
 fn tenant() -> Emulator {
     let tenant = Emulator::new();
     tenant.add_user(User::new("zhangsan").name("Zhang San").mobile("15201657312").email("z@example.com"));
-    tenant.bind(Platform::WeChat, "an-openid", "zhangsan");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangsan");
     tenant
 }
 
@@ -338,7 +338,7 @@ fn a_login_ends_with_a_verified_user_in_both_layouts() {
         let other = Emulator::new();
         other.add_user(User::new("zhangsan"));
         other.rotate_key();
-        other.bind(Platform::WeChat, "an-openid", "zhangsan");
+        other.bind(Platform::WeChatMiniProgram, "an-openid", "zhangsan");
         let foreign = log_in(&other, &other.client().unwrap());
         assert!(matches!(foreign.identify(&verifier), Err(IdTokenError::UnknownKey)));
     }

@@ -47,7 +47,7 @@ impl Setting {
     fn new() -> Self {
         let tenant = Emulator::new();
         tenant.add_user(User::new("zhangsan"));
-        tenant.bind(Platform::WeChat, "an-openid", "zhangsan");
+        tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangsan");
         let fetches = Arc::new(AtomicUsize::new(0));
         let instead = Arc::new(Mutex::new(None::<Instead>));
         let (transport, counter, failing) = (tenant.clone(), Arc::clone(&fetches), Arc::clone(&instead));

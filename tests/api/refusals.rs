@@ -9,7 +9,7 @@ use idaas_login::emulator::reserved::{self, FixedOutcome, Reserved, ReservedKind
 use idaas_login::emulator::{Effect, Emulator, Fault, User};
 use idaas_login::endpoints::{self, Platform, SendType};
 use idaas_login::{
-    Authenticated, CaptchaPass, Channel, Client, Device, Edition, Error, ErrorClass, MiniProgram, Outcome,
+    Authenticated, CaptchaPass, Channel, Client, Device, Edition, Error, ErrorClass, Origin, Outcome,
     PendingBind, Recovery, Refusal, Request, Stage, StepError, Transport, TransportError, Unauthenticated,
     Verify, VerifyMethod,
 };
@@ -160,8 +160,8 @@ fn every_code_can_be_answered() {
 }
 
 /// What becomes of a password, after a login that leads to a bind.
-fn bind_by_password<P: MiniProgram>(
-    login: Result<Outcome<P>, StepError<Unauthenticated>>,
+fn bind_by_password<O: Origin>(
+    login: Result<Outcome<O>, StepError<Unauthenticated>>,
     user_name: &str,
     password: &str,
 ) -> Result<(), Error> {
@@ -188,7 +188,7 @@ fn wrong_passwords_are_counted_for_the_account() {
                 let code = tenant.wechat_login_code(identity);
                 bind_by_password(unauthenticated.wechat_mini_program(code).send(), user_name, password)
             } else {
-                let code = tenant.login_code(Platform::Alipay, identity);
+                let code = tenant.login_code(Platform::AlipayMiniProgram, identity);
                 bind_by_password(unauthenticated.alipay_mini_program(code).send(), user_name, password)
             }
         };

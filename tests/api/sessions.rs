@@ -89,7 +89,7 @@ fn only_what_has_an_expiry_is_of_the_second_version() {
 fn a_stored_session_goes_on_where_it_was() {
     let tenant = Emulator::new();
     tenant.add_user(User::new("zhangshan"));
-    tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
     let client = tenant.client().unwrap();
     let code = tenant.wechat_login_code("an-openid");
     let Outcome::Authenticated(user) = client.login(device()).wechat_mini_program(code).send().unwrap()

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use idaas_login::endpoints::{Platform, StageKind};
 use idaas_login::{
-    Alipay, AnyStage, Authenticated, Client, Device, Edition, MfaRequired, MiniProgram, Outcome, PendingBind,
-    PendingRegister, Recovery, Request, Resumable, ResumeReason, Resumed, Suspended, Unresolved, VerifyEmail,
-    VerifyPhone, WeChat,
+    AlipayMiniProgram, AnyStage, Authenticated, Client, Device, Edition, MfaRequired, Origin, Outcome,
+    PendingBind, PendingRegister, Recovery, Request, Resumable, ResumeReason, Resumed, Suspended, Unresolved,
+    VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
 use proptest::prelude::*;
 use support::{
@@ -21,7 +21,7 @@ fn wechat(body: &str) -> (Client, Outcome) {
     (client, outcome)
 }
 
-fn alipay(body: &str) -> (Client, Outcome<Alipay>) {
+fn alipay(body: &str) -> (Client, Outcome<AlipayMiniProgram>) {
     let client = client(always(200, body));
     let outcome = client.login(device()).alipay_mini_program("091z").send().unwrap();
     (client, outcome)
@@ -96,7 +96,7 @@ fn every_stage_resumes_equal() {
     let (client, outcome) = wechat(SOCIAL_BIND);
     let Outcome::PendingBind(stage) = outcome else { panic!("SOCIAL_BIND") };
     let suspended = stage.suspend();
-    let again = round(&client, &suspended, PendingBind::<WeChat>::suspend);
+    let again = round(&client, &suspended, PendingBind::<WeChatMiniProgram>::suspend);
     assert_eq!(again.state_token().expose(), support::STATE_TOKEN);
     assert_eq!(again.allowed_flows().listed().unwrap().len(), 2);
     // The request that it sends is the one that it would have sent.
@@ -122,12 +122,12 @@ fn every_stage_resumes_equal() {
     assert_eq!(again.expires_in(), Some(Duration::from_secs(432_000)));
 
     let again = round(&client, &unresolved().suspend(), Unresolved::<PendingBind>::suspend);
-    let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChat>(unresolved().suspend()) else {
+    let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChatMiniProgram>(unresolved().suspend()) else {
         panic!("any")
     };
     let AnyStage::PendingBind(stage) = any.retry_anyway() else { panic!("of a bind") };
     assert_eq!(stage.state_token().expose(), support::STATE_TOKEN);
-    let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChat>(unresolved().suspend()) else {
+    let Ok(Resumed::Unresolved(any)) = client.resume_any::<WeChatMiniProgram>(unresolved().suspend()) else {
         panic!("any")
     };
     assert_eq!(format!("{:?}", any.start_over()), "Unauthenticated { .. }");
@@ -162,15 +162,15 @@ fn a_value_resumes_as_its_own_stage_only() {
             "wechat_register_by_email": VerifyEmail<PendingRegister>,
             "wechat_second_factor_by_phone": VerifyPhone<MfaRequired>,
             "wechat_second_factor_by_email": VerifyEmail<MfaRequired>,
-            "alipay_pending_bind": PendingBind<Alipay>,
-            "alipay_pending_register": PendingRegister<Alipay>,
-            "alipay_mfa_required": MfaRequired<Alipay>,
-            "alipay_bind_by_phone": VerifyPhone<PendingBind<Alipay>>,
-            "alipay_bind_by_email": VerifyEmail<PendingBind<Alipay>>,
-            "alipay_register_by_phone": VerifyPhone<PendingRegister<Alipay>>,
-            "alipay_register_by_email": VerifyEmail<PendingRegister<Alipay>>,
-            "alipay_second_factor_by_phone": VerifyPhone<MfaRequired<Alipay>>,
-            "alipay_second_factor_by_email": VerifyEmail<MfaRequired<Alipay>>,
+            "alipay_pending_bind": PendingBind<AlipayMiniProgram>,
+            "alipay_pending_register": PendingRegister<AlipayMiniProgram>,
+            "alipay_mfa_required": MfaRequired<AlipayMiniProgram>,
+            "alipay_bind_by_phone": VerifyPhone<PendingBind<AlipayMiniProgram>>,
+            "alipay_bind_by_email": VerifyEmail<PendingBind<AlipayMiniProgram>>,
+            "alipay_register_by_phone": VerifyPhone<PendingRegister<AlipayMiniProgram>>,
+            "alipay_register_by_email": VerifyEmail<PendingRegister<AlipayMiniProgram>>,
+            "alipay_second_factor_by_phone": VerifyPhone<MfaRequired<AlipayMiniProgram>>,
+            "alipay_second_factor_by_email": VerifyEmail<MfaRequired<AlipayMiniProgram>>,
             "authenticated": Authenticated,
             "unresolved_pending_bind": Unresolved<PendingBind>,
         );
@@ -179,7 +179,7 @@ fn a_value_resumes_as_its_own_stage_only() {
 }
 
 /// The variant that a value was found to be: the innermost that names a stage.
-fn variant<P: MiniProgram>(resumed: Resumed<P>) -> String {
+fn variant<O: Origin>(resumed: Resumed<O>) -> String {
     let stage = match resumed {
         Resumed::Stage(stage) => stage,
         Resumed::Unresolved(_) => return "Unresolved".to_owned(),
@@ -196,8 +196,8 @@ fn any_stage_is_found_and_named() {
     let client = client(always(200, ""));
     let mut names = Vec::new();
     for (name, suspended) in every_kind() {
-        let wechat = client.resume_any::<WeChat>(suspended.clone()).map(variant);
-        let alipay = client.resume_any::<Alipay>(suspended).map(variant);
+        let wechat = client.resume_any::<WeChatMiniProgram>(suspended.clone()).map(variant);
+        let alipay = client.resume_any::<AlipayMiniProgram>(suspended).map(variant);
         match (wechat, alipay) {
             (Ok(found), Ok(both)) => names.push(format!("{name}: {found}, {both}")),
             (Ok(found), Err(error)) | (Err(error), Ok(found)) => {
@@ -340,9 +340,9 @@ fn values_of_older_versions_resume() {
         // Not only does it resume: it is the very stage, with all that it held.
         let (_, expected) = current.iter().find(|(current, _)| *current == name).unwrap();
         let found = if name.starts_with("alipay") {
-            variant(client.resume_any::<Alipay>(suspended.clone()).unwrap())
+            variant(client.resume_any::<AlipayMiniProgram>(suspended.clone()).unwrap())
         } else {
-            variant(client.resume_any::<WeChat>(suspended.clone()).unwrap())
+            variant(client.resume_any::<WeChatMiniProgram>(suspended.clone()).unwrap())
         };
         let snake: String = found
             .chars()
@@ -360,9 +360,9 @@ fn values_of_older_versions_resume() {
         }
         // Put down again, whichever it is, it is the same value.
         let again = if name.starts_with("alipay") {
-            client.resume_any::<Alipay>(suspended.clone()).unwrap().suspend()
+            client.resume_any::<AlipayMiniProgram>(suspended.clone()).unwrap().suspend()
         } else {
-            client.resume_any::<WeChat>(suspended.clone()).unwrap().suspend()
+            client.resume_any::<WeChatMiniProgram>(suspended.clone()).unwrap().suspend()
         };
         assert_eq!(again, suspended, "{name}");
     }
@@ -394,7 +394,7 @@ fn a_login_outlives_its_process() {
     let Outcome::PendingBind(stage) = login else { panic!("{login:?}") };
     let put_down = bytes(stage.suspend());
     let Resumed::Stage(AnyStage::PendingBind(stage)) =
-        process().resume_any::<WeChat>(Suspended::from_bytes(&put_down)).unwrap()
+        process().resume_any::<WeChatMiniProgram>(Suspended::from_bytes(&put_down)).unwrap()
     else {
         panic!("it was put down as a bind")
     };
@@ -772,21 +772,21 @@ proptest! {
         byte in any::<u8>(),
     ) {
         let client = client(always(200, ""));
-        let _ = client.resume_any::<WeChat>(Suspended::from_bytes(&bytes));
+        let _ = client.resume_any::<WeChatMiniProgram>(Suspended::from_bytes(&bytes));
         let mut good = every_kind().remove(3).1.to_bytes().to_vec();
         let at = at.index(good.len());
         good[at] = byte;
-        let _ = client.resume_any::<WeChat>(Suspended::from_bytes(&good));
+        let _ = client.resume_any::<WeChatMiniProgram>(Suspended::from_bytes(&good));
     }
 }
 
 #[test]
 fn the_kinds_have_their_platforms() {
-    assert_eq!(WeChat::PLATFORM, Platform::WeChat);
-    assert_eq!(Alipay::PLATFORM, Platform::Alipay);
+    assert_eq!(WeChatMiniProgram::PLATFORM, Platform::WeChatMiniProgram);
+    assert_eq!(AlipayMiniProgram::PLATFORM, Platform::AlipayMiniProgram);
     let client = client(|_: Request| Ok(response(200, "")));
     let error = client.resume::<Authenticated>(every_kind().remove(9).1).unwrap_err();
     let ResumeReason::OtherStage(found) = error.reason() else { panic!("{error}") };
-    assert_eq!((found.stage, found.platform), (StageKind::PendingBind, Some(Platform::Alipay)));
+    assert_eq!((found.stage, found.platform), (StageKind::PendingBind, Some(Platform::AlipayMiniProgram)));
     assert_eq!(error.to_string(), "cannot resume: it holds another stage: PendingBind through Alipay");
 }

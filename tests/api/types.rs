@@ -1,10 +1,10 @@
 //! What holds of the types themselves: they can be sent and shared, an error is one pointer wide.
 
 use idaas_login::{
-    Alipay, Authenticated, Call, CallInFlight, Captcha, CaptchaPass, Client, Device, Error, IdToken,
-    InFlight, MfaRequired, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery, RegisteredMobile,
-    SessionToken, StateToken, Step, StepError, TransportError, Unauthenticated, Unresolved, VerifyEmail,
-    VerifyPhone,
+    AlipayMiniProgram, Authenticated, Call, CallInFlight, Captcha, CaptchaPass, Client, Device, Error,
+    IdToken, InFlight, MfaRequired, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery,
+    RegisteredMobile, SessionToken, StateToken, Step, StepError, TransportError, Unauthenticated, Unresolved,
+    VerifyEmail, VerifyPhone,
 };
 
 fn service<T: Send + Sync + 'static>() {}
@@ -52,9 +52,9 @@ fn everything_can_be_sent_and_shared() {
         VerifyEmail<PendingRegister>,
         VerifyPhone<MfaRequired>,
         VerifyEmail<MfaRequired>,
-        PendingBind<Alipay>,
-        PendingRegister<Alipay>,
-        VerifyEmail<MfaRequired<Alipay>>
+        PendingBind<AlipayMiniProgram>,
+        PendingRegister<AlipayMiniProgram>,
+        VerifyEmail<MfaRequired<AlipayMiniProgram>>
     );
 }
 

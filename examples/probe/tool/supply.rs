@@ -233,17 +233,17 @@ impl Supply for Emulated {
         (self.want, self.count) = (want, self.count + 1);
         match want {
             Want::Bind | Want::Register | Want::BindThenFactor => {}
-            Want::Factor => self.tenant.bind(Platform::WeChat, self.identity(), FACTOR),
+            Want::Factor => self.tenant.bind(Platform::WeChatMiniProgram, self.identity(), FACTOR),
             Want::Anybody => return None,
         }
         Some(self.tenant.wechat_login_code(self.identity()))
     }
 
     fn denied_code(&mut self) -> Option<String> {
-        if self.tenant.bound_user(Platform::WeChat, DENIED).is_some() {
+        if self.tenant.bound_user(Platform::WeChatMiniProgram, DENIED).is_some() {
             return None;
         }
-        self.tenant.bind(Platform::WeChat, DENIED, DENIED);
+        self.tenant.bind(Platform::WeChatMiniProgram, DENIED, DENIED);
         Some(self.tenant.wechat_login_code(DENIED))
     }
 

@@ -3,8 +3,10 @@
 mod captcha;
 mod extras;
 mod login;
+mod password;
 mod proof;
 mod refusal;
+mod registration;
 mod requests;
 mod session;
 mod state;

@@ -7,7 +7,7 @@ use super::refusal::{
     Fields, METHOD_NOT_OFFERED, NO_ACCOUNT, PLATFORM_CODE, Refused, WRONG_EMAIL_CODE, WRONG_SMS_CODE,
 };
 use super::state::{Flow, Tenant, WaitsFor, bare};
-use crate::endpoints::{Endpoint, StageKind};
+use crate::endpoints::{Endpoint, Platform, Scenario, StageKind};
 
 impl Tenant {
     pub(super) fn prove(&mut self, row: &Endpoint, flow: &Flow, fields: &Fields) -> Result<String, Refused> {
@@ -15,21 +15,28 @@ impl Tenant {
             (StageKind::PendingBind, "username_password") => {
                 self.prove_password(fields.get("user_name"), fields.get("password"))
             }
+            (StageKind::PasswordExpiring | StageKind::PasswordExpired, _)
+            | (
+                StageKind::VerifyPhone(Scenario::ChangePassword)
+                | StageKind::VerifyEmail(Scenario::ChangePassword),
+                _,
+            ) => self.prove_new_password(row, flow, fields),
             (StageKind::PendingBind | StageKind::PendingRegister, _) => {
-                let platform = flow.platform;
+                let platform =
+                    flow.identity.as_ref().map_or(Platform::WeChatMiniProgram, |(platform, _)| *platform);
                 let code =
                     row.fields.first().map_or("", |field| fields.get(field.name)).trim_ascii().to_owned();
                 let Some(mobile) = self.take_fresh(|tenant| tenant.phone_codes.remove(&(platform, code)))
                 else {
                     return self.refuse(PLATFORM_CODE, "Error calling interface getPhoneNumber");
                 };
-                self.account(flow, "mobile", &mobile)
+                self.account(&flow.waits_for, "mobile", &mobile)
             }
             _ => {
                 let channel = row.fields.first().map_or("mobile", |field| field.name);
                 let destination = fields.get(channel);
                 self.prove_code(row, destination, fields.get("verify_code").trim_ascii())?;
-                self.account(flow, channel, destination)
+                self.account(&flow.waits_for, channel, destination)
             }
         }
     }
@@ -89,19 +96,12 @@ impl Tenant {
 
     pub(super) fn account(
         &mut self,
-        flow: &Flow,
+        waits_for: &WaitsFor,
         channel: &'static str,
         destination: &str,
     ) -> Result<String, Refused> {
-        let found = self
-            .contacts
-            .get(&(channel, bare(destination).to_owned()))
-            .and_then(|names| names.first())
-            .cloned();
-        match (found, &flow.waits_for) {
-            (Some(user_name), WaitsFor::SecondFactor { user_name: expected, .. })
-                if user_name != *expected =>
-            {
+        match (self.find(channel, destination), waits_for) {
+            (Some(user_name), WaitsFor::SecondFactor(due)) if user_name != due.user_name => {
                 self.refuse(NO_ACCOUNT, "The corresponding user is not found")
             }
             (Some(user_name), _) => Ok(user_name),
@@ -118,6 +118,11 @@ impl Tenant {
             }
             (None, _) => self.refuse(NO_ACCOUNT, "The corresponding user is not found"),
         }
+    }
+
+    /// The account that has a number or an address.
+    pub(super) fn find(&self, channel: &'static str, destination: &str) -> Option<String> {
+        self.contacts.get(&(channel, bare(destination).to_owned())).and_then(|names| names.first()).cloned()
     }
 
     pub(super) fn check_lock(&mut self, who: &str) -> Result<(), Refused> {

@@ -109,6 +109,35 @@ pub(super) const BUSY: Reason = Reason::everywhere(&c::SDK_COMMON_1008);
 /// The pages of EIAM's mini program logins and binds print the code of CIAM.
 pub(super) const DEAD_STATE_TOKEN: Reason =
     Reason::new(&c::IDAAS_SDK_COMMON_1007, &c::IDAAS_SDK_COMMON_1007, &c::COMMON_1007);
+/// The password steps print a code of their own; EIAM's are of its user API.
+pub(super) const DEAD_STATE_TOKEN_OF_PASSWORD: Reason =
+    Reason::new(&c::IDAAS_SDK_PARAM_0014, &c::SDK_COMMON_1007, &c::PARAM_0014);
+pub(super) const MOBILE_EXISTS: Reason =
+    Reason::new(&c::IDAAS_SDK_USER_0030, &c::IDAAS_SDK_USER_0030, &c::USER_0030);
+pub(super) const EMAIL_EXISTS: Reason =
+    Reason::new(&c::IDAAS_SDK_USER_0031, &c::IDAAS_SDK_USER_0031, &c::USER_0031);
+/// The tenant's own rules surely refuse, but no page prints their codes: these are the emulator's.
+pub(super) const USER_NAME_EXISTS: Reason = Reason::everywhere(&INVENTED_USER_NAME_EXISTS);
+pub(super) const PASSWORD_REFUSED: Reason = Reason::everywhere(&INVENTED_PASSWORD_REFUSED);
+static INVENTED_USER_NAME_EXISTS: KnownCode = invented("EMULATOR.USER.0001", "The user name exists already.");
+static INVENTED_PASSWORD_REFUSED: KnownCode =
+    invented("EMULATOR.PWD.0001", "The new password does not follow the tenant's rules.");
+
+const fn invented(code: &'static str, meaning: &'static str) -> KnownCode {
+    KnownCode {
+        code,
+        class: ErrorClass::Unknown,
+        meaning,
+        fix: None,
+        http_status: 400,
+        editions: &[],
+        evidence: c::Evidence::Inferred,
+        page: "",
+        dead_if_state_token_named: false,
+        hint: None,
+    }
+}
+
 /// EIAM's second factor is of its user API, which prints another code, with a message that names the state token (D26).
 pub(super) const DEAD_STATE_TOKEN_OF_SECOND_FACTOR: Reason =
     Reason::new(&c::IDAAS_SDK_COMMON_1007, &c::SDK_COMMON_1007, &c::COMMON_1007);

@@ -15,7 +15,7 @@ use super::refusal::{
 };
 use super::state::Tenant;
 use crate::client::{Edition, WechatCodeField};
-use crate::endpoints::{self, Credential, Endpoint, FieldKind, SendType, StageKind};
+use crate::endpoints::{self, Credential, Endpoint, FieldKind, Scenario, SendType, StageKind};
 use crate::transport::{Request, Response};
 use crate::wire::endpoints::WECHAT_CODE;
 use crate::wire::headers::{
@@ -150,7 +150,8 @@ impl Tenant {
                     || self.send_type_name(row).is_some_and(|name| name == fields.get(field.name))
             })
         };
-        match complete.into_iter().find(meant) {
+        let meant: Vec<_> = complete.into_iter().filter(meant).collect();
+        match self.meant_by_token(&meant, request.headers()) {
             Some(row) => self.call(row, request.headers(), &fields),
             None => self.refuse(BAD_FORMAT, "The type parameter format is incorrect"),
         }
@@ -211,9 +212,16 @@ impl Tenant {
             (_, Credential::SessionToken) => self.renew(headers),
             // No client of this version signs.
             (_, Credential::Signature) => self.refuse(BAD_SIGNATURE, "Signature decryption error"),
-            (StageKind::Unauthenticated, _) => self.login(row, headers, fields),
-            (_, Credential::None) => self.send_code(row, fields),
-            (StageKind::MfaRequired, Credential::StateToken) => {
+            (_, Credential::None) if !row.moves_the_flow() => self.send_code(row, fields),
+            (StageKind::VerifyPhone(scenario) | StageKind::VerifyEmail(scenario), Credential::None) => {
+                match scenario {
+                    Scenario::Register => self.register(row, headers, fields),
+                    Scenario::ResetPassword => self.reset_password(row, headers, fields),
+                    _ => self.login(row, headers, fields),
+                }
+            }
+            (_, Credential::None) => self.login(row, headers, fields),
+            (_, Credential::StateToken) if !row.moves_the_flow() => {
                 let (_, flow) = self.flow(row, headers)?;
                 self.mobile_by_token(&flow)
             }

@@ -9,7 +9,7 @@ use super::super::reserved::{self, ReservedKind};
 use super::super::settings::Settings;
 use super::super::signing::Signing;
 use super::super::token::TokenKind;
-use super::super::user::User;
+use super::super::user::{PasswordAge, User};
 use crate::endpoints::{Platform, SendType, StageKind};
 
 type Tokens = Box<dyn Fn(TokenKind) -> String + Send>;
@@ -75,18 +75,30 @@ pub(super) struct Attempts {
 #[derive(Clone)]
 pub(super) struct Flow {
     pub(super) waits_for: WaitsFor,
-    pub(super) platform: Platform,
-    pub(super) identity: String,
+    /// Who the user is to the platform, if the login began there.
+    pub(super) identity: Option<Identity>,
     pub(super) fingerprint: Vec<u8>,
     /// The ways that `data` listed; `None` if it listed none.
     pub(super) allowed: Option<Vec<String>>,
 }
 
+/// A platform, and its name for the user.
+pub(super) type Identity = (Platform, String);
+
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum WaitsFor {
     Bind,
     Register,
-    SecondFactor { user_name: String, left: u32 },
+    SecondFactor(Due),
+    Password(Due),
+}
+
+/// What an account whose first factor was right still owes.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) user_name: String,
+    pub(super) second_factors: u32,
+    pub(super) password: Option<PasswordAge>,
 }
 
 impl WaitsFor {
@@ -95,7 +107,9 @@ impl WaitsFor {
         match self {
             Self::Bind => StageKind::PendingBind,
             Self::Register => StageKind::PendingRegister,
-            Self::SecondFactor { .. } => StageKind::MfaRequired,
+            Self::SecondFactor(_) => StageKind::MfaRequired,
+            Self::Password(Due { password: Some(PasswordAge::Expiring), .. }) => StageKind::PasswordExpiring,
+            Self::Password(_) => StageKind::PasswordExpired,
         }
     }
 }
@@ -192,14 +206,14 @@ impl Tenant {
     pub(super) fn live_flow(&self, state_token: &str) -> Option<&Flow> {
         let issued = self.flows.get(state_token)?;
         let flow = &issued.value;
-        let is_bound = || self.account_of(flow.platform, &flow.identity).is_some();
+        let is_bound = || flow.identity.as_ref().is_some_and(|identity| self.account_of(identity).is_some());
         let is_dead = self.is_expired(issued, self.settings.state_token_lifetime)
             || (matches!(flow.waits_for, WaitsFor::Bind | WaitsFor::Register) && is_bound());
         (!is_dead).then_some(flow)
     }
 
-    pub(super) fn account_of(&self, platform: Platform, identity: &str) -> Option<&str> {
-        let user_name = self.identities.get(&(platform, identity.to_owned()))?;
+    pub(super) fn account_of(&self, identity: &Identity) -> Option<&str> {
+        let user_name = self.identities.get(identity)?;
         self.users.contains_key(user_name).then_some(user_name)
     }
 

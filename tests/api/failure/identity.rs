@@ -68,7 +68,7 @@ fn identified(tenant: &Emulator) -> Came {
 /// A whole login.
 fn logged_in(tenant: &Emulator) -> Authenticated {
     tenant.add_user(User::new("zhangshan"));
-    tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
     let client = tenant.client().unwrap();
     let code = tenant.wechat_login_code("an-openid");
     let Outcome::Authenticated(user) = client.login(device()).wechat_mini_program(code).send().unwrap()

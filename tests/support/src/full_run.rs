@@ -46,8 +46,13 @@ const MARKED: Inputs = Inputs {
     alipay_code: marks::ALIPAY_CODE,
     phone_code: marks::PHONE_CODE,
     alipay_encrypt: marks::ALIPAY_ENCRYPT,
+    app_code: marks::APP_CODE,
+    access_token: marks::ACCESS_TOKEN,
+    open_id: marks::OPEN_ID,
     user_name: marks::USER_NAME,
     password: marks::PASSWORD,
+    new_password: marks::NEW_PASSWORD,
+    nick_name: marks::NICK_NAME,
     mobile: marks::MOBILE,
     registered_mobile: marks::REGISTERED_MOBILE,
     email: marks::EMAIL,
@@ -58,6 +63,8 @@ const MARKED: Inputs = Inputs {
     social_bind: r#"{"status":"SOCIAL_BIND","state_token":"mkStateToken-0","data":"{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\",\"VERIFY_EMAIL\",\"mkMessage12\"]}"}"#,
     user_register: r#"{"status":"USER_REGISTER","state_token":"mkStateToken-0","data":"mkMessage12"}"#,
     mfa_auth: r#"{"status":"MFA_AUTH","state_token":"mkStateToken-0","data":"mkMessage12"}"#,
+    password_warn: r#"{"status":"PASSWORD_WARN","state_token":"mkStateToken-0","data":"{\"minLength\":8,\"regEx\":\"mkMessage12\"}"}"#,
+    password_expired: r#"{"status":"PASSWORD_EXPIRED","state_token":"mkStateToken-0","data":"mkMessage12"}"#,
     success: r#"{"status":"SUCCESS","session_token":"mkSessionToken-0","expire":432000,"id_token":"mkIdToken-0"}"#,
     captcha: r#"{"token":"mkCaptchaToken5","secretKey":"mkSecretKey40","wordList":["mkMessage12"],"originalImageBase64":"bWtNZXNzYWdlMTI="}"#,
 };
@@ -736,7 +743,7 @@ fn failed<S: Stage, N: Debug>(printed: &Printed, result: Result<N, StepError<S>>
 }
 
 fn log_in(printed: &Printed, tenant: &Emulator, client: &Client) -> Outcome {
-    tenant.accept_login_code(Platform::WeChat, marks::WX_CODE, "an-openid");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, marks::WX_CODE, "an-openid");
     let outcome = client.login(device()).wechat_mini_program(marks::WX_CODE).send().unwrap();
     printed.debug(&outcome);
     outcome
@@ -769,7 +776,7 @@ fn stories(printed: &Arc<Printed>, tenant: &Emulator, client: &Client) {
 
     // Registration, by e-mail.
     tenant.configure(|settings| settings.unbound = Unbound::Register);
-    tenant.accept_login_code(Platform::WeChat, marks::WX_CODE, "another-openid");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, marks::WX_CODE, "another-openid");
     let outcome = client.login(device()).wechat_mini_program(marks::WX_CODE).send().unwrap();
     let Outcome::PendingRegister(stage) = outcome else { panic!("{outcome:?}") };
     let stage = stage.email(marks::EMAIL).unwrap();
@@ -778,7 +785,7 @@ fn stories(printed: &Arc<Printed>, tenant: &Emulator, client: &Client) {
     printed.debug(&stage.submit(marks::EMAIL_CODE).send().unwrap());
 
     // A state token that is too old.
-    tenant.accept_login_code(Platform::WeChat, marks::WX_CODE, "a-third-openid");
+    tenant.accept_login_code(Platform::WeChatMiniProgram, marks::WX_CODE, "a-third-openid");
     let outcome = client.login(device()).wechat_mini_program(marks::WX_CODE).send().unwrap();
     let Outcome::PendingRegister(stage) = outcome else { panic!("{outcome:?}") };
     tenant.advance(Duration::from_secs(3600));
@@ -858,7 +865,7 @@ fn suspended(printed: &Arc<Printed>) {
 
     let opened = sealer.open(&handle, marks::CONTEXT.as_bytes()).unwrap();
     printed.debug(&client.resume::<VerifyPhone<PendingBind>>(opened.clone()).unwrap());
-    let resumed = client.resume_any::<idaas_login::WeChat>(opened.clone()).unwrap();
+    let resumed = client.resume_any::<idaas_login::WeChatMiniProgram>(opened.clone()).unwrap();
     printed.debug(&resumed);
     let other_tenant = support::client(support::always(200, ""));
     resume_error::<PendingBind>(printed, &client, opened.clone());
@@ -886,7 +893,7 @@ fn suspended(printed: &Arc<Printed>) {
     let error = support::pending_bind(&lost).wechat_mobile(marks::PHONE_CODE).send().unwrap_err();
     let Recovery::Unresolved(unresolved) = error.into_recovery() else { panic!("it may have been sent") };
     printed.debug(&unresolved);
-    let resumed = lost.resume_any::<idaas_login::WeChat>(unresolved.suspend()).unwrap();
+    let resumed = lost.resume_any::<idaas_login::WeChatMiniProgram>(unresolved.suspend()).unwrap();
     printed.debug(&resumed);
     let idaas_login::Resumed::Unresolved(any) = resumed else { panic!("{resumed:?}") };
     printed.debug(&any);

@@ -26,11 +26,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use idaas_login::endpoints::{self, Credential, Endpoint, Platform, Scenario, SendType, StageKind};
+use idaas_login::endpoints::{self, Credential, Endpoint, OriginKind, Scenario, SendType, StageKind};
 use idaas_login::{
-    AcceptsCode, Advice, Alipay, Authenticated, Call, Captcha, CaptchaPass, Client, Device, Edition, Error,
-    MfaRequired, MiniProgram, Next, Outcome, PendingBind, PendingRegister, Recovery, Reply, Request,
-    Response, Stage, Step, StepError, Transport, TransportError, Unauthenticated, VerifyEmail, VerifyPhone,
+    AcceptsCode, Advice, AlipayMiniProgram, Authenticated, Call, Captcha, CaptchaPass, Channel, Client,
+    Device, Edition, Error, MfaRequired, Next, Origin, Outcome, PasswordExpired, PasswordExpiring,
+    PasswordReset, PendingBind, PendingRegister, Recovery, Registration, RegistrationAttributes, Reply,
+    Request, Response, SendsCode, Stage, Step, StepError, Transport, TransportError, Unauthenticated, Verify,
+    VerifyEmail, VerifyPhone,
 };
 
 /// cargo, as if called by hand. What cargo tells a test about its package would make it compile ring anew, whose build
@@ -57,6 +59,9 @@ pub const SOCIAL_BIND: &str = r#"{"status":"SOCIAL_BIND","state_token":"eyJhbcOi
 pub const USER_REGISTER: &str =
     r#"{"status":"USER_REGISTER","state_token":"eyJhbcOiJ-state-token-nEPRiIC4we0","data":null}"#;
 pub const MFA_AUTH: &str = r#"{"status":"MFA_AUTH","state_token":"eyJhbcOiJ-state-token-nEPRiIC4we0"}"#;
+pub const PASSWORD_WARN: &str = r#"{"status":"PASSWORD_WARN","state_token":"eyJhbcOiJ-state-token-nEPRiIC4we0","data":"{\"maxLength\":18,\"minLength\":8,\"regEx\":\"^(?![a-zA-Z]+$)\"}"}"#;
+pub const PASSWORD_EXPIRED: &str =
+    r#"{"status":"PASSWORD_EXPIRED","state_token":"eyJhbcOiJ-state-token-nEPRiIC4we0"}"#;
 pub const SUCCESS: &str =
     r#"{"status":"SUCCESS","session_token":"btsiBjx85prcZu6I6Ki057Tmw3nSF2VO","expire":432000}"#;
 
@@ -134,6 +139,8 @@ pub fn name(row: &Endpoint) -> String {
         StageKind::PendingBind => "pending_bind".to_owned(),
         StageKind::PendingRegister => "pending_register".to_owned(),
         StageKind::MfaRequired => "mfa_required".to_owned(),
+        StageKind::PasswordExpiring => "password_expiring".to_owned(),
+        StageKind::PasswordExpired => "password_expired".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     };
     format!("{from}__{}", row.step)
@@ -142,8 +149,12 @@ pub fn name(row: &Endpoint) -> String {
 fn scenario_name(scenario: Scenario) -> &'static str {
     match scenario {
         Scenario::Bind => "bind",
-        Scenario::Register => "register",
+        Scenario::BindOrRegister => "bind_or_register",
         Scenario::SecondFactor => "second_factor",
+        Scenario::Login => "login",
+        Scenario::Register => "register",
+        Scenario::ResetPassword => "reset_password",
+        Scenario::ChangePassword => "change_password",
     }
 }
 
@@ -183,7 +194,7 @@ impl StepResult {
     }
 }
 
-pub fn step_result<S: Stage, P: MiniProgram>(result: Result<Outcome<P>, StepError<S>>) -> StepResult {
+pub fn step_result<S: Stage, O: Origin>(result: Result<Outcome<O>, StepError<S>>) -> StepResult {
     match result.map_err(StepError::into_parts) {
         Ok(outcome) => StepResult::To(outcome.to()),
         Err((error, Recovery::Retry(stage))) => StepResult::Retry(error, stage.kind()),
@@ -218,8 +229,15 @@ pub struct Inputs {
     pub alipay_code: &'static str,
     pub phone_code: &'static str,
     pub alipay_encrypt: &'static str,
+    /// The code of another app: WeChat's, Alipay's, Apple's.
+    pub app_code: &'static str,
+    /// The access token of QQ, Weibo or the carrier, and the user's name there.
+    pub access_token: &'static str,
+    pub open_id: &'static str,
     pub user_name: &'static str,
     pub password: &'static str,
+    pub new_password: &'static str,
+    pub nick_name: &'static str,
     pub mobile: &'static str,
     pub registered_mobile: &'static str,
     pub email: &'static str,
@@ -231,6 +249,8 @@ pub struct Inputs {
     pub social_bind: &'static str,
     pub user_register: &'static str,
     pub mfa_auth: &'static str,
+    pub password_warn: &'static str,
+    pub password_expired: &'static str,
     pub success: &'static str,
     pub captcha: &'static str,
 }
@@ -243,8 +263,13 @@ pub const DOCUMENTED: Inputs = Inputs {
     alipay_code: WX_CODE,
     phone_code: PHONE_CODE,
     alipay_encrypt: "encrypted+by/alipay==",
+    app_code: "ad12sasdsfe3dfdg3sc",
+    access_token: "8B11AC3A-access-token",
+    open_id: "D892-open-id",
     user_name: "zhangshan",
     password: "password",
+    new_password: "newPassword1",
+    nick_name: "Shan",
     mobile: MOBILE,
     registered_mobile: "+86-15201657124",
     email: EMAIL,
@@ -255,6 +280,8 @@ pub const DOCUMENTED: Inputs = Inputs {
     social_bind: SOCIAL_BIND,
     user_register: USER_REGISTER,
     mfa_auth: MFA_AUTH,
+    password_warn: PASSWORD_WARN,
+    password_expired: PASSWORD_EXPIRED,
     success: SUCCESS,
     captcha: CAPTCHA,
 };
@@ -343,8 +370,12 @@ fn client_to(row: &'static Endpoint, edition: Edition, answers: Answers) -> Clie
 pub fn first_answer(row: &Endpoint, inputs: &Inputs) -> Option<&'static str> {
     match (row.from, scenario(row.from)) {
         (StageKind::PendingBind, _) | (_, Some(Scenario::Bind)) => Some(inputs.social_bind),
-        (StageKind::PendingRegister, _) | (_, Some(Scenario::Register)) => Some(inputs.user_register),
+        (StageKind::PendingRegister, _) | (_, Some(Scenario::BindOrRegister)) => Some(inputs.user_register),
         (StageKind::MfaRequired, _) | (_, Some(Scenario::SecondFactor)) => Some(inputs.mfa_auth),
+        (StageKind::PasswordExpiring, _) => Some(inputs.password_warn),
+        (StageKind::PasswordExpired, _) | (_, Some(Scenario::ChangePassword)) => {
+            Some(inputs.password_expired)
+        }
         (StageKind::Captcha, _) => Some(inputs.captcha),
         (StageKind::Authenticated, _) => Some(inputs.success),
         _ => None,
@@ -354,8 +385,11 @@ pub fn first_answer(row: &Endpoint, inputs: &Inputs) -> Option<&'static str> {
 /// Takes the step of `row` over a client whose transport gives [`first_answer`] to the first request, if there is one.
 pub fn walk(row: &'static Endpoint, client: &Client, inputs: &Inputs, watch: &dyn Observer) -> StepResult {
     let walk = Walk { client, inputs, watch };
-    match row.platform {
-        Some(Platform::Alipay) => walk.run_alipay(row),
+    match (row.from, row.origin()) {
+        (_, Some(OriginKind::AlipayMiniProgram)) => walk.run_alipay(row),
+        (StageKind::Unauthenticated, Some(OriginKind::SocialApp | OriginKind::Account)) => {
+            walk.run_first(row)
+        }
         _ => walk.run_wechat(row),
     }
 }
@@ -401,7 +435,35 @@ impl Walk<'_> {
         stage
     }
 
-    fn alipay(&self) -> Outcome<Alipay> {
+    fn expiring(&self) -> PasswordExpiring {
+        let Outcome::PasswordExpiring(stage) = self.log_in() else { panic!("the first answer leads here") };
+        self.see(&stage);
+        stage
+    }
+
+    fn expired(&self) -> PasswordExpired {
+        let Outcome::PasswordExpired(stage) = self.log_in() else { panic!("the first answer leads here") };
+        self.see(&stage);
+        stage
+    }
+
+    fn registration(&self) -> Registration {
+        let attributes = RegistrationAttributes::new()
+            .password(self.inputs.new_password)
+            .nick_name(self.inputs.nick_name)
+            .birthday("1990-12-31");
+        let stage = self.login().register(attributes);
+        self.see(&stage);
+        stage
+    }
+
+    fn reset(&self) -> PasswordReset {
+        let stage = self.login().reset_password();
+        self.see(&stage);
+        stage
+    }
+
+    fn alipay(&self) -> Outcome<AlipayMiniProgram> {
         let outcome = self.login().alipay_mini_program(self.inputs.alipay_code).send().unwrap();
         self.see(&outcome);
         outcome
@@ -490,9 +552,38 @@ impl Walk<'_> {
                 self.step(user.renew_id_token())
             }
             (StageKind::MfaRequired, "registered_mobile") => self.call(self.mfa().registered_mobile()),
+            (StageKind::PasswordExpiring, "registered_mobile") => {
+                self.call(self.expiring().registered_mobile())
+            }
+            (StageKind::PasswordExpired, "registered_mobile") => {
+                self.call(self.expired().registered_mobile())
+            }
+            (StageKind::PasswordExpiring, "change_password") => {
+                self.step(self.expiring().change_password(inputs.password, inputs.new_password))
+            }
+            (StageKind::PasswordExpired, "change_password") => {
+                self.step(self.expired().change_password(inputs.password, inputs.new_password))
+            }
+            (StageKind::PasswordExpiring, "keep_password") => self.step(self.expiring().keep_password()),
             (StageKind::Client, "captcha") => self.call(self.client.captcha(&(inputs.device)())),
             (StageKind::Captcha, "solve") => self.call(self.captcha().solve(237.0, inputs.mobile)),
             (from, step) => panic!("tests/support: it does not know the step {from:?}.{step}: add it"),
+        }
+    }
+
+    /// The steps that begin a login without a mini program.
+    fn run_first(&self, row: &'static Endpoint) -> StepResult {
+        let (login, inputs) = (self.login(), self.inputs);
+        match row.step {
+            "username_password" => self.step(login.username_password(inputs.user_name, inputs.password)),
+            "identifier_password" => self.step(login.identifier_password(inputs.mobile, inputs.password)),
+            "wechat_app" => self.step(login.wechat_app(inputs.app_code)),
+            "alipay_app" => self.step(login.alipay_app(inputs.app_code)),
+            "qq" => self.step(login.qq(inputs.access_token, inputs.open_id)),
+            "weibo" => self.step(login.weibo(inputs.access_token, inputs.open_id)),
+            "apple" => self.step(login.apple(inputs.app_code)),
+            "carrier_one_tap" => self.step(login.carrier_one_tap(inputs.access_token)),
+            step => panic!("tests/support: it does not know the step {step}: add it"),
         }
     }
 
@@ -502,21 +593,60 @@ impl Walk<'_> {
         match row.from {
             StageKind::VerifyPhone(Scenario::Bind) => self.phone(row, self.bind().phone(mobile).unwrap()),
             StageKind::VerifyEmail(Scenario::Bind) => self.email(row, self.bind().email(email).unwrap()),
-            StageKind::VerifyPhone(Scenario::Register) => {
+            StageKind::VerifyPhone(Scenario::BindOrRegister) => {
                 self.phone(row, self.register().phone(mobile).unwrap())
             }
-            StageKind::VerifyEmail(Scenario::Register) => {
+            StageKind::VerifyEmail(Scenario::BindOrRegister) => {
                 self.email(row, self.register().email(email).unwrap())
             }
-            StageKind::VerifyPhone(_) if row.step == "submit" => {
+            StageKind::VerifyPhone(Scenario::SecondFactor) if row.step == "submit" => {
                 self.phone(row, self.mfa().phone(registered_mobile))
             }
-            StageKind::VerifyPhone(_) => self.phone(row, self.mfa().phone(mobile)),
-            _ => self.email(row, self.mfa().email(email)),
+            StageKind::VerifyPhone(Scenario::SecondFactor) => self.phone(row, self.mfa().phone(mobile)),
+            StageKind::VerifyEmail(Scenario::SecondFactor) => self.email(row, self.mfa().email(email)),
+            StageKind::VerifyPhone(Scenario::Login) => self.phone(row, self.login().phone(mobile)),
+            StageKind::VerifyEmail(Scenario::Login) => self.email(row, self.login().email(email)),
+            StageKind::VerifyPhone(Scenario::Register) => self.phone(row, self.registration().phone(mobile)),
+            StageKind::VerifyEmail(Scenario::Register) => self.email(row, self.registration().email(email)),
+            StageKind::VerifyPhone(Scenario::ResetPassword) => {
+                let stage = self.reset().phone(mobile);
+                self.code(row, &stage).unwrap_or_else(|| {
+                    self.step(stage.submit(self.inputs.sms_code, self.inputs.new_password))
+                })
+            }
+            StageKind::VerifyEmail(Scenario::ResetPassword) => {
+                let stage = self.reset().email(email);
+                self.code(row, &stage).unwrap_or_else(|| {
+                    self.step(stage.submit(self.inputs.email_code, self.inputs.new_password))
+                })
+            }
+            StageKind::VerifyPhone(Scenario::ChangePassword) => {
+                let stage = self.expired().phone(mobile);
+                self.code(row, &stage).unwrap_or_else(|| {
+                    self.step(stage.submit(self.inputs.sms_code, self.inputs.new_password))
+                })
+            }
+            StageKind::VerifyEmail(Scenario::ChangePassword) => {
+                let stage = self.expired().email(email);
+                self.code(row, &stage).unwrap_or_else(|| {
+                    self.step(stage.submit(self.inputs.email_code, self.inputs.new_password))
+                })
+            }
+            other => panic!("{other} is narrowed to no destination"),
         }
     }
 
-    fn phone<S: AcceptsCode<Outcome = Outcome>>(&self, row: &Endpoint, stage: VerifyPhone<S>) -> StepResult {
+    /// The request for a code, if that is the row.
+    fn code<C: Channel, S: SendsCode>(&self, row: &Endpoint, stage: &Verify<C, S>) -> Option<StepResult> {
+        self.see(stage);
+        (row.step == "send_code").then(|| self.call(stage.send_code(&self.pass(stage.destination()))))
+    }
+
+    fn phone<S>(&self, row: &Endpoint, stage: VerifyPhone<S>) -> StepResult
+    where
+        S: AcceptsCode,
+        S::Outcome: Debug + Reached,
+    {
         self.see(&stage);
         match row.step {
             "submit" => {
@@ -528,7 +658,11 @@ impl Walk<'_> {
         }
     }
 
-    fn email<S: AcceptsCode<Outcome = Outcome>>(&self, row: &Endpoint, stage: VerifyEmail<S>) -> StepResult {
+    fn email<S>(&self, row: &Endpoint, stage: VerifyEmail<S>) -> StepResult
+    where
+        S: AcceptsCode,
+        S::Outcome: Debug + Reached,
+    {
         self.see(&stage);
         match row.step {
             "submit" => self.step(stage.submit(self.inputs.email_code)),
@@ -560,14 +694,22 @@ trait Reached {
     fn to(&self) -> StageKind;
 }
 
-impl<P: MiniProgram> Reached for Outcome<P> {
+impl<O: Origin> Reached for Outcome<O> {
     fn to(&self) -> StageKind {
         match self {
             Self::Authenticated(_) => StageKind::Authenticated,
             Self::PendingBind(_) => StageKind::PendingBind,
             Self::PendingRegister(_) => StageKind::PendingRegister,
             Self::MfaRequired(_) => StageKind::MfaRequired,
+            Self::PasswordExpiring(_) => StageKind::PasswordExpiring,
+            Self::PasswordExpired(_) => StageKind::PasswordExpired,
         }
+    }
+}
+
+impl Reached for Unauthenticated {
+    fn to(&self) -> StageKind {
+        StageKind::Unauthenticated
     }
 }
 
@@ -585,9 +727,13 @@ pub fn good_answer(row: &Endpoint) -> &'static str {
         }
         (StageKind::Client, _) => CAPTCHA,
         (StageKind::Captcha, _) => r#"{"captcha_token":"71dd26999e314f9abb0c635336976635---"}"#,
-        (StageKind::MfaRequired, "registered_mobile") => r#"{"mobile":"+86-15201657124"}"#,
+        (_, "registered_mobile") => r#"{"mobile":"+86-15201657124"}"#,
         // Documented as empty; an object gives the tests something to cut.
         (_, "send_code") => r#"{"data":null}"#,
+        (
+            StageKind::VerifyPhone(Scenario::ResetPassword) | StageKind::VerifyEmail(Scenario::ResetPassword),
+            _,
+        ) => r#"{"data":null}"#,
         _ => SUCCESS,
     }
 }

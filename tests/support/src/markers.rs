@@ -8,6 +8,11 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 pub const WX_CODE: &str = "mkWxCode4f1cQ9";
 pub const WX_MOBILE_CODE: &str = "mkWxMobileCode7b";
 pub const ALIPAY_CODE: &str = "mkAlipayCode55d";
+pub const APP_CODE: &str = "mkAppCode62e";
+pub const ACCESS_TOKEN: &str = "mkAccessToken19";
+pub const OPEN_ID: &str = "mkOpenId48";
+pub const NEW_PASSWORD: &str = "mkNewPass\"wo\\rd/7e";
+pub const NICK_NAME: &str = "mkNickName80";
 pub const PHONE_CODE: &str = "mkPhoneCode0a93";
 pub const ALIPAY_ENCRYPT: &str = "mkAlipayEncrypt+/8b2==";
 pub const USER_NAME: &str = "mkUserName31";
@@ -42,6 +47,12 @@ pub const MARKS: &[(&str, &str)] = &[
     ("WeChat code", WX_CODE),
     ("WeChat phone-number login code", WX_MOBILE_CODE),
     ("Alipay code", ALIPAY_CODE),
+    ("another app's code", APP_CODE),
+    ("access token", ACCESS_TOKEN),
+    ("openid", OPEN_ID),
+    ("new password", NEW_PASSWORD),
+    ("the beginning of the new password", "mkNewPass"),
+    ("nick name", NICK_NAME),
     ("phone-number code", PHONE_CODE),
     ("Alipay's encrypted number", ALIPAY_ENCRYPT),
     ("user name", USER_NAME),

@@ -87,6 +87,14 @@ pub const ANSWERS: &[Answer] = &[
     ok("social_bind", "`SOCIAL_BIND`", Kind::Progress, support::SOCIAL_BIND, &["D4", "D6"]),
     ok("user_register", "`USER_REGISTER`", Kind::Progress, support::USER_REGISTER, &["D4", "D6"]),
     ok("mfa_auth", "`MFA_AUTH`", Kind::Progress, support::MFA_AUTH, &["D7"]),
+    ok("password_warn", "`PASSWORD_WARN`", Kind::Progress, support::PASSWORD_WARN, &["D21", "D22", "D24"]),
+    ok(
+        "password_expired",
+        "`PASSWORD_EXPIRED`",
+        Kind::Progress,
+        support::PASSWORD_EXPIRED,
+        &["D21", "D22", "D24"],
+    ),
     ok(
         "no_state_token",
         "`SOCIAL_BIND` without `state_token`",

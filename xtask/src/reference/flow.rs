@@ -97,8 +97,8 @@ pub const FIELD_KINDS: &[(FieldKind, &str, &str, &[&str])] = &[
     ),
     (
         FieldKind::PlatformOpaque,
-        "encrypted platform code",
-        "as opaque; it is spent once the API has answered, whatever the answer",
+        "opaque platform code",
+        "as opaque; it is taken to be spent once the API has answered, whatever the answer",
         &["D1"],
     ),
     (
@@ -112,6 +112,18 @@ pub const FIELD_KINDS: &[(FieldKind, &str, &str, &[&str])] = &[
         "opaque",
         "sent exactly as given; an empty one is refused before anything is sent",
         &["D1"],
+    ),
+    (
+        FieldKind::Date,
+        "date",
+        "`yyyy-MM-dd`; what is no day of the calendar is refused before anything is sent",
+        &["D34"],
+    ),
+    (
+        FieldKind::Object,
+        "JSON object",
+        "written as it is; what is no object is refused before anything is sent",
+        &["D34"],
     ),
     (FieldKind::SendType, "send type", "follows from the stage; no input", &[]),
 ];
@@ -140,6 +152,14 @@ fn about(kind: StageKind) -> &'static About {
         StageKind::Unauthenticated => {
             &About { summary: "Nothing has happened yet.", holds: &["client", "device"] }
         }
+        StageKind::Registration => &About {
+            summary: "An account is about to be registered, by a number or an address and a code.",
+            holds: &["client", "device", "attributes"],
+        },
+        StageKind::PasswordReset => &About {
+            summary: "A forgotten password is about to be replaced, by a number or an address and a code.",
+            holds: &["client", "device"],
+        },
         StageKind::PendingBind => &About {
             summary: "The identity is known to no account: an existing one must be bound.",
             holds: &["client", "device", "state_token", "allowed_flows"],
@@ -151,6 +171,14 @@ fn about(kind: StageKind) -> &'static About {
         StageKind::MfaRequired => &About {
             summary: "The first factor was right, and the tenant asks for a second.",
             holds: &["client", "device", "state_token", "data"],
+        },
+        StageKind::PasswordExpiring => &About {
+            summary: "The password was right, and expires soon: it can be changed or kept.",
+            holds: &["client", "device", "state_token", "policy", "data"],
+        },
+        StageKind::PasswordExpired => &About {
+            summary: "The password was right, and must be changed.",
+            holds: &["client", "device", "state_token", "policy", "data"],
         },
         StageKind::VerifyPhone(_) => &About {
             summary: "A stage `S`, narrowed to a mobile number: what is missing is the code that comes by SMS.",
@@ -171,11 +199,15 @@ fn about(kind: StageKind) -> &'static About {
 }
 
 /// The order of the stages in every document: the way through a login, and at the end what has no state.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 13] = [
     "Unauthenticated",
+    "Registration",
+    "PasswordReset",
     "PendingBind",
     "PendingRegister",
     "MfaRequired",
+    "PasswordExpiring",
+    "PasswordExpired",
     "VerifyPhone",
     "VerifyEmail",
     "Authenticated",
@@ -270,6 +302,11 @@ impl Flow {
             ("D47", "a state token or session token"),
             ("D48", "an undocumented error code with 5xx"),
             ("D49", "the field `data`"),
+            ("D24", "the field `data` of a password stage"),
+            ("D40", "a length in `data` of a password stage"),
+            ("D41", "the field `data` of a second factor"),
+            ("D42", "the tickets of single sign-on"),
+            ("D43", "an account that owes a second factor and a new password"),
         ] {
             add(&[id], what.to_owned());
         }
@@ -362,7 +399,8 @@ fn steps(kind: StageKind) -> Vec<Step> {
 fn reached_by(name: &str) -> Vec<String> {
     match name {
         "Unauthenticated" => {
-            return ["`Client.login`", "`start_over`", "`StartOver`"].map(str::to_owned).to_vec();
+            let ways = ["`Client.login`", "`start_over`", "`StartOver`", "a reset of the password"];
+            return ways.map(str::to_owned).to_vec();
         }
         "Captcha" => return vec!["`Client.captcha`".to_owned()],
         _ => {}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use idaas_login::endpoints::{
-    self, Credential, EditionKind, Endpoint, ISSUER_PATH, KEYS_PATH, Platform, Source, StageKind,
+    self, Credential, EditionKind, Endpoint, ISSUER_PATH, KEYS_PATH, OriginKind, Platform, Source, StageKind,
 };
 
 use super::answers::{ANSWERS, Kind, Then};
@@ -136,10 +136,10 @@ fn mark(step: &Step) -> String {
     }
 }
 
-/// The mini program without which there is no such method. Before a login any is possible.
-fn bound_to(step: &Step) -> Option<Platform> {
+/// The origin without which there is no such method. Before a login any is possible.
+fn bound_to(step: &Step) -> Option<OriginKind> {
     let Does::Sends(sends) = &step.does else { return None };
-    sends.row.platform.filter(|_| step.from != StageKind::Unauthenticated)
+    sends.row.platform.filter(|_| step.from != StageKind::Unauthenticated).map(Platform::origin)
 }
 
 fn outcome(flow: &Flow) -> String {
@@ -191,7 +191,7 @@ fn steps(stage: &Stage, place: Place) -> String {
 fn step_cell(stage: &Stage, step: &Step, place: Place) -> String {
     let mut cell = place.method(&stage.name, step.name);
     if let Some(platform) = bound_to(step) {
-        write!(cell, ", through {platform:?}").unwrap();
+        write!(cell, ", of `{platform:?}`").unwrap();
     }
     if stage.kinds.len() > 1 {
         let narrowed = support::scenario(step.from).unwrap().stage();
@@ -269,7 +269,12 @@ fn body(sends: &Sends) -> String {
             _ => format!("`{}` ({kind})", field.name),
         }
     };
-    sends.row.fields.iter().map(field).collect::<Vec<_>>().join(", ")
+    let mut cell = sends.row.fields.iter().map(field).collect::<Vec<_>>().join(", ");
+    if !sends.row.optional.is_empty() {
+        let names: Vec<_> = sends.row.optional.iter().map(|field| format!("`{}`", field.name)).collect();
+        write!(cell, "; optional: {}", names.join(", ")).unwrap();
+    }
+    cell
 }
 
 fn leads_to(sends: &Sends, place: Place) -> String {
@@ -281,7 +286,9 @@ fn leads_to(sends: &Sends, place: Place) -> String {
             Place::Rustdoc => format!("{}: a side call", place.of_type(gives.unwrap())),
         },
         ([one], _) => place.of_type(&one.to_string()),
-        _ if sends.row.platform == Some(Platform::Alipay) => place.of_type("Outcome<Alipay>"),
+        _ if !sends.row.origin().is_none_or(|origin| origin == OriginKind::WeChatMiniProgram) => {
+            place.of_type(&format!("Outcome<{:?}>", sends.row.origin().unwrap()))
+        }
         _ => place.of_type("Outcome"),
     }
 }
@@ -313,6 +320,8 @@ fn by_meaning(sends: &Sends) -> Vec<(Then, Vec<&'static str>)> {
     let mut groups: Vec<(Then, Vec<_>)> = Vec::new();
     for (answer, meaning) in ANSWERS.iter().zip(&sends.meanings) {
         let foreign = match answer.kind {
+            // A reset is answered as a request for a code is.
+            Kind::Reply("send_code") if sends.row.leads_to == [StageKind::Unauthenticated] => false,
             Kind::Reply(step) => step != sends.row.step,
             // A reply that names no status is a shape of its own.
             Kind::Progress => !is_login && meaning.error.is_some(),

@@ -1,0 +1,160 @@
+//! The stages of a password that expires soon, or has expired.
+
+use std::marker::PhantomData;
+
+use zeroize::Zeroizing;
+
+use super::mfa_required::{RegisteredMobile, registered_mobile};
+use super::pending::{PendingState, pending_stage};
+use super::{Origin, Outcome, SendsCode, Step, Verify, VerifyEmail, VerifyPhone, WeChatMiniProgram};
+use crate::call::Call;
+use crate::wire::endpoints::{
+    CHANGE_EXPIRED_PASSWORD, CHANGE_EXPIRING_PASSWORD, EXPIRED_PASSWORD_MOBILE, EXPIRING_PASSWORD_MOBILE,
+    KEEP_PASSWORD, Scenario,
+};
+use crate::wire::policy::{PasswordPolicy, PolicyData};
+
+/// The password was right, and expires soon: it can be changed now, or kept.
+///
+/// The status `PASSWORD_WARN` leads here.
+///
+/// ```
+/// use idaas_login::{Error, Outcome, PasswordExpiring};
+///
+/// fn change_or_keep(stage: PasswordExpiring, new: Option<(&str, &str)>) -> Result<Outcome, Error> {
+///     Ok(match new {
+///         Some((old_password, new_password)) => stage.change_password(old_password, new_password).send()?,
+///         None => stage.keep_password().send()?,
+///     })
+/// }
+/// ```
+///
+#[doc = include_str!("../../docs/stages/password_expiring.md")]
+pub struct PasswordExpiring<O: Origin = WeChatMiniProgram> {
+    pending: PendingState<PolicyData>,
+    origin: PhantomData<fn() -> O>,
+}
+
+/// The password was right, but has expired: it must be changed. It cannot be kept, so this has no `keep_password`.
+///
+/// The status `PASSWORD_EXPIRED` leads here. It also comes to users whose password an administrator has set.
+///
+#[doc = include_str!("../../docs/stages/password_expired.md")]
+pub struct PasswordExpired<O: Origin = WeChatMiniProgram> {
+    pending: PendingState<PolicyData>,
+    origin: PhantomData<fn() -> O>,
+}
+
+pending_stage!(PasswordExpiring, "policy": PolicyData);
+pending_stage!(PasswordExpired, "policy": PolicyData);
+
+impl<O: Origin> SendsCode for PasswordExpired<O> {
+    const SCENARIO: Scenario = Scenario::ChangePassword;
+}
+
+/// What both stages have; they differ in whether the password can be kept.
+macro_rules! password_stage {
+    ($stage:ident, $change:expr, $mobile:expr, $narrowed:expr, $note:literal) => {
+        impl<O: Origin> $stage<O> {
+            /// What the tenant demands of the new password, as far as it says so.
+            ///
+            /// `None` if the response had no policy that can be read. The tenant has the last word either way.
+            #[must_use]
+            pub fn policy(&self) -> Option<&PasswordPolicy> {
+                self.pending.data.policy()
+            }
+
+            /// The text of `data`, verbatim; `None` if it was null or absent. Of a text over 16 KiB only the policy is kept.
+            #[must_use]
+            pub fn data(&self) -> Option<&str> {
+                self.pending.data.raw()
+            }
+
+            /// Changes the password. Each wrong old password counts against the account, everywhere.
+            ///
+            /// When no attempt is left the account is locked for every application of the tenant:
+            /// [`Refusal::attempts_left`](crate::Refusal::attempts_left) says how many are left, if the tenant does.
+            ///
+            /// Both passwords are sent exactly as given, in plain text inside TLS. A new password that the tenant does not accept
+            /// hands the stage back in [`Recovery::Retry`](crate::Recovery::Retry). After
+            /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the new password may be in force already: let the user log
+            /// in again, and try the new one first.
+            ///
+            /// Page: [Force change password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/force-change-password.html).
+            ///
+            /// # Errors
+            /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty password is refused before anything is
+            /// sent.
+            pub fn change_password(
+                self,
+                old_password: impl AsRef<str>,
+                new_password: impl AsRef<str>,
+            ) -> Step<Self, Outcome<O>> {
+                let values = [old_password.as_ref(), new_password.as_ref()];
+                Step::new(self, $change, &values)
+            }
+
+            /// The mobile number that the account has, to be shown to the user and to be handed to [`phone`](Self::phone).
+            ///
+            /// EIAM alone documents it.
+            ///
+            /// Page: [Mobile number by state token](https://open.bccastle.com/en/development/eiam/userapi/captcha/mobile-by-token.html).
+            ///
+            /// # Errors
+            /// From [`send`](Call::send): any of [`Error`](crate::Error)'s. Another edition is
+            /// [`Unsupported`](crate::Error::Unsupported), before anything is sent.
+            pub fn registered_mobile(&self) -> Call<RegisteredMobile> {
+                registered_mobile(&self.pending.context, &self.pending.state_token, $mobile)
+            }
+
+            /// Changes the password by a code by SMS instead of the old password: narrows to [`VerifyPhone`], nothing is sent.
+            ///
+            #[doc = $note]
+            ///
+            /// The code is sent to `mobile`, which has to be the account's: what
+            /// [`registered_mobile`](Self::registered_mobile) gave can be handed in as it is. EIAM alone documents it.
+            #[must_use]
+            pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<PasswordExpired<O>> {
+                Verify::new($narrowed(self), Zeroizing::new(mobile.into()))
+            }
+
+            /// Changes the password by a code by e-mail instead of the old password: narrows to [`VerifyEmail`], nothing is
+            /// sent.
+            ///
+            #[doc = $note]
+            ///
+            /// The code is sent to `address`, which has to be the account's. EIAM alone documents it.
+            #[must_use]
+            pub fn email(self, address: impl Into<String>) -> VerifyEmail<PasswordExpired<O>> {
+                Verify::new($narrowed(self), Zeroizing::new(address.into()))
+            }
+        }
+    };
+}
+
+password_stage!(
+    PasswordExpiring,
+    &CHANGE_EXPIRING_PASSWORD,
+    &EXPIRING_PASSWORD_MOBILE,
+    |stage: Self| PasswordExpired::new(stage.pending),
+    "It is the decision to change the password: [`back`](Verify::back) leads to [`PasswordExpired`]."
+);
+password_stage!(
+    PasswordExpired,
+    &CHANGE_EXPIRED_PASSWORD,
+    &EXPIRED_PASSWORD_MOBILE,
+    std::convert::identity,
+    "[`back`](Verify::back) leads here again."
+);
+
+impl<O: Origin> PasswordExpiring<O> {
+    /// Keeps the password until it expires.
+    ///
+    /// Page: [Skip the forced change](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/skip-force-change-password.html).
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s.
+    pub fn keep_password(self) -> Step<Self, Outcome<O>> {
+        Step::new(self, &KEEP_PASSWORD, &[])
+    }
+}

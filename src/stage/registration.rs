@@ -1,0 +1,272 @@
+use std::fmt;
+
+use serde_json::Value;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    AcceptsCode, Account, Outcome, SendsCode, Unauthenticated, Verify, VerifyEmail, VerifyPhone, accessors,
+    tokenless_stage,
+};
+use crate::context::Context;
+use crate::error::InvalidInput;
+use crate::sealed::Inside;
+use crate::wire::body::check;
+use crate::wire::endpoints::{Endpoint, Scenario};
+use crate::wire::listed::listed;
+
+/// An account is about to be registered: a code proves the number or address, and the account logs in at once.
+///
+/// [`Unauthenticated::register`](crate::Unauthenticated::register) leads here.
+///
+/// ```
+/// use idaas_login::{Account, CaptchaPass, Error, Outcome, RegistrationAttributes, Unauthenticated};
+///
+/// fn register(login: Unauthenticated, mobile: &str, pass: &CaptchaPass) -> Result<Outcome<Account>, Error> {
+///     let attributes = RegistrationAttributes::new().user_name("hanmeimei").nick_name("Meimei");
+///     let stage = login.register(attributes).phone(mobile);
+///     stage.send_code(pass).send()?;
+///     # let code = "123456";
+///     // The user types the code.
+///     Ok(stage.submit(code).send()?)
+/// }
+/// ```
+///
+#[doc = include_str!("../../docs/stages/registration.md")]
+pub struct Registration {
+    context: Context,
+    attributes: RegistrationAttributes,
+}
+
+tokenless_stage!(Registration);
+
+impl SendsCode for Registration {
+    const SCENARIO: Scenario = Scenario::Register;
+
+    fn check(&self, submit: &'static Endpoint, _: Inside) -> Result<(), InvalidInput> {
+        self.attributes.check(submit)
+    }
+
+    fn optional(&self, field: &'static str, _: Inside) -> Option<&str> {
+        self.attributes.get(field)
+    }
+}
+
+impl AcceptsCode for Registration {
+    type Outcome = Outcome<Account>;
+}
+
+impl Registration {
+    pub(crate) fn new(context: Context, attributes: RegistrationAttributes) -> Self {
+        Self { context, attributes }
+    }
+
+    accessors!();
+
+    /// What the account is registered with, beside the number or address.
+    #[must_use]
+    pub fn attributes(&self) -> &RegistrationAttributes {
+        &self.attributes
+    }
+
+    /// The same registration with other attributes: after a refusal, such as of a user name that is taken.
+    ///
+    /// A code that was not refused itself may still be good. If the tenant used it up, it says that it is wrong.
+    #[must_use]
+    pub fn with_attributes(self, attributes: RegistrationAttributes) -> Self {
+        Self { attributes, ..self }
+    }
+
+    /// By a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    ///
+    /// The number is sent exactly as given.
+    #[must_use]
+    pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
+        Verify::new(self, Zeroizing::new(mobile.into()))
+    }
+
+    /// By an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    #[must_use]
+    pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
+        Verify::new(self, Zeroizing::new(address.into()))
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("attributes", &self.attributes).finish_non_exhaustive()
+    }
+}
+
+impl Unauthenticated {
+    /// Begins to register an account with these attributes, which may be none: narrows to [`Registration`], nothing is sent.
+    ///
+    /// The attributes are checked when a code is asked for, before anything is sent, and again when it is submitted.
+    #[must_use]
+    pub fn register(self, attributes: RegistrationAttributes) -> Registration {
+        Registration::new(self.into_parts(), attributes)
+    }
+}
+
+listed! {
+    /// The value of `attr_gender`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Gender {
+        /// `female`
+        Female = "female",
+        /// `male`
+        Male = "male",
+        /// `unknow` (without the last letter: that is how the API spells it)
+        Unknown = "unknow",
+    }
+}
+
+/// What an account is registered with, beside the number or address that is verified.
+///
+/// Each is optional here, but a tenant can demand any of them. Text is sent exactly as given. An empty value, a control
+/// character, a birthday that is no date and an extension that is no object are refused before anything is sent.
+///
+/// CIAM alone documents `mailing_address`, `zip_code` and `industry`.
+///
+/// Pages: [by mobile number](https://open.bccastle.com/en/development/ciam/api/v2/sdk/user-self-service/register-by-mobile.html),
+/// [by e-mail](https://open.bccastle.com/en/development/ciam/api/v2/sdk/user-self-service/register-by-email.html).
+///
+/// ```
+/// use idaas_login::{Gender, RegistrationAttributes};
+///
+/// let attributes = RegistrationAttributes::new()
+///     .user_name("hanmeimei")
+///     .password("correct horse")
+///     .gender(Gender::Female)
+///     .birthday("1990-12-31")
+///     .extension([("age".to_owned(), "18".into())].into_iter().collect::<serde_json::Map<_, _>>());
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RegistrationAttributes(Vec<(&'static str, Zeroizing<String>)>);
+
+/// Writes the methods that set an attribute.
+macro_rules! attributes {
+    ($($(#[$doc:meta])* $method:ident = $field:literal,)+) => {
+        impl RegistrationAttributes {
+            $($(#[$doc])* #[must_use] pub fn $method(self, value: impl Into<String>) -> Self {
+                self.with($field, value.into())
+            })+
+
+            /// The names of the fields, as text alone has them.
+            const TEXTS: &'static [&'static str] = &[$($field),+];
+        }
+    };
+}
+
+attributes! {
+    /// `email`: an address that is not verified. Only for a registration by mobile number.
+    email = "email",
+    /// `user_name`: the name to log in with.
+    user_name = "user_name",
+    /// `name`: the name of the person.
+    name = "name",
+    /// `pwd`: the password, sent in plain text inside TLS. Without one the user logs in by codes.
+    password = "pwd",
+    /// `head_img`: the address of a picture.
+    head_img = "head_img",
+    /// `attr_birthday`: a date, `yyyy-MM-dd`.
+    birthday = "attr_birthday",
+    /// `attr_nick_name`
+    nick_name = "attr_nick_name",
+    /// `first_name`
+    first_name = "first_name",
+    /// `middle_name`
+    middle_name = "middle_name",
+    /// `last_name`
+    last_name = "last_name",
+    /// `mailing_address`
+    mailing_address = "mailing_address",
+    /// `zip_code`
+    zip_code = "zip_code",
+    /// `industry`
+    industry = "industry",
+}
+
+const GENDER: &str = "attr_gender";
+const EXTENSION: &str = "extension";
+
+impl RegistrationAttributes {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `attr_gender`
+    #[must_use]
+    pub fn gender(self, gender: Gender) -> Self {
+        self.with(GENDER, gender.as_str().to_owned())
+    }
+
+    /// `extension`: what the tenant defines itself, a JSON object such as `{"age":"18"}`.
+    #[must_use]
+    pub fn extension(self, extension: impl Into<Value>) -> Self {
+        let mut extension = extension.into();
+        let text = extension.to_string();
+        wipe(&mut extension);
+        self.with(EXTENSION, text)
+    }
+
+    /// Whether none is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value of a field, by its name on the wire, as it is sent.
+    #[must_use]
+    pub fn get(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| *name == field).map(|(_, value)| value.as_str())
+    }
+
+    fn with(mut self, field: &'static str, value: String) -> Self {
+        self.0.retain(|(name, _)| *name != field);
+        self.0.push((field, Zeroizing::new(value)));
+        self
+    }
+
+    /// Whether a registration of this row can have them.
+    fn check(&self, row: &'static Endpoint) -> Result<(), InvalidInput> {
+        self.0.iter().try_for_each(|(name, value)| {
+            let field = row.optional.iter().find(|field| field.name == *name);
+            let field = field.ok_or(InvalidInput::new(name, "is no attribute of this registration"))?;
+            check(field, value)
+        })
+    }
+
+    /// The fields and their values, for a suspended stage.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// From fields and values; `None` if a field is no attribute.
+    pub(crate) fn from_entries<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
+        let known = |name: &str| Self::TEXTS.iter().chain(&[GENDER, EXTENSION]).find(|known| **known == name);
+        entries
+            .map(|(name, value)| Some((*known(name)?, Zeroizing::new(value.to_owned()))))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+}
+
+/// The names alone: the values are the user's.
+impl fmt::Debug for RegistrationAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| format_args!("{name}").to_string())).finish()
+    }
+}
+
+/// Zeroizes the texts of a JSON value.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
