@@ -169,7 +169,7 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
     }
 
     /// The row that submits a code.
-    fn submit_row(&self) -> &'static Endpoint {
+    fn submit_row() -> &'static Endpoint {
         C::rows(S::SCENARIO, INSIDE).submit
     }
 
@@ -200,7 +200,7 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
 
     /// The request that submits a code.
     pub(super) fn submission(&self, verify_code: &str) -> Draft {
-        let row = self.submit_row();
+        let row = Self::submit_row();
         let context = self.stage.context(INSIDE);
         let values = [&*self.destination, verify_code];
         if row.optional.is_empty() {
@@ -229,7 +229,7 @@ impl<C: Channel> Verify<C, PasswordReset> {
         new_password: impl AsRef<str>,
     ) -> Step<Self, Unauthenticated> {
         let values = [&*self.destination, verify_code.as_ref(), new_password.as_ref()];
-        let draft = self.stage.context(INSIDE).draft(self.submit_row(), &values);
+        let draft = self.stage.context(INSIDE).draft(Self::submit_row(), &values);
         Step::of(self, draft)
     }
 }
@@ -250,7 +250,7 @@ impl<C: Channel, O: Origin> Verify<C, PasswordExpired<O>> {
         new_password: impl AsRef<str>,
     ) -> Step<Self, Outcome<O>> {
         let values = [verify_code.as_ref(), new_password.as_ref()];
-        let draft = self.stage.context(INSIDE).draft(self.submit_row(), &values);
+        let draft = self.stage.context(INSIDE).draft(Self::submit_row(), &values);
         Step::of(self, draft)
     }
 }
