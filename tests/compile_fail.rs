@@ -11,37 +11,52 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use idaas_login::endpoints::{self, Platform, Scenario, StageKind};
+use idaas_login::endpoints::{self, OriginKind, Platform, Scenario, StageKind};
 
 /// A stage as a type, and as a row of the table names it.
 struct StageType {
     rust: String,
     kind: StageKind,
-    platform: Option<Platform>,
+    /// `None` if a login of each origin has it.
+    origin: Option<OriginKind>,
 }
 
 /// Every stage type.
 fn stages() -> Vec<StageType> {
-    let plain = |rust: &str, kind| StageType { rust: rust.to_owned(), kind, platform: None };
+    let plain = |rust: &str, kind| StageType { rust: rust.to_owned(), kind, origin: None };
     let mut stages = vec![
         plain("Client", StageKind::Client),
         plain("Captcha", StageKind::Captcha),
         plain("Unauthenticated", StageKind::Unauthenticated),
         plain("Authenticated", StageKind::Authenticated),
+        plain("Registration", StageKind::Registration),
+        plain("PasswordReset", StageKind::PasswordReset),
     ];
-    for platform in [Platform::WeChatMiniProgram, Platform::AlipayMiniProgram] {
-        let with = |rust: String, kind| StageType { rust, kind, platform: Some(platform) };
-        for (name, kind, scenario) in [
-            ("PendingBind", StageKind::PendingBind, Scenario::Bind),
-            ("PendingRegister", StageKind::PendingRegister, Scenario::Register),
-            ("MfaRequired", StageKind::MfaRequired, Scenario::SecondFactor),
+    for origin in OriginKind::ALL.iter().copied() {
+        for kind in [
+            StageKind::PendingBind,
+            StageKind::PendingRegister,
+            StageKind::MfaRequired,
+            StageKind::PasswordExpiring,
+            StageKind::PasswordExpired,
         ] {
-            let stage = format!("{name}<{platform:?}>");
-            stages.push(with(format!("VerifyPhone<{stage}>"), StageKind::VerifyPhone(scenario)));
-            stages.push(with(format!("VerifyEmail<{stage}>"), StageKind::VerifyEmail(scenario)));
-            stages.push(with(stage, kind));
+            stages.push(StageType { rust: format!("{kind}<{origin:?}>"), kind, origin: Some(origin) });
         }
     }
+    let narrowed = |stage: &StageType| {
+        let scenario = Scenario::ALL.iter().copied().find(|scenario| scenario.stage() == stage.kind)?;
+        let of = |name: &str, kind| StageType {
+            rust: format!("{name}<{}>", stage.rust),
+            kind,
+            origin: stage.origin,
+        };
+        Some([
+            of("VerifyPhone", StageKind::VerifyPhone(scenario)),
+            of("VerifyEmail", StageKind::VerifyEmail(scenario)),
+        ])
+    };
+    let narrowed: Vec<_> = stages.iter().filter_map(narrowed).flatten().collect();
+    stages.extend(narrowed);
     stages
 }
 
@@ -61,9 +76,31 @@ fn arguments() -> BTreeMap<&'static str, &'static str> {
         ("send_code", "pass"),
         ("registered_mobile", ""),
         ("renew_id_token", ""),
+        ("identifier_password", r#""152", "password""#),
+        ("wechat_app", r#""code""#),
+        ("alipay_app", r#""code""#),
+        ("qq", r#""token", "D892""#),
+        ("weibo", r#""token", "uid""#),
+        ("apple", r#""code""#),
+        ("carrier_one_tap", r#""token""#),
+        ("register", "RegistrationAttributes::new()"),
+        ("reset_password", ""),
+        ("change_password", r#""old", "new""#),
+        ("keep_password", ""),
         ("captcha", "device"),
         ("solve", r#"237.0, "152""#),
     ])
+}
+
+/// The arguments of a step, as the stage takes them: some codes come with a new password.
+fn arguments_at(stage: &StageType, step: &str, arguments: &'static str) -> &'static str {
+    let is_new_password = |row: &&&endpoints::Endpoint| {
+        row.from == stage.kind
+            && row.step == step
+            && row.fields.iter().any(|field| field.name.ends_with("password"))
+    };
+    let is_submit = step == "submit" && endpoints::ALL.iter().any(|row| is_new_password(&row));
+    if is_submit { r#""123456", "new""# } else { arguments }
 }
 
 /// Whether the table has the step for the stage.
@@ -71,7 +108,10 @@ fn is_legal(stage: &StageType, step: &str) -> bool {
     let row = endpoints::ALL.iter().any(|row| {
         row.step == step
             && row.from == stage.kind
-            && (row.platform.is_none() || stage.platform.is_none() || row.platform == stage.platform)
+            && row
+                .platform
+                .map(Platform::origin)
+                .is_none_or(|of_row| stage.origin.is_none_or(|own| own == of_row))
     });
     row || endpoints::NARROWINGS.iter().any(|row| row.step == step && row.from == stage.kind)
 }
@@ -140,8 +180,133 @@ const MISTAKES: &[Mistake] = &[
                     Outcome::Authenticated(_) => {}
                     Outcome::PendingBind(_) => {}
                     Outcome::PendingRegister(_) => {}
+                    Outcome::PasswordExpiring(_) => {}
+                    Outcome::PasswordExpired(_) => {}
                 }
             }",
+    },
+    Mistake {
+        name: "an_expired_password_forgotten",
+        code: "E0004",
+        message: "`Outcome::PasswordExpired(_)` not covered",
+        program: r"
+            pub fn f(outcome: Outcome<Account>) {
+                match outcome {
+                    Outcome::Authenticated(_) => {}
+                    Outcome::PendingBind(_) | Outcome::PendingRegister(_) => {}
+                    Outcome::MfaRequired(_) => {}
+                    Outcome::PasswordExpiring(_) => {}
+                }
+            }",
+    },
+    Mistake {
+        name: "an_expired_password_kept",
+        code: "E0599",
+        message: "no method named `keep_password` found for struct `PasswordExpired",
+        program: r"
+            pub fn f(stage: PasswordExpired) {
+                drop(stage.keep_password());
+            }",
+    },
+    Mistake {
+        name: "a_code_alone_for_a_reset",
+        code: "E0061",
+        message: "this method takes 2 arguments but 1 argument was supplied",
+        program: r#"
+            pub fn f(stage: VerifyPhone<PasswordReset>) {
+                drop(stage.submit("123456"));
+            }"#,
+    },
+    Mistake {
+        name: "a_code_alone_for_an_expired_password",
+        code: "E0061",
+        message: "this method takes 2 arguments but 1 argument was supplied",
+        program: r#"
+            pub fn f(stage: VerifyEmail<PasswordExpired>) {
+                drop(stage.submit("123456"));
+            }"#,
+    },
+    Mistake {
+        name: "a_new_password_for_a_login",
+        code: "E0061",
+        message: "this method takes 1 argument but 2 arguments were supplied",
+        program: r#"
+            pub fn f(stage: VerifyPhone<Unauthenticated>) {
+                drop(stage.submit("123456", "new"));
+            }"#,
+    },
+    Mistake {
+        name: "a_reset_stage_where_a_code_alone_is_due",
+        code: "E0277",
+        message: "no verification code alone moves `PasswordReset` on",
+        program: r"
+            pub fn submit<C: Channel, S: AcceptsCode>(stage: Verify<C, S>) {}
+            pub fn f(stage: VerifyPhone<PasswordReset>) {
+                submit(stage);
+            }",
+    },
+    Mistake {
+        name: "a_login_code_for_a_registration",
+        code: "E0308",
+        message: "mismatched types",
+        program: r"
+            pub fn f(stage: VerifyPhone<Unauthenticated>) -> VerifyPhone<Registration> {
+                stage
+            }",
+    },
+    Mistake {
+        name: "a_login_code_for_a_reset",
+        code: "E0308",
+        message: "mismatched types",
+        program: r"
+            pub fn f(stage: VerifyPhone<Unauthenticated>) -> VerifyPhone<PasswordReset> {
+                stage
+            }",
+    },
+    Mistake {
+        name: "a_login_code_for_a_second_factor",
+        code: "E0308",
+        message: "mismatched types",
+        program: r"
+            pub fn f(stage: VerifyPhone<Unauthenticated>) -> VerifyPhone<MfaRequired<Account>> {
+                stage
+            }",
+    },
+    Mistake {
+        name: "a_reset_with_a_session",
+        code: "E0599",
+        message: "no method named `reset_password` found for struct `Authenticated",
+        program: r"
+            pub fn f(user: Authenticated) {
+                drop(user.reset_password());
+            }",
+    },
+    Mistake {
+        name: "a_session_from_a_reset",
+        code: "E0308",
+        message: "cannot convert from `Unauthenticated` to `Outcome<Account>`",
+        program: r#"
+            pub fn f(stage: VerifyPhone<PasswordReset>) -> Result<Outcome<Account>, Error> {
+                Ok(stage.submit("123456", "new").send()?)
+            }"#,
+    },
+    Mistake {
+        name: "the_phone_button_of_another_login",
+        code: "E0599",
+        message: "no method named `wechat_mobile` found for struct `PendingBind<SocialApp>`",
+        program: r#"
+            pub fn f(stage: PendingBind<SocialApp>) {
+                drop(stage.wechat_mobile("code"));
+            }"#,
+    },
+    Mistake {
+        name: "an_account_outcome_where_a_mini_programs_is_due",
+        code: "E0308",
+        message: "mismatched types",
+        program: r#"
+            pub fn f(login: Unauthenticated) -> Step<Unauthenticated> {
+                login.username_password("zhangshan", "password")
+            }"#,
     },
     Mistake {
         name: "a_recovery_forgotten",
@@ -244,9 +409,9 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "a_destination_for_a_stage_that_takes_no_code",
         code: "E0277",
-        message: "no verification code moves `Unauthenticated` on",
+        message: "no verification code can be requested for `Authenticated`",
         program: r"
-            pub fn f(_: VerifyPhone<Unauthenticated>) {}",
+            pub fn f(_: VerifyPhone<Authenticated>) {}",
     },
     Mistake {
         name: "a_stage_of_ones_own",
@@ -335,9 +500,8 @@ const MISTAKES: &[Mistake] = &[
         code: "E0117",
         message: "only traits defined in the current crate can be implemented for types defined outside of the crate",
         program: r"
-            impl AcceptsCode for Unauthenticated {
+            impl SendsCode for Authenticated {
                 const SCENARIO: idaas_login::endpoints::Scenario = idaas_login::endpoints::Scenario::Bind;
-                type Outcome = Outcome;
             }",
     },
     Mistake {
@@ -469,14 +633,14 @@ const MISTAKES: &[Mistake] = &[
             }",
     },
     Mistake {
-        name: "a_platform_of_ones_own",
+        name: "an_origin_of_ones_own",
         code: "E0277",
         message: "`Mine` cannot implement a sealed trait",
         program: r"
             #[derive(Debug)]
             pub struct Mine;
             impl Origin for Mine {
-                const PLATFORM: idaas_login::endpoints::Platform = idaas_login::endpoints::Platform::WeChatMiniProgram;
+                const KIND: idaas_login::endpoints::OriginKind = idaas_login::endpoints::OriginKind::Account;
             }",
     },
     Mistake {
@@ -580,6 +744,7 @@ fn pairs(legal: bool) -> (String, BTreeMap<u64, (String, String)>) {
             if is_legal(&stage, step) == legal {
                 lines.insert(program.lines().count() as u64 + 1, (stage.rust.clone(), step.to_owned()));
                 let rust = &stage.rust;
+                let arguments = arguments_at(&stage, step, arguments);
                 let number = lines.len();
                 writeln!(program, "pub fn f{number}(stage: {rust}, device: &Device, pass: &CaptchaPass) {{ let _ = stage.{step}({arguments}); }}")
                     .unwrap();

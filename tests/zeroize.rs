@@ -51,8 +51,8 @@ unsafe impl GlobalAlloc for Watching {
 /// The secrets, each as the unit that its text repeats: a part of it is found, too.
 const UNITS: &[&str] = &[
     "qStateQz", "qSessnQz", "qIdtokQz", "qWxcodQz", "qWxmobQz", "qAlcodQz", "qPhoneQz", "qAlencQz",
-    "qPassoQz", "qVcodeQz", "qCaptkQz", "qCapasQz", "qCapkeQz", "qMobilQz", "qEmailQz", "qMessgQz",
-    "qSealkQz", "qClaimQz",
+    "qAppcoQz", "qAccesQz", "qNewpaQz", "qPassoQz", "qVcodeQz", "qCaptkQz", "qCapasQz", "qCapkeQz",
+    "qMobilQz", "qEmailQz", "qMessgQz", "qSealkQz", "qClaimQz",
 ];
 
 thread_local! {
@@ -186,9 +186,14 @@ const MARKED: Inputs = Inputs {
     alipay_code: x5!("qAlcodQz"),
     phone_code: x5!("qPhoneQz"),
     alipay_encrypt: x5!("qAlencQz"),
+    app_code: x5!("qAppcoQz"),
+    access_token: x5!("qAccesQz"),
+    open_id: "D892",
     user_name: "zhangshan",
     // With what has to be escaped in JSON.
     password: concat!("\"\\\u{1}é", x5!("qPassoQz")),
+    new_password: concat!("\"\\\u{1}é", x5!("qNewpaQz")),
+    nick_name: "Shan",
     mobile: MOBILE,
     registered_mobile: MOBILE,
     email: x5!("qEmailQz"),
@@ -207,6 +212,12 @@ const MARKED: Inputs = Inputs {
         r#""}"#
     ),
     mfa_auth: concat!(r#"{"status":"MFA_AUTH","state_token":" "#, x5!("qStateQz"), r#" "}"#),
+    password_warn: concat!(
+        r#"{"status":"PASSWORD_WARN","data":"{\"minLength\":8}","state_token":""#,
+        x5!("qStateQz"),
+        r#""}"#
+    ),
+    password_expired: concat!(r#"{"status":"PASSWORD_EXPIRED","state_token":""#, x5!("qStateQz"), r#""}"#),
     success: concat!(
         r#"{"session_token":""#,
         x5!("qSessnQz"),

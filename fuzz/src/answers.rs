@@ -204,6 +204,8 @@ fn assert_leads<O: Origin>(outcome: &Outcome<O>, to: &To, members: &Members) {
             ("USER_REGISTER", stage.state_token(), stage.allowed_flows().raw())
         }
         Outcome::MfaRequired(stage) => ("MFA_AUTH", stage.state_token(), stage.data()),
+        Outcome::PasswordExpiring(stage) => ("PASSWORD_WARN", stage.state_token(), stage.data()),
+        Outcome::PasswordExpired(stage) => ("PASSWORD_EXPIRED", stage.state_token(), stage.data()),
     };
     let status = status.to_owned();
     assert_eq!(*to, To::Pending { status, state_token: state_token.expose().to_owned() });

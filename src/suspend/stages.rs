@@ -17,8 +17,8 @@ use crate::wire::endpoints::{Scenario, StageKind};
 
 /// `suspend` as a method of each type that has it, so that it is found without a trait.
 macro_rules! suspend {
-    (impl[$($generics:tt)*] $stage:ty) => {
-        impl<$($generics)*> $stage {
+    (impl[$($generics:tt)*] $stage:ty $(where $($bounds:tt)+)?) => {
+        impl<$($generics)*> $stage $(where $($bounds)+)? {
             /// Puts the stage down, to be picked up by [`Client::resume`](crate::Client::resume) in another request or
             /// another process.
             ///
@@ -38,8 +38,7 @@ suspend!(impl[O: Origin] PasswordExpiring<O>);
 suspend!(impl[O: Origin] PasswordExpired<O>);
 suspend!(impl[] Registration);
 suspend!(impl[] PasswordReset);
-suspend!(impl[C: Channel, S: SendsCode + Resumable] Verify<C, S>);
-suspend!(impl[C: Channel] Verify<C, Unauthenticated>);
+suspend!(impl[C: Channel, S: SendsCode] Verify<C, S> where Self: Resumable);
 suspend!(impl[O: Origin] AwaitingCode<O>);
 suspend!(impl[] Authenticated);
 suspend!(impl[O: Origin] AnyStage<O>);

@@ -98,7 +98,7 @@ fn every_row_is_documented_somewhere() {
             let folder = match kind {
                 EditionKind::Ciam => "/ciam/",
                 EditionKind::Eiam => "/eiam/",
-                _ => "/api-oneaccess/",
+                _ => "huaweicloud.com/",
             };
             assert!(page.contains(folder), "{} in {kind}: {page}", name(row));
         }

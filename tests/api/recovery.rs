@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use idaas_login::endpoints::{self, Endpoint, StageKind};
-use idaas_login::{Edition, Error, Outcome, Recovery, Request, Response, Sent, TransportError};
+use idaas_login::endpoints::{self, Endpoint, Scenario, StageKind};
+use idaas_login::{Error, Outcome, Recovery, Request, Response, Sent, TransportError};
 use support::recovery_table;
 use support::{Answers, SOCIAL_BIND, SUCCESS, StepResult, client, device, pending_bind, response, script};
 
@@ -22,7 +22,7 @@ fn every_row_holds_for_every_step() {
                 counter.fetch_add(1, Ordering::SeqCst);
                 row.result()
             });
-            let came = support::run_row(step, Edition::Ciam, answers);
+            let came = support::run_row(step, support::edition_of(step), answers);
             let mut expect = |what: &str, holds: bool| {
                 if !holds {
                     wrong.push(format!("{}: {}: {what}: {came:?}", row.name, support::name(step)));
@@ -45,7 +45,7 @@ fn every_row_holds_for_every_step() {
 fn every_row_says_what_the_error_says() {
     for row in recovery_table::ROWS {
         for step in endpoints::ALL {
-            let came = support::run_row(step, Edition::Ciam, Arc::new(|_| row.result()));
+            let came = support::run_row(step, support::edition_of(step), Arc::new(|_| row.result()));
             let name = support::name(step);
             let error = came.error().unwrap_or_else(|| panic!("{}: {name}: {came:?}", row.name));
             let said = recovery_table::says(error);
@@ -55,6 +55,16 @@ fn every_row_says_what_the_error_says() {
     }
 }
 
+/// A response with each status that leads on.
+const STATUSES: &[&str] = &[
+    SUCCESS,
+    SOCIAL_BIND,
+    support::USER_REGISTER,
+    support::MFA_AUTH,
+    support::PASSWORD_WARN,
+    support::PASSWORD_EXPIRED,
+];
+
 #[test]
 fn every_step_can_lead_to_every_stage_that_its_row_names() {
     for step in support::flow_rows() {
@@ -63,11 +73,17 @@ fn every_step_can_lead_to_every_stage_that_its_row_names() {
         let renewed = r#"{"session_token":"s2","expire":604800,"id_token":"i2"}"#;
         let bodies: &[_] = if step.from == StageKind::Authenticated {
             &[renewed]
+        } else if step.leads_to == [StageKind::Unauthenticated] {
+            &[""]
         } else {
-            &[SUCCESS, SOCIAL_BIND, support::USER_REGISTER, support::MFA_AUTH]
+            STATUSES
         };
         for body in bodies.iter().copied() {
-            match support::run_row(step, Edition::Ciam, Arc::new(move |_| Ok(response(200, body)))) {
+            match support::run_row(
+                step,
+                support::edition_of(step),
+                Arc::new(move |_| Ok(response(200, body))),
+            ) {
                 StepResult::To(stage) => reached.push(stage),
                 came => panic!("{}: {came:?}", support::name(step)),
             }
@@ -153,7 +169,8 @@ fn starting_over_keeps_the_device_and_drops_the_token() {
 #[test]
 fn a_transport_that_panics_loses_nothing() {
     for row in idaas_login::endpoints::ALL.iter().copied() {
-        let came = support::run_row(row, Edition::Ciam, Arc::new(|_| panic!("a transport that panics")));
+        let came =
+            support::run_row(row, support::edition_of(row), Arc::new(|_| panic!("a transport that panics")));
         let name = support::name(row);
         let expected = if row.moves_the_flow() { "Unresolved" } else { "error" };
         assert_eq!(came.recovery(), expected, "{name}: {came:?}");
@@ -271,8 +288,13 @@ fn kind(row: &Endpoint) -> &'static str {
         (StageKind::Authenticated, _) => "renewal",
         (StageKind::Client, _) => "captcha",
         (StageKind::Captcha, _) => "solution",
-        (StageKind::MfaRequired, "registered_mobile") => "mobile",
+        (_, "registered_mobile") => "mobile",
         (_, "send_code") => "code",
+        // A reset is answered as a request for a code is: with nothing.
+        (
+            StageKind::VerifyPhone(Scenario::ResetPassword) | StageKind::VerifyEmail(Scenario::ResetPassword),
+            _,
+        ) => "code",
         _ => "step",
     }
 }
@@ -289,13 +311,13 @@ fn an_answer_to_something_else_is_no_answer() {
     for row in endpoints::ALL {
         for other in endpoints::ALL {
             let (own, theirs) = (kind(row), kind(other));
-            let answers: &[&str] = if theirs == "step" {
-                &[SUCCESS, SOCIAL_BIND, support::USER_REGISTER, support::MFA_AUTH]
-            } else {
-                &[support::good_answer(other)]
-            };
+            let answers: &[&str] = if theirs == "step" { STATUSES } else { &[support::good_answer(other)] };
             for &answer in answers {
-                let came = support::run_row(row, Edition::Ciam, Arc::new(move |_| Ok(response(200, answer))));
+                let came = support::run_row(
+                    row,
+                    support::edition_of(row),
+                    Arc::new(move |_| Ok(response(200, answer))),
+                );
                 let pair = format!("{}, with the answer to {}", support::name(row), support::name(other));
                 let expected = if own == theirs || INDISTINGUISHABLE.contains(&(own, theirs)) {
                     "-"

@@ -4,13 +4,19 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use idaas_login::endpoints::{self, Credential, Endpoint, FieldKind};
-use idaas_login::{Client, Edition, Error, Outcome, Recovery, Request, WechatCodeField};
+use idaas_login::{
+    CaptchaPass, Client, Edition, Error, Outcome, Recovery, RegistrationAttributes, Request, WechatCodeField,
+};
 use support::{CLIENT_ID, STATE_TOKEN, SUCCESS, client, device, response};
 
 #[test]
 fn every_step_sends_what_its_page_documents() {
     for row in endpoints::ALL {
-        snapshot!("requests", support::name(row), support::text(&support::request_of(row, Edition::Ciam)));
+        snapshot!(
+            "requests",
+            support::name(row),
+            support::text(&support::request_of(row, support::edition_of(row)))
+        );
     }
 }
 
@@ -26,7 +32,7 @@ fn a_bind_in_each_edition() {
 #[test]
 fn every_request_agrees_with_its_row() {
     for row in endpoints::ALL {
-        let request = support::request_of(row, Edition::Ciam);
+        let request = support::request_of(row, support::edition_of(row));
         let name = support::name(row);
         assert_eq!(request.method(), http::Method::from(row.verb), "{name}");
         assert_eq!(request.uri().path(), row.path, "{name}");
@@ -47,9 +53,10 @@ fn every_request_agrees_with_its_row() {
         }
         let body: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(request.body()).unwrap();
-        let mut expected: Vec<_> = row.fields.iter().map(|field| field.name).collect();
-        expected.sort_unstable();
-        assert_eq!(body.keys().collect::<Vec<_>>(), expected, "{name}");
+        let required = row.fields.iter().map(|field| field.name);
+        assert!(required.clone().all(|field| body.contains_key(field)), "{name}: {body:?}");
+        let documented = |key: &String| row.all_fields().any(|field| field.name == key);
+        assert!(body.keys().all(documented), "{name}: {body:?}");
         if let Some(send_type) = body.get("type") {
             assert_eq!(send_type, row.send_type.unwrap().as_str(), "{name}");
         }
@@ -59,7 +66,7 @@ fn every_request_agrees_with_its_row() {
 #[test]
 fn headers_that_hold_a_token_are_marked_sensitive() {
     for row in endpoints::ALL {
-        let request = support::request_of(row, Edition::Ciam);
+        let request = support::request_of(row, support::edition_of(row));
         let printed = format!("{:?}", request.headers());
         for secret in [STATE_TOKEN, "156aysdna213sc50", "192.168.1.2"] {
             assert!(!printed.contains(secret), "{}: {printed}", support::name(row));
@@ -136,9 +143,27 @@ fn an_input_that_cannot_be_right_hands_the_stage_back_unsent() {
     let client = answered(support::SOCIAL_BIND);
     let registering = answered(support::USER_REGISTER);
     let second = answered(support::MFA_AUTH);
+    let warned = answered(support::PASSWORD_WARN);
+    let too_late = answered(support::PASSWORD_EXPIRED);
     let bind = || support::pending_bind(&client);
     let register = || support::pending_register(&registering);
     let mfa = || support::mfa_required(&second);
+    let expiring = || match support::log_in(&warned) {
+        Outcome::PasswordExpiring(stage) => stage,
+        other => panic!("{other:?}"),
+    };
+    let expired = || match support::log_in(&too_late) {
+        Outcome::PasswordExpired(stage) => stage,
+        other => panic!("{other:?}"),
+    };
+    let eiam = Client::builder("https://acme.example.com", CLIENT_ID).edition(Edition::Eiam);
+    let eiam = eiam.build_with(|_: Request| Ok(response(200, support::PASSWORD_EXPIRED))).unwrap();
+    let by_code = || match support::log_in(&eiam) {
+        Outcome::PasswordExpired(stage) => stage,
+        other => panic!("{other:?}"),
+    };
+    let login = || client.login(device());
+    let plain = RegistrationAttributes::new;
     let mut seen = Vec::new();
     let mut rows = Vec::new();
     let mut check = |row: Option<&'static Endpoint>, failed: Option<(Error, bool)>| {
@@ -182,6 +207,36 @@ fn an_input_that_cannot_be_right_hands_the_stage_back_unsent() {
     if let Outcome::PendingRegister(stage) = alipay(&registering) {
         refused!(stage.alipay_mobile(""));
     }
+    refused!(login().username_password("", "secret-canary"));
+    refused!(login().username_password("zhangshan", ""));
+    refused!(login().identifier_password("zhang\nshan", "secret-canary"));
+    refused!(login().wechat_app(" "));
+    refused!(login().alipay_app(""));
+    refused!(login().qq("", "D892"));
+    refused!(login().qq("8B11", ""));
+    refused!(login().weibo("8B11", "u\0id"));
+    refused!(login().apple("\n"));
+    refused!(login().carrier_one_tap(""));
+    refused!(login().phone("").submit("123456"));
+    refused!(login().phone("152").submit(""));
+    refused!(login().email("a@b.c\r\n").submit("123456"));
+    refused!(login().register(plain()).phone("152").submit(" "));
+    refused!(login().register(plain()).email("").submit("123456"));
+    refused!(login().register(plain().user_name("")).phone("152").submit("123456"));
+    refused!(login().register(plain().name("Han\u{7}")).phone("152").submit("123456"));
+    refused!(login().register(plain().password("")).phone("152").submit("123456"));
+    refused!(login().register(plain().birthday("31.12.1990")).phone("152").submit("123456"));
+    refused!(login().register(plain().birthday("1990-02-29")).phone("152").submit("123456"));
+    refused!(login().register(plain().extension("18")).phone("152").submit("123456"));
+    refused!(login().register(plain().extension(serde_json::json!([1]))).email("a@b.c").submit("123456"));
+    refused!(login().register(plain().email("other@b.c")).email("a@b.c").submit("123456"));
+    refused!(login().reset_password().phone("152").submit("123456", ""));
+    refused!(login().reset_password().phone("").submit("123456", "new"));
+    refused!(login().reset_password().email("a@b.c").submit("", "new"));
+    refused!(expiring().change_password("", "new"));
+    refused!(expired().change_password("old", ""));
+    refused!(by_code().phone("152").submit("", "new"));
+    refused!(by_code().email("a@b.c").submit("123456", ""));
     for row in support::flow_rows().filter(|row| !row.fields.is_empty()) {
         let name = support::name(row);
         assert!(rows.contains(&row), "tests/api/requests.rs: no input of {name} is refused: add one");
@@ -288,4 +343,56 @@ fn a_base_address_is_https_and_a_host() {
         .unwrap_err();
     writeln!(errors, "empty tenant id: {error}").unwrap();
     snapshot!("errors", "base_address", errors);
+}
+
+/// Attributes that no registration can have are found before a code is sent, which costs a message.
+#[test]
+fn attributes_are_checked_before_a_code_is_asked_for() {
+    let client = client(|_: Request| panic!("nothing may be sent"));
+    let pass = CaptchaPass::from_token("152", "71dd26999e314f9abb0c335636976635---");
+    for (attributes, field) in [
+        (RegistrationAttributes::new().birthday("1990-13-01"), "attr_birthday"),
+        (RegistrationAttributes::new().extension(true), "extension"),
+        (RegistrationAttributes::new().nick_name(""), "attr_nick_name"),
+    ] {
+        let stage = client.login(device()).register(attributes).phone("152");
+        let Err(Error::InvalidInput(invalid)) = stage.send_code(&pass).send() else { panic!("{field}") };
+        assert_eq!(invalid.field(), field);
+        // The stage is there still, and its attributes can be mended.
+        let stage = stage.back().with_attributes(RegistrationAttributes::new()).phone("152");
+        assert!(stage.send_code(&pass).into_request().is_ok());
+    }
+}
+
+/// Every day that there is, and none that there is not.
+#[test]
+fn a_birthday_is_a_day_of_the_calendar() {
+    let client = client(|_: Request| Ok(response(200, SUCCESS)));
+    let accepts = |birthday: &str| {
+        let attributes = RegistrationAttributes::new().birthday(birthday);
+        client.login(device()).register(attributes).phone("152").submit("1").into_request().is_ok()
+    };
+    for day in ["1990-12-31", "2000-02-29", "2024-02-29", "0001-01-01", "9999-04-30"] {
+        assert!(accepts(day), "{day}");
+    }
+    for day in [
+        "",
+        "1990",
+        "1990-12",
+        "1990-12-32",
+        "1990-00-10",
+        "1990-01-00",
+        "1900-02-29",
+        "2023-02-29",
+        "2023-04-31",
+        "90-12-31",
+        "1990-1-31",
+        "1990-12-31 ",
+        "+990-12-31",
+        "1990-12-31-1",
+        "1990/12/31",
+        "１９９０-12-31",
+    ] {
+        assert!(!accepts(day), "{day}");
+    }
 }

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use idaas_login::endpoints::{Platform, StageKind};
+use idaas_login::endpoints::{OriginKind, StageKind};
 use idaas_login::{
-    AlipayMiniProgram, AnyStage, Authenticated, Client, Device, Edition, MfaRequired, Origin, Outcome,
-    PendingBind, PendingRegister, Recovery, Request, Resumable, ResumeReason, Resumed, Suspended, Unresolved,
-    VerifyEmail, VerifyPhone, WeChatMiniProgram,
+    Account, AlipayMiniProgram, AnyLogin, AnyStage, Authenticated, Client, Device, Edition, MfaRequired,
+    Origin, Outcome, PasswordExpired, PasswordExpiring, PasswordReset, PendingBind, PendingRegister,
+    Recovery, Registration, RegistrationAttributes, Request, Resumable, ResumeReason, Resumed, SocialApp,
+    Suspended, Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
 use proptest::prelude::*;
 use support::{
-    CLIENT_ID, EMAIL, MFA_AUTH, MOBILE, SOCIAL_BIND, SUCCESS, USER_REGISTER, always, client, device, response,
+    CLIENT_ID, EMAIL, MFA_AUTH, MOBILE, PASSWORD_EXPIRED, PASSWORD_WARN, SOCIAL_BIND, SUCCESS, USER_REGISTER,
+    always, client, device, response,
 };
 
 fn wechat(body: &str) -> (Client, Outcome) {
@@ -25,6 +27,23 @@ fn alipay(body: &str) -> (Client, Outcome<AlipayMiniProgram>) {
     let client = client(always(200, body));
     let outcome = client.login(device()).alipay_mini_program("091z").send().unwrap();
     (client, outcome)
+}
+
+fn social(body: &str) -> (Client, Outcome<SocialApp>) {
+    let client = client(always(200, body));
+    let outcome = client.login(device()).qq("a-token", "an-openid").send().unwrap();
+    (client, outcome)
+}
+
+fn account(body: &str) -> (Client, Outcome<Account>) {
+    let client = client(always(200, body));
+    let outcome = client.login(device()).username_password("zhangshan", "password").send().unwrap();
+    (client, outcome)
+}
+
+fn attributes() -> RegistrationAttributes {
+    let extension = serde_json::json!({ "age": "18" });
+    RegistrationAttributes::new().user_name("hanmeimei").password("secret").extension(extension)
 }
 
 /// Suspends, resumes, and suspends again: what comes out is what went in.
@@ -71,11 +90,42 @@ fn every_kind() -> Vec<(String, Suspended)> {
             add!(concat!($prefix, "_second_factor_by_email"), mfa().email(EMAIL));
         };
     }
+    macro_rules! passwords {
+        ($log_in:ident, $prefix:literal) => {
+            let expiring = || match $log_in(PASSWORD_WARN).1 {
+                Outcome::PasswordExpiring(stage) => stage,
+                other => panic!("{other:?}"),
+            };
+            let expired = || match $log_in(PASSWORD_EXPIRED).1 {
+                Outcome::PasswordExpired(stage) => stage,
+                other => panic!("{other:?}"),
+            };
+            add!(concat!($prefix, "_password_expiring"), expiring());
+            add!(concat!($prefix, "_password_expired"), expired());
+            add!(concat!($prefix, "_changing_by_phone"), expiring().phone(MOBILE));
+            add!(concat!($prefix, "_changing_by_email"), expired().email(EMAIL));
+        };
+    }
     platform!(wechat, "wechat");
     platform!(alipay, "alipay");
     let Outcome::Authenticated(user) = wechat(SUCCESS).1 else { panic!("SUCCESS") };
     add!("authenticated", user);
     add!("unresolved_pending_bind", unresolved());
+    platform!(social, "social");
+    platform!(account, "account");
+    passwords!(wechat, "wechat");
+    passwords!(alipay, "alipay");
+    passwords!(social, "social");
+    passwords!(account, "account");
+    let login = || client(always(200, "")).login(device());
+    add!("login_by_phone", login().phone(MOBILE));
+    add!("login_by_email", login().email(EMAIL));
+    add!("registration", login().register(attributes()));
+    add!("registration_by_phone", login().register(attributes()).phone(MOBILE));
+    add!("registration_by_email", login().register(RegistrationAttributes::new()).email(EMAIL));
+    add!("password_reset", login().reset_password());
+    add!("reset_by_phone", login().reset_password().phone(MOBILE));
+    add!("reset_by_email", login().reset_password().email(EMAIL));
     all
 }
 
@@ -153,29 +203,72 @@ fn a_value_resumes_as_its_own_stage_only() {
             )+};
         }
         as_each!(
-            "wechat_pending_bind": PendingBind,
-            "wechat_pending_register": PendingRegister,
-            "wechat_mfa_required": MfaRequired,
-            "wechat_bind_by_phone": VerifyPhone<PendingBind>,
-            "wechat_bind_by_email": VerifyEmail<PendingBind>,
-            "wechat_register_by_phone": VerifyPhone<PendingRegister>,
-            "wechat_register_by_email": VerifyEmail<PendingRegister>,
-            "wechat_second_factor_by_phone": VerifyPhone<MfaRequired>,
-            "wechat_second_factor_by_email": VerifyEmail<MfaRequired>,
+            "wechat_pending_bind": PendingBind<WeChatMiniProgram>,
+            "wechat_pending_register": PendingRegister<WeChatMiniProgram>,
+            "wechat_mfa_required": MfaRequired<WeChatMiniProgram>,
+            "wechat_password_expiring": PasswordExpiring<WeChatMiniProgram>,
+            "wechat_password_expired": PasswordExpired<WeChatMiniProgram>,
+            "wechat_bind_by_phone": VerifyPhone<PendingBind<WeChatMiniProgram>>,
+            "wechat_bind_by_email": VerifyEmail<PendingBind<WeChatMiniProgram>>,
+            "wechat_register_by_phone": VerifyPhone<PendingRegister<WeChatMiniProgram>>,
+            "wechat_register_by_email": VerifyEmail<PendingRegister<WeChatMiniProgram>>,
+            "wechat_second_factor_by_phone": VerifyPhone<MfaRequired<WeChatMiniProgram>>,
+            "wechat_second_factor_by_email": VerifyEmail<MfaRequired<WeChatMiniProgram>>,
+            "wechat_changing_by_phone": VerifyPhone<PasswordExpired<WeChatMiniProgram>>,
+            "wechat_changing_by_email": VerifyEmail<PasswordExpired<WeChatMiniProgram>>,
             "alipay_pending_bind": PendingBind<AlipayMiniProgram>,
             "alipay_pending_register": PendingRegister<AlipayMiniProgram>,
             "alipay_mfa_required": MfaRequired<AlipayMiniProgram>,
+            "alipay_password_expiring": PasswordExpiring<AlipayMiniProgram>,
+            "alipay_password_expired": PasswordExpired<AlipayMiniProgram>,
             "alipay_bind_by_phone": VerifyPhone<PendingBind<AlipayMiniProgram>>,
             "alipay_bind_by_email": VerifyEmail<PendingBind<AlipayMiniProgram>>,
             "alipay_register_by_phone": VerifyPhone<PendingRegister<AlipayMiniProgram>>,
             "alipay_register_by_email": VerifyEmail<PendingRegister<AlipayMiniProgram>>,
             "alipay_second_factor_by_phone": VerifyPhone<MfaRequired<AlipayMiniProgram>>,
             "alipay_second_factor_by_email": VerifyEmail<MfaRequired<AlipayMiniProgram>>,
+            "alipay_changing_by_phone": VerifyPhone<PasswordExpired<AlipayMiniProgram>>,
+            "alipay_changing_by_email": VerifyEmail<PasswordExpired<AlipayMiniProgram>>,
+            "social_pending_bind": PendingBind<SocialApp>,
+            "social_pending_register": PendingRegister<SocialApp>,
+            "social_mfa_required": MfaRequired<SocialApp>,
+            "social_password_expiring": PasswordExpiring<SocialApp>,
+            "social_password_expired": PasswordExpired<SocialApp>,
+            "social_bind_by_phone": VerifyPhone<PendingBind<SocialApp>>,
+            "social_bind_by_email": VerifyEmail<PendingBind<SocialApp>>,
+            "social_register_by_phone": VerifyPhone<PendingRegister<SocialApp>>,
+            "social_register_by_email": VerifyEmail<PendingRegister<SocialApp>>,
+            "social_second_factor_by_phone": VerifyPhone<MfaRequired<SocialApp>>,
+            "social_second_factor_by_email": VerifyEmail<MfaRequired<SocialApp>>,
+            "social_changing_by_phone": VerifyPhone<PasswordExpired<SocialApp>>,
+            "social_changing_by_email": VerifyEmail<PasswordExpired<SocialApp>>,
+            "account_pending_bind": PendingBind<Account>,
+            "account_pending_register": PendingRegister<Account>,
+            "account_mfa_required": MfaRequired<Account>,
+            "account_password_expiring": PasswordExpiring<Account>,
+            "account_password_expired": PasswordExpired<Account>,
+            "account_bind_by_phone": VerifyPhone<PendingBind<Account>>,
+            "account_bind_by_email": VerifyEmail<PendingBind<Account>>,
+            "account_register_by_phone": VerifyPhone<PendingRegister<Account>>,
+            "account_register_by_email": VerifyEmail<PendingRegister<Account>>,
+            "account_second_factor_by_phone": VerifyPhone<MfaRequired<Account>>,
+            "account_second_factor_by_email": VerifyEmail<MfaRequired<Account>>,
+            "account_changing_by_phone": VerifyPhone<PasswordExpired<Account>>,
+            "account_changing_by_email": VerifyEmail<PasswordExpired<Account>>,
             "authenticated": Authenticated,
             "unresolved_pending_bind": Unresolved<PendingBind>,
+            "login_by_phone": VerifyPhone<Unauthenticated>,
+            "login_by_email": VerifyEmail<Unauthenticated>,
+            "registration": Registration,
+            "registration_by_phone": VerifyPhone<Registration>,
+            "registration_by_email": VerifyEmail<Registration>,
+            "password_reset": PasswordReset,
+            "reset_by_phone": VerifyPhone<PasswordReset>,
+            "reset_by_email": VerifyEmail<PasswordReset>,
         );
     }
-    assert_eq!(tried, 20 * 20);
+    let all = every_kind().len();
+    assert_eq!(tried, all * all);
 }
 
 /// The variant that a value was found to be: the innermost that names a stage.
@@ -196,15 +289,27 @@ fn any_stage_is_found_and_named() {
     let client = client(always(200, ""));
     let mut names = Vec::new();
     for (name, suspended) in every_kind() {
-        let wechat = client.resume_any::<WeChatMiniProgram>(suspended.clone()).map(variant);
-        let alipay = client.resume_any::<AlipayMiniProgram>(suspended).map(variant);
-        match (wechat, alipay) {
-            (Ok(found), Ok(both)) => names.push(format!("{name}: {found}, {both}")),
-            (Ok(found), Err(error)) | (Err(error), Ok(found)) => {
-                names.push(format!("{name}: {found}, else {error}"));
-            }
-            (Err(error), Err(_)) => names.push(format!("{name}: {error}")),
-        }
+        let found = [
+            client.resume_any::<WeChatMiniProgram>(suspended.clone()).map(variant),
+            client.resume_any::<AlipayMiniProgram>(suspended.clone()).map(variant),
+            client.resume_any::<SocialApp>(suspended.clone()).map(variant),
+            client.resume_any::<Account>(suspended.clone()).map(variant),
+        ];
+        let error = found.iter().find_map(|found| found.as_ref().err()).map(ToString::to_string);
+        let origins = ["wechat", "alipay", "social", "account"].into_iter().zip(&found);
+        let there: Vec<_> = origins
+            .filter_map(|(origin, found)| Some(format!("{origin} {}", found.as_ref().ok()?)))
+            .collect();
+        let any = match client.resume(suspended.clone()).unwrap() {
+            AnyLogin::WeChatMiniProgram(login) => variant(login),
+            AnyLogin::AlipayMiniProgram(login) => variant(login),
+            AnyLogin::SocialApp(login) => variant(login),
+            AnyLogin::Account(login) => variant(login),
+        };
+        // Whatever it is, it is found, and put down again as it was.
+        assert!(there.iter().all(|found| found.ends_with(&format!(" {any}"))), "{name}: {there:?}, {any}");
+        assert_eq!(client.resume::<AnyLogin>(suspended.clone()).unwrap().suspend(), suspended, "{name}");
+        names.push(format!("{name}: {}; else {}", there.join(", "), error.unwrap_or("nothing".to_owned())));
     }
     snapshot!("suspend", "resume_any", names.join("\n"));
 }
@@ -269,11 +374,13 @@ fn a_newer_version_and_nonsense_are_told_apart() {
     let reason = |bytes: &[u8]| {
         client.resume::<PendingBind>(Suspended::from_bytes(bytes)).unwrap_err().reason().clone()
     };
-    // Version 2 brought a field that no value without it has.
-    let mut bytes = good.to_bytes().to_vec();
-    bytes[1] = 2;
-    assert_eq!(reason(&bytes), ResumeReason::Malformed);
-    for version in 3..=255 {
+    // Versions 2 and 3 brought fields and stages that no value without them has.
+    for version in [2, 3] {
+        let mut bytes = good.to_bytes().to_vec();
+        bytes[1] = version;
+        assert_eq!(reason(&bytes), ResumeReason::Malformed);
+    }
+    for version in 4..=255 {
         let mut bytes = good.to_bytes().to_vec();
         bytes[1] = version;
         assert_eq!(reason(&bytes), ResumeReason::NewerVersion(version));
@@ -321,7 +428,7 @@ fn a_field_that_the_stage_does_not_have_makes_a_value_malformed() {
 /// Values of every version that was ever released keep resuming. `UPDATE_CORPUS=1` adds those of this version.
 #[test]
 fn values_of_older_versions_resume() {
-    let folders = [1, 2].map(|version| support::root().join(format!("tests/corpus/suspended-v{version}")));
+    let folders = [1, 2, 3].map(|version| support::root().join(format!("tests/corpus/suspended-v{version}")));
     let current = every_kind();
     if std::env::var_os("UPDATE_CORPUS").is_some() {
         for (name, suspended) in &current {
@@ -339,10 +446,11 @@ fn values_of_older_versions_resume() {
         let suspended: Suspended = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         // Not only does it resume: it is the very stage, with all that it held.
         let (_, expected) = current.iter().find(|(current, _)| *current == name).unwrap();
-        let found = if name.starts_with("alipay") {
-            variant(client.resume_any::<AlipayMiniProgram>(suspended.clone()).unwrap())
-        } else {
-            variant(client.resume_any::<WeChatMiniProgram>(suspended.clone()).unwrap())
+        let found = match client.resume(suspended.clone()).unwrap() {
+            AnyLogin::WeChatMiniProgram(login) => variant(login),
+            AnyLogin::AlipayMiniProgram(login) => variant(login),
+            AnyLogin::SocialApp(login) => variant(login),
+            AnyLogin::Account(login) => variant(login),
         };
         let snake: String = found
             .chars()
@@ -351,7 +459,8 @@ fn values_of_older_versions_resume() {
             })
             .collect();
         let of_name =
-            name.trim_start_matches("alipay").trim_start_matches("wechat").trim_end_matches("_pending_bind");
+            ["alipay", "wechat", "social", "account"].into_iter().fold(&*name, str::trim_start_matches);
+        let of_name = if name.starts_with("unresolved") { "unresolved" } else { of_name };
         assert!(snake.contains(of_name.trim_start_matches('_')), "{name}: {found}");
         // What is written in the version of then is what was written then.
         if suspended.to_bytes()[1] == expected.to_bytes()[1] {
@@ -359,11 +468,7 @@ fn values_of_older_versions_resume() {
             read.insert(name.clone());
         }
         // Put down again, whichever it is, it is the same value.
-        let again = if name.starts_with("alipay") {
-            client.resume_any::<AlipayMiniProgram>(suspended.clone()).unwrap().suspend()
-        } else {
-            client.resume_any::<WeChatMiniProgram>(suspended.clone()).unwrap().suspend()
-        };
+        let again = client.resume::<AnyLogin>(suspended.clone()).unwrap().suspend();
         assert_eq!(again, suspended, "{name}");
     }
     assert_eq!(read.len(), current.len(), "each kind has a value in the corpus");
@@ -781,12 +886,17 @@ proptest! {
 }
 
 #[test]
-fn the_kinds_have_their_platforms() {
-    assert_eq!(WeChatMiniProgram::PLATFORM, Platform::WeChatMiniProgram);
-    assert_eq!(AlipayMiniProgram::PLATFORM, Platform::AlipayMiniProgram);
+fn the_kinds_have_their_origins() {
+    assert_eq!(WeChatMiniProgram::KIND, OriginKind::WeChatMiniProgram);
+    assert_eq!(AlipayMiniProgram::KIND, OriginKind::AlipayMiniProgram);
+    assert_eq!(SocialApp::KIND, OriginKind::SocialApp);
+    assert_eq!(Account::KIND, OriginKind::Account);
     let client = client(|_: Request| Ok(response(200, "")));
     let error = client.resume::<Authenticated>(every_kind().remove(9).1).unwrap_err();
     let ResumeReason::OtherStage(found) = error.reason() else { panic!("{error}") };
-    assert_eq!((found.stage, found.platform), (StageKind::PendingBind, Some(Platform::AlipayMiniProgram)));
-    assert_eq!(error.to_string(), "cannot resume: it holds another stage: PendingBind through Alipay");
+    assert_eq!((found.stage, found.origin), (StageKind::PendingBind, Some(OriginKind::AlipayMiniProgram)));
+    assert_eq!(
+        error.to_string(),
+        "cannot resume: it holds another stage: PendingBind of a login by AlipayMiniProgram"
+    );
 }

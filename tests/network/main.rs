@@ -3,5 +3,6 @@
 #[macro_use]
 extern crate support;
 
+mod chains;
 mod fault_matrix;
 mod ureq_transport;

@@ -194,9 +194,9 @@ impl StepResult {
     }
 }
 
-pub fn step_result<S: Stage, O: Origin>(result: Result<Outcome<O>, StepError<S>>) -> StepResult {
+pub fn step_result<S: Stage, N: Reached>(result: Result<N, StepError<S>>) -> StepResult {
     match result.map_err(StepError::into_parts) {
-        Ok(outcome) => StepResult::To(outcome.to()),
+        Ok(next) => StepResult::To(next.to()),
         Err((error, Recovery::Retry(stage))) => StepResult::Retry(error, stage.kind()),
         Err((error, Recovery::Unresolved(step))) => StepResult::Unresolved(error, step.kind()),
         Err((error, Recovery::StartOver(_))) => StepResult::StartOver(error),
@@ -307,7 +307,7 @@ pub fn advice_of(row: &'static Endpoint, answers: Answers) -> Option<Advice> {
     }
 
     let kept = Keep(Mutex::new(None));
-    walk(row, &client_to(row, Edition::Ciam, answers), &DOCUMENTED, &kept);
+    walk(row, &client_to(row, edition_of(row), answers), &DOCUMENTED, &kept);
     kept.0.into_inner().unwrap()
 }
 
@@ -320,6 +320,13 @@ pub fn with_causes(error: &dyn StdError) -> String {
         cause = error.source();
     }
     words
+}
+
+/// The first edition that has a step.
+pub fn edition_of(row: &Endpoint) -> Edition {
+    let edition = [Edition::Ciam, Edition::Eiam, Edition::OneAccess];
+    let has = |edition: &Edition| row.in_edition(edition.kind()).is_some();
+    edition.into_iter().find(has).unwrap_or_else(|| panic!("no edition has {}", name(row)))
 }
 
 /// Whether an edition has a step, and this version can send it.
@@ -690,7 +697,7 @@ impl Walk<'_> {
 }
 
 /// Where a step led.
-trait Reached {
+pub trait Reached {
     fn to(&self) -> StageKind;
 }
 

@@ -189,7 +189,7 @@ pub const ANSWERS: &[Answer] = &[
         "unknown_status",
         "an undocumented `status`",
         Kind::Progress,
-        r#"{"status":"PASSWORD_EXPIRED"}"#,
+        r#"{"status":"CONSENT_REQUIRED"}"#,
         &["D12"],
     ),
     ok(
