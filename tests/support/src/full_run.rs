@@ -21,10 +21,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use idaas_login::emulator::{Emulator, TokenKind, Unbound, User};
 use idaas_login::endpoints::{self, Platform, SendType};
 use idaas_login::{
-    Algorithm, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Claims, Client, Device, Edition, Error,
-    IdToken, IdTokenError, IdTokenVerifier, KeyCache, KeySet, NotAllowed, Outcome, PendingBind, Phase,
-    Recovery, Request, Response, Resumable, SealKey, Sealer, Stage, StepError, Suspended, Transport,
-    TransportError, UreqTransport, VerifyPhone, WechatCodeField,
+    Algorithm, AnyLogin, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Claims, Client, Device, Edition,
+    Error, Gender, IdToken, IdTokenError, IdTokenVerifier, KeyCache, KeySet, NotAllowed, Outcome,
+    PendingBind, Phase, Recovery, RegistrationAttributes, Request, Response, Resumable, SealKey, Sealer,
+    Stage, StepError, Suspended, Transport, TransportError, UreqTransport, VerifyPhone, WechatCodeField,
 };
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -253,7 +253,8 @@ fn client_of(
 ) -> Client {
     let first = Mutex::new(support::first_answer(row, &MARKED));
     let printed = Arc::clone(printed);
-    let builder = Client::builder(base_address, support::CLIENT_ID).allow_loopback_http();
+    let builder = Client::builder(base_address, support::CLIENT_ID).edition(support::edition_of(row));
+    let builder = builder.allow_loopback_http();
     let transport = move |request: Request| {
         // The head of a request can be printed: what is secret in it is marked sensitive.
         printed.text(format!("{:?} {} {:?}", request.method(), request.uri(), request.headers()));
@@ -291,7 +292,9 @@ const ANSWERS: &[(u16, &str)] = &[
     (200, ""),
     (200, "{}"),
     (200, r#"{"status":"ACCESS_DENIED","state_token":"mkStateToken-1"}"#),
-    (200, r#"{"status":"PASSWORD_EXPIRED","state_token":"mkStateToken-1"}"#),
+    (200, MARKED.password_warn),
+    (200, MARKED.password_expired),
+    (200, r#"{"status":"CONSENT_REQUIRED","state_token":"mkStateToken-1"}"#),
     (200, r#"{"status":"SUCCESS","session_token":17}"#),
     (200, r#"{"status":"SUCCESS","session_token":"mkSessionToken-1"#),
     (200, r#"{"status":"SUCCESS"}"#),
@@ -458,8 +461,9 @@ fn builders(printed: &Arc<Printed>) {
         printed.both(&row.verb);
         printed.debug(&row.credential);
         row.platform.iter().for_each(|platform| printed.debug(platform));
+        row.origin().iter().for_each(|origin| printed.debug(origin));
         row.send_type.iter().for_each(|send_type| printed.debug(send_type));
-        for field in row.fields {
+        for field in row.all_fields() {
             printed.debug(field);
             printed.debug(&field.kind);
         }
@@ -884,6 +888,26 @@ fn suspended(printed: &Arc<Printed>) {
             printed.text(format!("{error} {error:?}"));
         }
     }
+
+    // What has no account yet, with all that it was given.
+    let attributes = RegistrationAttributes::new()
+        .user_name(marks::USER_NAME)
+        .password(marks::NEW_PASSWORD)
+        .nick_name(marks::NICK_NAME)
+        .gender(Gender::Unknown)
+        .extension(json!({ "note": marks::MESSAGE }));
+    printed.debug(&Gender::Unknown);
+    printed.debug(&attributes);
+    let stage = client.login(device()).register(attributes).phone(marks::MOBILE);
+    printed.debug(&client.resume::<AnyLogin>(stage.suspend()).unwrap());
+    let stage = client.login(device()).reset_password().email(marks::EMAIL);
+    printed.debug(&client.resume::<AnyLogin>(stage.suspend()).unwrap());
+
+    // What the tenant says of passwords.
+    let warned = support::client(support::always(200, MARKED.password_warn));
+    let Outcome::PasswordExpiring(stage) = support::log_in(&warned) else { panic!("PASSWORD_WARN") };
+    printed.debug(stage.policy().unwrap());
+    printed.debug(&warned.resume::<AnyLogin>(stage.suspend()).unwrap());
 
     // A step that is unresolved, put down.
     let lost = support::client(support::script(vec![
