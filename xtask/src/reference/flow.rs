@@ -307,6 +307,8 @@ impl Flow {
             ("D41", "the field `data` of a second factor"),
             ("D42", "the tickets of single sign-on"),
             ("D43", "an account that owes a second factor and a new password"),
+            ("D55", "`PasswordExpiring.phone`"),
+            ("D55", "`PasswordExpiring.email`"),
         ] {
             add(&[id], what.to_owned());
         }
