@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use idaas_login::endpoints::{Credential, EditionKind, ISSUER_PATH, KEYS_PATH, SendType, Shape, Source};
+use idaas_login::endpoints::{
+    self, Credential, EditionKind, ISSUER_PATH, KEYS_PATH, SendType, Shape, Source,
+};
 use serde::Serialize;
 
 use super::answers::{ANSWERS, Meaning, Then};
@@ -59,10 +61,14 @@ struct StepRow<'a> {
 #[derive(Serialize)]
 struct Request<'a> {
     platform: Option<String>,
+    /// The origin of the logins that have this step; null if each has it.
+    origin: Option<String>,
     method: String,
     path: &'static str,
     token: Option<Token<'a>>,
     body: Vec<Field>,
+    /// What may be left out of the body, behind the fields that may not.
+    optional: Vec<Field>,
     page: &'static str,
     editions: BTreeMap<String, InEdition>,
 }
@@ -261,33 +267,31 @@ fn request(sends: &Sends) -> Request<'_> {
     let headers = EDITIONS.into_iter().zip(&sends.token_header);
     Request {
         platform: sends.row.platform.map(|platform| format!("{platform:?}")),
+        origin: sends.row.origin().map(|origin| format!("{origin:?}")),
         method: sends.row.verb.to_string(),
         path: sends.row.path,
         token: kind.map(|kind| Token {
             kind,
             header: headers.filter_map(|(edition, header)| Some((edition, header.as_deref()?))).collect(),
         }),
-        body: sends
-            .row
-            .fields
-            .iter()
-            .map(|field| {
-                let kind = flow::field_kind(field.kind);
-                let of_a_code = kind == "send type" || field.name == "verify_code";
-                let send_type = sends.row.send_type.filter(|_| of_a_code);
-                Field {
-                    name: field.name,
-                    kind,
-                    send_type: send_type.map(idaas_login::endpoints::SendType::as_str),
-                }
-            })
-            .collect(),
+        body: fields(sends, sends.row.fields),
+        optional: fields(sends, sends.row.optional),
         page: sends.row.page,
         editions: EditionKind::ALL
             .iter()
             .filter_map(|edition| Some((edition.to_string(), in_edition(sends.row.in_edition(*edition)?))))
             .collect(),
     }
+}
+
+fn fields(sends: &Sends, fields: &[endpoints::Field]) -> Vec<Field> {
+    let field = |field: &endpoints::Field| {
+        let kind = flow::field_kind(field.kind);
+        let of_a_code = kind == "send type" || field.name == "verify_code";
+        let send_type = sends.row.send_type.filter(|_| of_a_code);
+        Field { name: field.name, kind, send_type: send_type.map(SendType::as_str) }
+    };
+    fields.iter().map(field).collect()
 }
 
 fn reading(meaning: &Meaning) -> Reading<'_> {

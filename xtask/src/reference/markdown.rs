@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use idaas_login::endpoints::{
-    self, Credential, EditionKind, Endpoint, ISSUER_PATH, KEYS_PATH, OriginKind, Platform, Source, StageKind,
+    self, Credential, EditionKind, Endpoint, ISSUER_PATH, KEYS_PATH, OriginKind, Platform, Scenario, Source,
+    StageKind,
 };
 
 use super::answers::{ANSWERS, Kind, Then};
@@ -79,8 +80,8 @@ pub fn reference(flow: &Flow) -> String {
 const INTRODUCTION: &str = "
 The flow of the login API, stage by stage: what each stage holds, which steps it has, what each sends, and what each answer
 means. It is generated from the endpoint table (`src/wire/endpoints.rs`) and from the library itself: every step was run
-against every shape of answer, and what came of it is written here. `cargo xtask docs` writes it anew;
-without the variable the test fails if anything here is stale. The same for programs is [flow.json](flow.json), with the
+against every shape of answer, and what came of it is written here. `cargo xtask docs` writes it anew, and
+`cargo xtask docs --check` fails if anything here is stale. The same for programs is [flow.json](flow.json), with the
 schema [flow.schema.json](flow.schema.json), the same as a drawing [flow.svg](flow.svg), for Mermaid [flow.mmd](flow.mmd).
 A walk through the flow in words is [flow.md](flow.md).
 
@@ -108,7 +109,7 @@ fn matrix(flow: &Flow) -> String {
         }
     }
     let mut text = String::from(
-        "● moves the flow, ○ is a side call, ◇ sends nothing; with a platform: through that mini program only. What is empty\n\
+        "● moves the flow, ○ is a side call, ◇ sends nothing; with an origin: only in a login that began so. What is empty\n\
          does not compile: `cargo test --test compile_fail` tries every cell.\n\n",
     );
     let heads: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -131,7 +132,7 @@ fn mark(step: &Step) -> String {
         Does::Narrows(_) => "◇".to_owned(),
         Does::Sends(sends) => {
             let mark = if sends.row.moves_the_flow() { "●" } else { "○" };
-            bound_to(step).map_or_else(|| mark.to_owned(), |platform| format!("{mark} {platform:?}"))
+            bound_to(step).map_or_else(|| mark.to_owned(), |origin| format!("{mark} {origin:?}"))
         }
     }
 }
@@ -144,7 +145,9 @@ fn bound_to(step: &Step) -> Option<OriginKind> {
 
 fn outcome(flow: &Flow) -> String {
     let mut text = String::from(
-        "What a step of a login leads to, by the field `status` of the answer. Every login and every bind can lead to each.\n\n\
+        "What a step of a login leads to, by the field `status` of the answer. Every step that is answered with a `status` can\n\
+         lead to each. `Outcome` has the origin of the login as its parameter, which defaults to `WeChatMiniProgram`: the tables name it\n\
+         where a step begins a login with another one, and every other step keeps that of its stage.\n\n\
          | `status` | stage |\n|---|---|\n",
     );
     let steps = flow.readings();
@@ -190,8 +193,8 @@ fn steps(stage: &Stage, place: Place) -> String {
 
 fn step_cell(stage: &Stage, step: &Step, place: Place) -> String {
     let mut cell = place.method(&stage.name, step.name);
-    if let Some(platform) = bound_to(step) {
-        write!(cell, ", of `{platform:?}`").unwrap();
+    if let Some(origin) = bound_to(step) {
+        write!(cell, ", of `{origin:?}`").unwrap();
     }
     if stage.kinds.len() > 1 {
         let narrowed = support::scenario(step.from).unwrap().stage();
@@ -299,9 +302,7 @@ fn meanings(flow: &Flow, stage: &Stage, place: Place) -> String {
     for group in flow.readings() {
         let here: Vec<_> = group.iter().filter(|(step, _)| flow::base(step.from) == stage.name).collect();
         let Some((_, sends)) = here.first() else { continue };
-        let mut names: Vec<_> = here.iter().map(|(step, _)| format!("`{}`", step.name)).collect();
-        names.dedup();
-        let names = names.join(", ");
+        let names = names(flow, here.iter().map(|(step, _)| *step), true).join("; ");
         write!(text, "What an answer to {names} means:\n\n| then | answer |\n|---|---|\n").unwrap();
         for (then, answers) in by_meaning(sends) {
             writeln!(text, "| {} | {} |", words(then, place), listed(&answers)).unwrap();
@@ -312,6 +313,36 @@ fn meanings(flow: &Flow, stage: &Stage, place: Place) -> String {
         text.pop();
     }
     text
+}
+
+/// The names of steps that read every answer alike; with their stages where other steps of the same name do not. On the page
+/// of a stage that stage goes without saying.
+fn names<'a>(flow: &Flow, steps: impl Iterator<Item = &'a Step>, own_page: bool) -> Vec<String> {
+    let readings = flow.readings();
+    let is_read_twice = |name| {
+        let with_name = |group: &&Vec<(&Step, &Sends)>| group.iter().any(|(step, _)| step.name == name);
+        readings.iter().filter(with_name).count() > 1
+    };
+    let mut names: Vec<(&str, Vec<String>)> = Vec::new();
+    for step in steps {
+        let stage = support::scenario(step.from).map(Scenario::stage);
+        let stage = stage.or((!own_page).then_some(step.from)).filter(|_| is_read_twice(step.name));
+        let index = names.iter().position(|(name, _)| *name == step.name).unwrap_or_else(|| {
+            names.push((step.name, Vec::new()));
+            names.len() - 1
+        });
+        let stage = stage.map(|stage| format!("`{stage}`"));
+        let stages = &mut names[index].1;
+        if let Some(stage) = stage.filter(|stage| !stages.contains(stage)) {
+            stages.push(stage);
+        }
+    }
+    let written = |(name, stages): (&str, Vec<String>)| match &stages[..] {
+        [] => format!("`{name}`"),
+        [one] => format!("`{name}` from {one}"),
+        [first @ .., last] => format!("`{name}` from {} or {last}", first.join(", ")),
+    };
+    names.into_iter().map(written).collect()
 }
 
 /// The answers by what they mean. Shapes that belong to other calls are left out.
@@ -384,7 +415,7 @@ fn requests(flow: &Flow) -> String {
         writeln!(text, "| `{}` | {} | {} | {decisions} |", header.name, header.what, cells.join(" | "))
             .unwrap();
     }
-    text.push_str("\nA body is a JSON object of texts. Its fields are of these kinds:\n\n| kind | treated so | decisions |\n|---|---|---|\n");
+    text.push_str("\nA body is a JSON object. Its fields are texts, but for JSON objects, and of these kinds:\n\n| kind | treated so | decisions |\n|---|---|---|\n");
     for (_, kind, treated, ids) in FIELD_KINDS {
         writeln!(text, "| {kind} | {treated} | {} |", Place::Document.decisions(ids)).unwrap();
     }
@@ -402,16 +433,15 @@ fn requests(flow: &Flow) -> String {
 fn answers(flow: &Flow) -> String {
     let groups = flow.readings();
     let mut text = String::from(
-        "\n## Answers\n\nAn answer is a JSON object. That of a login, a bind or a second factor has `status`; with `SUCCESS` also\n\
-         `session_token`, `expire` (seconds) and perhaps `id_token`; with the others `state_token` and perhaps `data`, JSON text in a\n\
-         string. A captcha has `token`, `originalImageBase64`, `jigsawImageBase64`, `secretKey` and `wordList`, its solution\n\
+        "\n## Answers\n\nAn answer is a JSON object. That of a login, a registration, a bind, a second factor or a password stage has\n\
+         `status`; with `SUCCESS` also `session_token`, `expire` (seconds) and perhaps `id_token`; with the others `state_token` and\n\
+         perhaps `data`, JSON text in a string. That of a reset of the password is empty. A captcha has `token`, `originalImageBase64`, `jigsawImageBase64`, `secretKey` and `wordList`, its solution\n\
          `captcha_token`, the registered number `mobile`; a refusal has `error_code` and `error_msg`.\n\n\
          Every shape of answer, for every step. Steps that share a column read every answer alike.\n\n| answer |",
     );
     for group in &groups {
-        let mut names: Vec<_> = group.iter().map(|(step, _)| format!("`{}`", step.name)).collect();
+        let mut names = names(flow, group.iter().map(|(step, _)| *step), false);
         names.sort();
-        names.dedup();
         write!(text, " {} |", names.join("<br>")).unwrap();
     }
     writeln!(text, " says | decisions |\n|---|{}", "---|".repeat(groups.len() + 2)).unwrap();
@@ -480,9 +510,11 @@ pub fn rustdoc(flow: &Flow, stage: &Stage) -> String {
         stage.about.holds.iter().map(|held| Place::Rustdoc.method(&stage.name, held)).collect();
     write!(text, "\nHolds: {}.\n\n# Steps\n\n", holds.join(",\n")).unwrap();
     text.push_str(&steps(stage, Place::Rustdoc));
-    text.push_str("# Answers\n\n");
-    text.push_str(&meanings(flow, stage, Place::Rustdoc));
-    text.push_str("\nThe decisions (D1 and so on) are in `docs/decisions.md`, all of it in one place is in `docs/reference.md`.\n");
+    let meanings = meanings(flow, stage, Place::Rustdoc);
+    if !meanings.is_empty() {
+        write!(text, "# Answers\n\n{meanings}\n").unwrap();
+    }
+    text.push_str("The decisions (D1 and so on) are in `docs/decisions.md`, all of it in one place is in `docs/reference.md`.\n");
     text
 }
 
@@ -493,8 +525,8 @@ pub fn overview(flow: &Flow) -> String {
         let mut names: Vec<String> = Vec::new();
         for step in &stage.steps {
             let mut name = format!("`{}`", step.name);
-            if let Some(platform) = bound_to(step) {
-                write!(name, " through {platform:?}").unwrap();
+            if let Some(origin) = bound_to(step) {
+                write!(name, " (`{origin:?}`)").unwrap();
             }
             if !names.contains(&name) {
                 names.push(name);
@@ -504,6 +536,8 @@ pub fn overview(flow: &Flow) -> String {
             "VerifyPhone" => "`phone`".to_owned(),
             "VerifyEmail" => "`email`".to_owned(),
             "Unauthenticated" => "`Client.login`".to_owned(),
+            "Registration" => "`register`".to_owned(),
+            "PasswordReset" => "`reset_password`".to_owned(),
             "Client" | "Captcha" => continue,
             _ => {
                 let statuses = stage.reached_by.iter().filter_map(|way| way.strip_prefix("the status "));

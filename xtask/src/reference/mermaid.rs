@@ -22,8 +22,15 @@ impl Arrows {
         }
     }
 
-    fn write(self, text: &mut String) {
-        for (from, to, names) in self.0 {
+    /// With at most so many names on an arrow.
+    fn write(self, text: &mut String, most: usize) {
+        for (from, to, mut names) in self.0 {
+            let more = names.len().saturating_sub(most);
+            if more > 0 {
+                names.truncate(most);
+                writeln!(text, "    {from} --> {to}: {} and {more} more", names.join(", ")).unwrap();
+                continue;
+            }
             writeln!(text, "    {from} --> {to}: {}", names.join(", ")).unwrap();
         }
         text.push_str("    Authenticated --> [*]\n");
@@ -57,7 +64,7 @@ pub fn whole(flow: &Flow) -> String {
         };
         arrows.add(id(step.from), to, format!("{}{how}", step.name));
     }
-    arrows.write(&mut text);
+    arrows.write(&mut text, usize::MAX);
     text
 }
 
@@ -74,7 +81,7 @@ pub fn block(flow: &Flow) -> String {
             arrows.add(small(step.from), to, step.name);
         }
     }
-    arrows.write(&mut text);
+    arrows.write(&mut text, 4);
     text.push_str("```\n");
     text
 }
@@ -87,7 +94,7 @@ fn small_target(step: &Step) -> Option<String> {
             [one] => Some(small(*one)),
             _ => Some("Outcome".to_owned()),
         },
-        Does::Narrows(row) => (small(row.to) == "Verify").then(|| "Verify".to_owned()),
+        Does::Narrows(row) => (step.name != "back").then(|| small(row.to)),
     }
 }
 

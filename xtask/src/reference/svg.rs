@@ -1,4 +1,4 @@
-//! The flow as a drawing, with a layout of its own: the stages in the middle, and around them one frame, the outcome of a
+//! The flow as a drawing, with a layout of its own: the stages in three columns, and around them one frame, the outcome of a
 //! step, which every answer goes through. All coordinates follow from the steps that the stages have.
 
 use std::fmt::Write as _;
@@ -9,13 +9,13 @@ use super::flow::{Does, Flow, Sends, Step};
 use super::mermaid::statuses;
 use support::scenario;
 
-/// The columns: where each begins, and how wide it is.
-const BEFORE: (i32, i32) = (24, 280);
-const LEFT_LEG: (i32, i32) = (336, 46);
-const STAGES: (i32, i32) = (500, 322);
-const NARROWED: (i32, i32) = (886, 250);
-const RIGHT_LEG: (i32, i32) = (1178, 46);
-const WIDTH: i32 = 1248;
+/// The columns: where each begins, and how wide it is. The last one is for what a narrowed stage is narrowed to.
+const LEFT_LEG: (i32, i32) = (24, 46);
+const STAGES: (i32, i32) = (206, 360);
+const NARROWED: (i32, i32) = (664, 290);
+const DEEPER: (i32, i32) = (1026, 290);
+const RIGHT_LEG: (i32, i32) = (1384, 46);
+const WIDTH: i32 = 1454;
 
 const FRAME_TOP: i32 = 80;
 const FRAME_THICK: i32 = 46;
@@ -28,7 +28,7 @@ const FAR: i32 = 34;
 const PREFIX: &str = "/api/v2/sdk";
 
 /// The colours, by what has them.
-const HUES: [&str; 6] = ["plain", "bind", "register", "factor", "end", "lost"];
+const HUES: [&str; 7] = ["plain", "bind", "register", "factor", "password", "end", "lost"];
 
 struct Row {
     mark: &'static str,
@@ -88,21 +88,12 @@ impl Card {
     }
 }
 
-/// A stage that waits for a person, with what it narrows to.
-struct Waiting {
-    kind: StageKind,
-    stage: Card,
-    narrowed: Vec<(StageKind, Card)>,
-}
-
 /// The cards, laid out.
 struct Layout {
     client: Card,
-    login: Card,
     recovery: Card,
     captcha: Card,
-    waiting: Vec<Waiting>,
-    end: Card,
+    stages: Vec<(StageKind, Card)>,
     bottom: i32,
 }
 
@@ -115,41 +106,103 @@ impl Layout {
             y,
             rows: rows(flow, kind),
         };
+        let mut stages = Vec::new();
 
-        let client = card(StageKind::Client, BEFORE, TOP);
-        let login = card(StageKind::Unauthenticated, BEFORE, client.bottom() + 50);
+        let client = card(StageKind::Client, STAGES, TOP);
+        let login = card(StageKind::Unauthenticated, STAGES, client.bottom() + 66);
         let recovery = Card { y: login.bottom() + 56, ..recovery() };
-        let captcha = card(StageKind::Captcha, BEFORE, recovery.bottom() + FAR);
-
-        let mut y = TOP;
-        let mut waiting = Vec::new();
-        for (_, kind) in statuses(flow).into_iter().filter(|(_, kind)| *kind != StageKind::Authenticated) {
-            let mut narrowed = Vec::new();
-            let mut below = y;
-            for step in flow.steps().filter(|step| step.from == kind) {
-                if let Does::Narrows(row) = &step.does {
-                    let card = card(row.to, NARROWED, below);
-                    below = card.bottom() + NEAR;
-                    narrowed.push((row.to, card));
-                }
+        let captcha = card(StageKind::Captcha, STAGES, recovery.bottom() + FAR);
+        let mut below = login.y;
+        for to in narrowed(flow, StageKind::Unauthenticated) {
+            let mut stage = card(to, NARROWED, below);
+            let mut bottom = below;
+            for deeper in narrowed(flow, to) {
+                let card = card(deeper, DEEPER, bottom);
+                bottom = card.bottom() + NEAR;
+                stages.push((deeper, card));
             }
-            let mut stage = card(kind, STAGES, y);
-            // In the middle of what it narrows to, so that one line goes up and one goes down.
-            stage.y += (below - NEAR - y - stage.height()).max(0) / 2;
-            y = stage.bottom().max(below - NEAR) + FAR;
-            waiting.push(Waiting { kind, stage, narrowed });
+            let far = bottom > below;
+            stage.y += (bottom - NEAR - below - stage.height()).max(0) / 2;
+            below = if far { bottom - NEAR + FAR } else { stage.bottom() + NEAR };
+            stages.push((to, stage));
+        }
+        let mut y = captcha.bottom().max(below - NEAR) + FAR;
+        stages.push((StageKind::Unauthenticated, login));
+
+        let mut waiting: Vec<(Vec<StageKind>, Vec<StageKind>)> = Vec::new();
+        for (_, kind) in statuses(flow).into_iter().filter(|(_, kind)| *kind != StageKind::Authenticated) {
+            let to = narrowed(flow, kind);
+            match waiting.iter_mut().find(|(_, known)| *known == to) {
+                Some((kinds, _)) => kinds.push(kind),
+                None => waiting.push((vec![kind], to)),
+            }
+        }
+        for (kinds, narrowed) in waiting {
+            let mut own: Vec<_> = stacked(kinds, FAR, |kind| card(kind, STAGES, y));
+            let mut to: Vec<_> = stacked(narrowed, NEAR, |kind| card(kind, NARROWED, y));
+            let bottom = |cards: &[(StageKind, Card)]| cards.last().map_or(y, |(_, card)| card.bottom());
+            let (left, right) = (bottom(&own), bottom(&to));
+            // In the middle of each other, so that one line goes up and one goes down.
+            let lower = if left < right { &mut own } else { &mut to };
+            lower.iter_mut().for_each(|(_, card)| card.y += (left - right).abs() / 2);
+            y = left.max(right) + FAR;
+            stages.extend(own.into_iter().chain(to));
         }
         let end = card(StageKind::Authenticated, STAGES, y);
-        let bottom = end.bottom().max(captcha.bottom());
-        Self { client, login, recovery, captcha, waiting, end, bottom }
+        let bottom = end.bottom().max(end.y + LEGEND_HEIGHT);
+        stages.push((StageKind::Authenticated, end));
+        Self { client, recovery, captcha, stages, bottom }
+    }
+
+    fn card(&self, kind: StageKind) -> &Card {
+        let found = self.stages.iter().find(|(known, _)| *known == kind);
+        &found.unwrap_or_else(|| panic!("the reference: the drawing has no place for {kind}")).1
     }
 
     fn cards(&self) -> impl Iterator<Item = &Card> {
-        let waiting = self.waiting.iter().flat_map(|Waiting { stage, narrowed, .. }| {
-            std::iter::once(stage).chain(narrowed.iter().map(|(_, card)| card))
-        });
-        [&self.client, &self.login, &self.recovery, &self.captcha, &self.end].into_iter().chain(waiting)
+        [&self.client, &self.recovery, &self.captcha]
+            .into_iter()
+            .chain(self.stages.iter().map(|(_, card)| card))
     }
+}
+
+/// One below the other.
+fn stacked(kinds: Vec<StageKind>, gap: i32, card: impl Fn(StageKind) -> Card) -> Vec<(StageKind, Card)> {
+    let mut cards: Vec<(StageKind, Card)> = Vec::new();
+    for kind in kinds {
+        let mut card = card(kind);
+        if let Some((_, last)) = cards.last() {
+            card.y = last.bottom() + gap;
+        }
+        cards.push((kind, card));
+    }
+    cards
+}
+
+/// The steps of a stage in the order of its card: those that narrow it come last, and of them first those whose stages are
+/// narrowed again, so that lines to the same column do not cross.
+fn steps_of(flow: &Flow, kind: StageKind) -> Vec<&Step> {
+    let mut steps: Vec<_> = flow.steps().filter(|step| step.from == kind).collect();
+    steps.sort_by_key(|step| match &step.does {
+        Does::Sends(_) => 0,
+        // Its line back to the beginning runs above the others.
+        Does::Narrows(row) if row.to == StageKind::PasswordReset => 1,
+        Does::Narrows(row) if scenario(row.to).is_none() => 2,
+        Does::Narrows(_) => 3,
+    });
+    steps
+}
+
+/// What narrows a stage and does not lead back: the name of the step, and the stage that it gives.
+fn narrowings<'a>(flow: &'a Flow, kind: StageKind) -> impl Iterator<Item = (&'static str, StageKind)> + 'a {
+    steps_of(flow, kind).into_iter().filter_map(|step| match &step.does {
+        Does::Narrows(row) if step.name != "back" => Some((step.name, row.to)),
+        _ => None,
+    })
+}
+
+fn narrowed(flow: &Flow, kind: StageKind) -> Vec<StageKind> {
+    narrowings(flow, kind).map(|(_, to)| to).collect()
 }
 
 fn kind_title(kind: StageKind) -> String {
@@ -162,13 +215,14 @@ fn hue(kind: StageKind) -> &'static str {
         StageKind::PendingBind => "bind",
         StageKind::PendingRegister => "register",
         StageKind::MfaRequired => "factor",
+        StageKind::PasswordExpiring | StageKind::PasswordExpired => "password",
         StageKind::Authenticated => "end",
         _ => "plain",
     }
 }
 
 fn rows(flow: &Flow, kind: StageKind) -> Vec<Row> {
-    flow.steps().filter(|step| step.from == kind).map(row).collect()
+    steps_of(flow, kind).into_iter().map(row).collect()
 }
 
 fn row(step: &Step) -> Row {
@@ -184,7 +238,7 @@ fn row(step: &Step) -> Row {
             name: step.name.to_owned(),
             detail: Some(detail(sends)),
             tag: match sends.gives {
-                Some("()") | None => platform(step, sends),
+                Some("()") | None => origin(step, sends),
                 Some(gives) => Some(format!("gives {gives}")),
             },
         },
@@ -196,9 +250,14 @@ fn back(step: &Step) -> Option<String> {
     scenario(step.from).map(|scenario| format!("to {}", scenario.stage()))
 }
 
-fn platform(step: &Step, sends: &Sends) -> Option<String> {
-    let platform = sends.row.platform.filter(|_| step.from != StageKind::Unauthenticated);
-    platform.map(|platform| format!("{platform:?} only"))
+/// The origin of the login that a step begins, or without which there is no such step.
+fn origin(step: &Step, sends: &Sends) -> Option<String> {
+    let origin = sends.row.origin()?;
+    match step.from {
+        StageKind::Unauthenticated => Some(format!("{origin:?}")),
+        _ if sends.row.platform.is_some() => Some(format!("{origin:?} only")),
+        _ => None,
+    }
 }
 
 fn detail(sends: &Sends) -> String {
@@ -221,7 +280,7 @@ fn recovery() -> Card {
     Card {
         title: "when a step does not lead on".to_owned(),
         hue: "lost",
-        column: BEFORE,
+        column: STAGES,
         y: 0,
         rows: vec![
             row("Retry", "not carried out: the stage again"),
@@ -248,11 +307,11 @@ pub fn drawing(flow: &Flow) -> String {
     out.push_str(STYLE);
     tips(&mut out);
     writeln!(out, "<rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\" rx=\"12\"/>").unwrap();
-    text(&mut out, "heading", BEFORE.0, 38, "The flow of a login");
+    text(&mut out, "heading", LEFT_LEG.0, 38, "The flow of a login");
     text(
         &mut out,
         "note",
-        BEFORE.0,
+        LEFT_LEG.0,
         60,
         &format!("Paths begin with {PREFIX}. What is drawn is what the endpoint table says."),
     );
@@ -261,9 +320,54 @@ pub fn drawing(flow: &Flow) -> String {
     for card in layout.cards() {
         draw(&mut out, card);
     }
-    legend(&mut out, layout.captcha.bottom() + 72);
+    legend(&mut out, layout.card(StageKind::Authenticated).y + 20);
     out.push_str("</svg>\n");
+    assert_lines_are_clear(&out, &layout);
     out
+}
+
+/// No line runs through a card.
+fn assert_lines_are_clear(drawing: &str, layout: &Layout) {
+    for line in drawing.lines().filter(|line| line.starts_with("<path class=\"line")) {
+        let path = line.split_once(" d=\"").unwrap().1.split('"').next().unwrap();
+        for ends in points(path).windows(2) {
+            let [(x, y), (to_x, to_y)] = [ends[0], ends[1]];
+            let through = layout.cards().find(|card| {
+                let beside = x.max(to_x) <= card.left() || card.right() <= x.min(to_x);
+                let below = y.max(to_y) <= card.y || card.bottom() <= y.min(to_y);
+                !beside && !below
+            });
+            assert!(
+                through.is_none(),
+                "the reference: the line {path} runs through {}",
+                through.unwrap().title
+            );
+        }
+    }
+}
+
+/// The points that a path goes by, each curve by way of its control point.
+fn points(path: &str) -> Vec<(i32, i32)> {
+    let mut points = Vec::new();
+    let (mut x, mut y) = (0, 0);
+    let is_command = |letter: char| letter.is_ascii_alphabetic();
+    for (at, command) in path.match_indices(is_command) {
+        let numbers = path[at + 1..].split(is_command).next().unwrap();
+        let numbers: Vec<i32> = numbers.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let start = (x, y);
+        for ends in numbers.chunks(if "HVhv".contains(command) { 1 } else { 2 }) {
+            (x, y) = match (command, ends) {
+                ("H", [to]) => (*to, y),
+                ("V", [to]) => (x, *to),
+                ("h", [by]) => (x + by, y),
+                ("M" | "Q", [to_x, to_y]) => (*to_x, *to_y),
+                ("q", [by_x, by_y]) => (start.0 + by_x, start.1 + by_y),
+                _ => panic!("the reference: the path {path} has a part that is not known here"),
+            };
+            points.push((x, y));
+        }
+    }
+    points
 }
 
 /// The flow in sentences, for who does not see the drawing.
@@ -301,8 +405,9 @@ fn frame(out: &mut String, layout: &Layout) {
     let (left, right) = (LEFT_LEG.0, RIGHT_LEG.0 + RIGHT_LEG.1);
     let (inner_left, inner_right) = (left + LEFT_LEG.1, RIGHT_LEG.0);
     let (top, inner_top) = (FRAME_TOP, FRAME_TOP + FRAME_THICK);
-    let narrowed = layout.waiting.iter().flat_map(|waiting| &waiting.narrowed).map(|(_, card)| card.bottom());
-    let (left_end, right_end) = (layout.end.bottom(), narrowed.max().unwrap_or(layout.bottom));
+    let narrowed = layout.cards().filter(|card| card.column != STAGES).map(Card::bottom);
+    let end = layout.card(StageKind::Authenticated).bottom();
+    let (left_end, right_end) = (end, narrowed.max().unwrap_or(end));
     writeln!(
         out,
         "<path class=\"frame\" d=\"M{left} {}V{}Q{left} {top} {} {top}H{}Q{right} {top} {right} {}V{}q0 10 -10 10h-{}q-10 0 -10 -10V{}\
@@ -322,7 +427,7 @@ fn frame(out: &mut String, layout: &Layout) {
         LEFT_LEG.1 - 20,
     )
     .unwrap();
-    let middle = i32::midpoint(STAGES.0, NARROWED.0 + NARROWED.1);
+    let middle = i32::midpoint(left, right);
     centred(out, "outcome", middle, top + 29, "Outcome: the answer’s status names the next stage");
     for x in [left + 110, inner_right - 66] {
         let y = top + FRAME_THICK / 2;
@@ -340,60 +445,84 @@ fn frame(out: &mut String, layout: &Layout) {
 }
 
 fn arrows(out: &mut String, flow: &Flow, layout: &Layout) {
-    let into_left = LEFT_LEG.0 + LEFT_LEG.1;
-    let moving =
-        |kind| flow.steps().filter(move |step| step.from == kind && moves(step)).map(|step| step.name);
-
-    let x = layout.client.left() + 60;
-    line(out, "line", &format!("M{x} {}V{}", layout.client.bottom(), layout.login.y - 2), "end");
+    let login = layout.card(StageKind::Unauthenticated);
+    let x = login.left() + 60;
+    line(out, "line", &format!("M{x} {}V{}", layout.client.bottom(), login.y - 2), "end");
     text(out, "label", x + 12, layout.client.bottom() + 30, "login(device)");
-    line(out, "line dashed", &format!("M{x} {}V{}", layout.recovery.y, layout.login.bottom() + 2), "end");
-    text(out, "label", x + 12, layout.login.bottom() + 33, "StartOver, start_over()");
-    for name in moving(StageKind::Unauthenticated) {
-        let y = layout.login.row(name);
-        line(out, "line", &format!("M{} {y}H{}", layout.login.right(), LEFT_LEG.0 - 2), "end");
-    }
+    line(out, "line dashed", &format!("M{x} {}V{}", layout.recovery.y, login.bottom() + 2), "end");
+    text(out, "label", x + 12, login.bottom() + 33, "StartOver, start_over()");
+    text(out, "label", login.left() + 270, login.y - 30, "a reset of the password");
 
-    for Waiting { kind, stage, narrowed } in &layout.waiting {
-        status(out, flow, *kind, stage);
-        for name in moving(*kind) {
-            line(
-                out,
-                &format!("line {}", stage.hue),
-                &format!("M{} {}H{}", stage.left(), stage.row(name), into_left + 2),
-                "end",
-            );
-        }
-        for (index, (to, card)) in narrowed.iter().enumerate() {
-            let step = flow
-                .steps()
-                .find(|step| step.from == *kind && matches!(&step.does, Does::Narrows(row) if row.to == *to));
-            let (from, to_y) = (stage.row(step.unwrap().name), card.head());
-            // The first line turns first: so the two do not meet.
-            let turn = stage.right() + 22 + 20 * i32::try_from(index).unwrap();
-            let bend = if to_y < from { -8 } else { 8 };
-            let path = format!(
-                "M{} {from}H{}Q{turn} {from} {turn} {}V{}Q{turn} {to_y} {} {to_y}H{}",
-                stage.right() + 2,
-                turn - 8,
-                from + bend,
-                to_y - bend,
-                turn + 8,
-                card.left() - 2
-            );
-            line(out, &format!("line {}", stage.hue), &path, "both");
-            for name in moving(*to) {
-                let path = format!("M{} {}H{}", card.right(), card.row(name), RIGHT_LEG.0 - 2);
-                line(out, &format!("line {}", stage.hue), &path, "end");
-            }
-        }
+    for (_, kind) in statuses(flow) {
+        status(out, flow, kind, layout.card(kind));
     }
+    for (kind, card) in &layout.stages {
+        for step in flow.steps().filter(|step| step.from == *kind && moves(step)) {
+            moving(out, step, card, layout);
+        }
+        narrowing(out, flow, *kind, layout);
+    }
+}
 
-    status(out, flow, StageKind::Authenticated, &layout.end);
-    for name in moving(StageKind::Authenticated) {
-        let (right, row, head) = (layout.end.right(), layout.end.row(name), layout.end.head());
-        let path = format!("M{right} {row}h20q10 0 10 -10V{}q0 -10 -10 -10H{}", head + 10, right + 2);
-        line(out, "line end", &path, "end");
+/// From a step to where its answer leads.
+fn moving(out: &mut String, step: &Step, card: &Card, layout: &Layout) {
+    let Does::Sends(Sends { row, .. }) = &step.does else { return };
+    let (class, y) = (format!("line {}", card.hue), card.row(step.name));
+    let path = match row.leads_to {
+        [StageKind::Unauthenticated] => {
+            let login = layout.card(StageKind::Unauthenticated);
+            let (x, lane, to) = (card.right() + 22, login.y - 22, login.left() + 250);
+            format!(
+                "M{} {y}H{}Q{x} {y} {x} {}V{}Q{x} {lane} {} {lane}H{}Q{to} {lane} {to} {}V{}",
+                card.right(),
+                x - 8,
+                y - 8,
+                lane + 8,
+                x - 8,
+                to + 8,
+                lane + 8,
+                login.y - 2
+            )
+        }
+        // To itself.
+        [_] => {
+            let (right, head) = (card.right(), card.head());
+            format!("M{right} {y}h20q10 0 10 -10V{}q0 -10 -10 -10H{}", head + 10, right + 2)
+        }
+        _ if card.column == STAGES => format!("M{} {y}H{}", card.left(), LEFT_LEG.0 + LEFT_LEG.1 + 2),
+        _ => format!("M{} {y}H{}", card.right(), RIGHT_LEG.0 - 2),
+    };
+    line(out, &class, &path, "end");
+}
+
+/// From a stage to what it narrows to.
+fn narrowing(out: &mut String, flow: &Flow, kind: StageKind, layout: &Layout) {
+    let stage = layout.card(kind);
+    let to = narrowed(flow, kind);
+    let shared = layout.stages.iter().any(|(other, _)| {
+        *other != kind && narrowed(flow, *other).iter().any(|narrowed| to.contains(narrowed))
+    });
+    let is_up = |(name, to): &(&str, StageKind)| layout.card(*to).head() < stage.row(name);
+    let down = narrowings(flow, kind).filter(|one| !is_up(one)).count();
+    let up = to.len() - down;
+    for (index, (name, to)) in narrowings(flow, kind).enumerate() {
+        let (from, card) = (stage.row(name), layout.card(to));
+        let head = card.head();
+        // Each line turns where it meets no other of its stage; stages with the same destinations share the turns.
+        let lane = if shared || is_up(&(name, to)) { index } else { down - 1 - (index - up) };
+        let turn = stage.right() + 22 + 20 * i32::try_from(lane).unwrap();
+        let bend = ((head - from) / 2).clamp(-8, 8);
+        let path = format!(
+            "M{} {from}H{}Q{turn} {from} {turn} {}V{}Q{turn} {head} {} {head}H{}",
+            stage.right() + 2,
+            turn - 8,
+            from + bend,
+            head - bend,
+            turn + 8,
+            card.left() - 2
+        );
+        let back = scenario(to).is_some() && to.before_narrowing() == kind;
+        line(out, &format!("line {}", stage.hue), &path, if back { "both" } else { "end" });
     }
 }
 
@@ -469,24 +598,26 @@ fn mark(out: &mut String, mark: &str, x: i32, y: i32) {
     .unwrap();
 }
 
+/// The height of the legend.
+const LEGEND_HEIGHT: i32 = 26 * 3;
+
 fn legend(out: &mut String, y: i32) {
     out.push_str("<g class=\"plain\">\n");
-    let x = BEFORE.0;
-    let mut below = y;
-    for (kind, words) in [
+    for (index, (kind, words)) in (0..).zip([
         ("step", "moves the flow by its answer"),
         ("side", "a side call: the stage stays"),
         ("narrow", "sends nothing"),
         ("both", "there, and with back() back again"),
         ("end", "the login begins again"),
-    ] {
+    ]) {
+        let x = if index < 3 { NARROWED.0 } else { DEEPER.0 };
+        let below = y + 26 * (index % 3);
         match kind {
             "both" => line(out, "line", &format!("M{x} {}h40", below - 4), "both"),
             "end" => line(out, "line dashed", &format!("M{x} {}h40", below - 4), "end"),
             kind => mark(out, kind, x + 20, below - 4),
         }
         text(out, "note", x + 54, below, words);
-        below += 26;
     }
     out.push_str("</g>\n");
 }
@@ -544,6 +675,7 @@ svg { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --body: #f6f8fa; --edg
 .bind { --hue: #0969da; --tint: #ddf0ff; }
 .register { --hue: #8250df; --tint: #f3e8ff; }
 .factor { --hue: #9a6700; --tint: #fff3c4; }
+.password { --hue: #0b7285; --tint: #d5f3f8; }
 .end { --hue: #1a7f37; --tint: #d6f6dd; }
 .lost { --hue: #bc4c00; --tint: #ffe9d9; }
 @media (prefers-color-scheme: dark) {
@@ -551,6 +683,7 @@ svg { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --body: #f6f8fa; --edg
   .bind { --hue: #58a6ff; --tint: #10294a; }
   .register { --hue: #bc8cff; --tint: #2b1d4a; }
   .factor { --hue: #e3b341; --tint: #3a2c0a; }
+  .password { --hue: #3bc9db; --tint: #0c2f36; }
   .end { --hue: #3fb950; --tint: #12351d; }
   .lost { --hue: #f0883e; --tint: #3d2211; }
 }
