@@ -144,7 +144,9 @@ impl Layout {
             let (left, right) = (bottom(&own), bottom(&to));
             // In the middle of each other, so that one line goes up and one goes down.
             let lower = if left < right { &mut own } else { &mut to };
-            lower.iter_mut().for_each(|(_, card)| card.y += (left - right).abs() / 2);
+            for (_, card) in lower {
+                card.y += (left - right).abs() / 2;
+            }
             y = left.max(right) + FAR;
             stages.extend(own.into_iter().chain(to));
         }
@@ -194,7 +196,7 @@ fn steps_of(flow: &Flow, kind: StageKind) -> Vec<&Step> {
 }
 
 /// What narrows a stage and does not lead back: the name of the step, and the stage that it gives.
-fn narrowings<'a>(flow: &'a Flow, kind: StageKind) -> impl Iterator<Item = (&'static str, StageKind)> + 'a {
+fn narrowings(flow: &Flow, kind: StageKind) -> impl Iterator<Item = (&'static str, StageKind)> {
     steps_of(flow, kind).into_iter().filter_map(|step| match &step.does {
         Does::Narrows(row) if step.name != "back" => Some((step.name, row.to)),
         _ => None,
