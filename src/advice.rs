@@ -18,8 +18,8 @@ pub enum Advice {
         /// How many tries the account has left, if the tenant's message says so. A hint.
         attempts_left: Option<u32>,
     },
-    /// Ask the platform for a fresh code (`wx.login`, the phone button, `my.getAuthCode`): such a code is spent once the
-    /// API has answered, whatever the answer.
+    /// Ask the platform for a fresh code or access token (`wx.login`, the phone button, `my.getAuthCode`, another app's login):
+    /// it is spent once the API has answered, whatever the answer.
     FreshPlatformCode,
     /// Ask the user to solve a new captcha.
     NewCaptcha,

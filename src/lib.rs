@@ -5,7 +5,8 @@
 //!
 //! - [`Client`] is a tenant, an application and a transport. [`Client::login`] begins a login.
 //! - [`Unauthenticated`], [`Registration`], [`PasswordReset`], [`PendingBind`], [`PendingRegister`], [`MfaRequired`],
-//!   [`PasswordExpiring`], [`PasswordExpired`], [`VerifyPhone`], [`VerifyEmail`] and [`Authenticated`] are the stages. The page of each lists its steps, and what each leads to.
+//!   [`PasswordExpiring`], [`PasswordExpired`], [`VerifyPhone`], [`VerifyEmail`] and [`Authenticated`] are the stages. The page
+//!   of each lists its steps, and what each leads to. [`Origin`] is how a login began.
 //! - A [`Step`] takes its stage. [`Step::send`] gives an [`Outcome`], or a [`StepError`] that says what happened and, in its
 //!   [`Recovery`], what the caller holds now.
 //! - A [`Transport`] sends the requests: `UreqTransport`, or a closure. [`Step::into_request`] and [`InFlight::receive`] drive

@@ -62,7 +62,7 @@ pub struct Settings {
     pub printed_spaces: bool,
     /// How long a state token lives. Defaults to 10 minutes.
     pub state_token_lifetime: Duration,
-    /// How long a code lives, of a mini program or by SMS or e-mail. Defaults to 5 minutes.
+    /// How long a code lives, of a platform or by SMS or e-mail. Defaults to 5 minutes.
     pub code_lifetime: Duration,
     /// How many pixels a captcha's solution may be off. Defaults to 5.
     pub captcha_tolerance: u32,

@@ -8,8 +8,8 @@ use super::{
 
 /// Any stage that can be suspended, of a login with the origin `O`.
 ///
-/// What has no account yet belongs to each origin: a login by a code, a registration, a forgotten password. So does a finished
-/// login.
+/// A login by a code, a registration and a reset of a password have no origin yet, and a finished login has none any more: they
+/// are found with whichever `O`. [`AnyLogin`](crate::AnyLogin) takes a login with any origin.
 ///
 /// [`Client::resume`](crate::Client::resume) gives it for a handler that takes whatever stage the login is at. The enum is
 /// exhaustive: a `match` that forgets a stage does not compile.

@@ -4,7 +4,7 @@ use super::pending::{PendingState, pending_stage, verify_methods};
 use super::{AcceptsCode, AlipayMiniProgram, Origin, Outcome, SendsCode, Step, WeChatMiniProgram};
 use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WECHAT_MOBILE, Scenario};
 
-/// The identity is known to the mini program, but to no account of the tenant: an **existing** account must be bound.
+/// The identity is known to the platform, but to no account of the tenant: an **existing** account must be bound.
 ///
 /// The status `SOCIAL_BIND` leads here.
 ///

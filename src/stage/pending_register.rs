@@ -4,8 +4,8 @@ use super::pending::{PendingState, pending_stage, verify_methods};
 use super::{AcceptsCode, AlipayMiniProgram, Origin, Outcome, SendsCode, Step, WeChatMiniProgram};
 use crate::wire::endpoints::{REGISTER_ALIPAY_MOBILE, REGISTER_WECHAT_MOBILE, Scenario};
 
-/// The identity is known to the mini program, but to no account of the tenant: an account must be bound, and is
-/// **registered** if there is none.
+/// The identity is known to the platform, but to no account of the tenant: an account must be bound, and is **registered** if
+/// there is none.
 ///
 /// The status `USER_REGISTER` leads here.
 ///

@@ -62,22 +62,24 @@ pub enum Recovery<S> {
     Unresolved(Unresolved<S>),
     /// The state token is dead, or access was denied: same client, same device, from the beginning.
     ///
-    /// For a mini program the beginning needs a fresh code from `wx.login`: a code works once.
+    /// The beginning needs what the user logs in with again. A code of a platform, such as that of `wx.login`, works once, so it
+    /// has to be a fresh one.
     StartOver(Unauthenticated),
 }
 
 /// A step whose outcome is unknown.
 ///
-/// The request may have reached the server: an account may be bound, a one-time code may be used up.
+/// The request may have reached the server: an account may be bound or registered, a password may be changed, a one-time code may
+/// be used up.
 #[must_use = "the login goes on only with what is in here"]
 pub struct Unresolved<S>(S);
 
 impl<S: Stage> Unresolved<S> {
     /// Begins again: the way that is always safe.
     ///
-    /// For a mini program it needs a fresh code from `wx.login`: a code works once, and the old one may be used up. If the
-    /// step was carried out after all, the new login finds the account bound, and ends or asks for the second factor. After a
-    /// renewal it gives the session up: there [`retry_anyway`](Self::retry_anyway) comes first.
+    /// It needs what the user logs in with again. A code of a platform, such as that of `wx.login`, works once, so it has to be a
+    /// fresh one. If the step was carried out after all, the new login finds the account bound or registered, and the new password
+    /// in force. After a renewal it gives the session up: there [`retry_anyway`](Self::retry_anyway) comes first.
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
         self.0.start_over()

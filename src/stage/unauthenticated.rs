@@ -20,8 +20,11 @@ use crate::wire::responses::{Failure, Received, read_empty};
 
 /// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
 ///
-/// If the answer to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here, and the
-/// next try needs a fresh code of `wx.login`: a code works once and lives five minutes.
+/// A login begins here, and so do a [registration](Unauthenticated::register) and the
+/// [reset of a password](Unauthenticated::reset_password).
+///
+/// If the answer to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here. A code of a
+/// platform, such as that of `wx.login`, works once, so the next try needs a fresh one.
 ///
 #[doc = include_str!("../../docs/stages/unauthenticated.md")]
 pub struct Unauthenticated {

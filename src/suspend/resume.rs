@@ -39,8 +39,7 @@ pub trait Resumable: Sealed + Sized {
     fn restore(context: Context, fields: &SuspendedFields<'_>, _: Inside) -> Result<Self, Unreadable>;
 }
 
-/// Whatever was found in a value: a stage of a login through the mini program `O`, or a step from one whose outcome is
-/// unknown.
+/// Whatever was found in a value: a stage of a login with the origin `O`, or a step from one whose outcome is unknown.
 ///
 /// `client.resume::<Resumed>(suspended)` gives it, and so does [`Client::resume_any`](crate::Client::resume_any).
 #[derive(Debug)]
@@ -114,7 +113,8 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// A handler that takes more than one stage asks for [`AwaitingCode`](crate::AwaitingCode), [`AnyStage`] or [`Resumed`].
+    /// A handler that takes more than one stage asks for [`AwaitingCode`](crate::AwaitingCode), [`AnyStage`], [`Resumed`] or
+    /// [`AnyLogin`](crate::AnyLogin).
     ///
     /// # Errors
     /// [`ResumeError`] with the value if it holds another stage, is of another tenant or application, of a newer version, or
@@ -126,7 +126,9 @@ impl Client {
         }
     }
 
-    /// Picks up whatever was put down, of a login through the mini program `O`: [`resume`](Self::resume) of a [`Resumed`].
+    /// Picks up whatever was put down, of a login with the origin `O`: [`resume`](Self::resume) of a [`Resumed`].
+    ///
+    /// [`AnyLogin`](crate::AnyLogin) takes a login with whichever origin.
     ///
     /// # Errors
     /// As [`resume`](Self::resume).

@@ -126,8 +126,8 @@ fn data(raw: &RawValue) -> Option<Zeroizing<String>> {
     }
 }
 
-/// Reads the answer to a request for a code, or to a reset: a success says nothing. Its body is documented as empty; null and an object
-/// that is not the answer to another request say nothing, either.
+/// Reads the answer to a request for a code, or to a reset: a success says nothing. Its body is documented as empty; null and an
+/// object that is not the answer to another request say nothing, either.
 pub(crate) fn read_empty(received: Received<'_>) -> Result<(), Failure> {
     let is_silent = matches!(received.response.body().trim_ascii(), b"" | b"null");
     classify(received, |http_status, fields| match fields {
