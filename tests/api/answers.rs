@@ -234,7 +234,7 @@ fn d10_to_d12_answers_that_are_not_enough() {
     case("d10_success_with_numeric_session_token", 200, r#"{"status":"SUCCESS","session_token":17}"#, bind);
     case("d11_access_denied", 200, r#"{"status":"ACCESS_DENIED"}"#, bind);
     case("d11_access_denied_403", 403, r#"{"status":"ACCESS_DENIED"}"#, bind);
-    case("d12_unknown_status", 200, r#"{"status":"CONSENT_REQUIRED","state_token":"t1","data":"{}"}"#, login);
+    case("d12_unknown_status", 200, r#"{"status":"PUSH_AUTH","state_token":"t1","data":"{}"}"#, login);
     case("d12_unknown_status_that_is_no_name", 200, r#"{"status":"a token? eyJhbGci"}"#, login);
     case("d12_no_status", 200, r#"{"session_token":"s1"}"#, bind);
     case("d12_status_is_case_sensitive", 200, r#"{"status":"success","session_token":"s1"}"#, bind);
@@ -416,7 +416,7 @@ fn names_are_printed_if_they_look_like_names() {
             client(always(400, &body)).login(device()).wechat_mini_program("091z").send().unwrap_err();
         format!("{failed} {failed:?}").contains(code)
     };
-    for name in ["IDAAS.SDK.NEW.4711", "CONSENT_REQUIRED", "LOCKED", "40029", "A.1"] {
+    for name in ["IDAAS.SDK.NEW.4711", "PUSH_AUTH", "LOCKED", "40029", "A.1"] {
         assert!(shown(name), "{name}");
     }
     for other in [

@@ -180,7 +180,7 @@ const CASES: &[Case] = &[
     ("denied by policy", || bind_with(200, r#"{"status":"ACCESS_DENIED"}"#)),
     ("a success that cannot be read", || bind_with(200, "<html>")),
     ("a success without status", || bind_with(200, "{}")),
-    ("a status that no page documents", || bind_with(200, r#"{"status":"CONSENT_REQUIRED"}"#)),
+    ("a status that no page documents", || bind_with(200, r#"{"status":"PUSH_AUTH"}"#)),
     ("`SUCCESS` without session token", || bind_with(200, r#"{"status":"SUCCESS"}"#)),
     ("a first answer without state token", || login_with(Ok(response(200, r#"{"status":"SOCIAL_BIND"}"#)))),
     ("an error and a success in one", || {

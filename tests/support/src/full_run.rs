@@ -294,7 +294,7 @@ const ANSWERS: &[(u16, &str)] = &[
     (200, r#"{"status":"ACCESS_DENIED","state_token":"mkStateToken-1"}"#),
     (200, MARKED.password_warn),
     (200, MARKED.password_expired),
-    (200, r#"{"status":"CONSENT_REQUIRED","state_token":"mkStateToken-1"}"#),
+    (200, r#"{"status":"PUSH_AUTH","state_token":"mkStateToken-1"}"#),
     (200, r#"{"status":"SUCCESS","session_token":17}"#),
     (200, r#"{"status":"SUCCESS","session_token":"mkSessionToken-1"#),
     (200, r#"{"status":"SUCCESS"}"#),
