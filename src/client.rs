@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::error::{Error, InvalidInput, Unsupported};
@@ -207,12 +207,11 @@ impl Client {
             path => PathAndQuery::try_from(format!("{prefix}{path}")),
         };
         let invalid = || InvalidInput::new("base_address", "does not make an address with the path");
-        Uri::builder()
-            .scheme(self.0.scheme.clone())
-            .authority(self.0.authority.clone())
-            .path_and_query(path.map_err(|_| invalid())?)
-            .build()
-            .map_err(|_| invalid())
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.0.scheme.clone());
+        parts.authority = Some(self.0.authority.clone());
+        parts.path_and_query = Some(path.map_err(|_| invalid())?);
+        Uri::from_parts(parts).map_err(|_| invalid())
     }
 
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {

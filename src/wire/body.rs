@@ -133,7 +133,7 @@ fn checked<'a>(name: &'static str, kind: FieldKind, value: &'a str) -> Result<&'
     if value.len() > LONGEST {
         return Err(InvalidInput::new(name, "is longer than 16 KiB"));
     }
-    if !is_opaque && value.chars().any(char::is_control) {
+    if !is_opaque && has_control(value) {
         return Err(InvalidInput::new(name, "contains a control character"));
     }
     match kind {
@@ -141,6 +141,14 @@ fn checked<'a>(name: &'static str, kind: FieldKind, value: &'a str) -> Result<&'
         FieldKind::Object if !value.starts_with('{') => Err(InvalidInput::new(name, "is no JSON object")),
         _ => Ok(value),
     }
+}
+
+/// Whether there is a control character in a text.
+fn has_control(text: &str) -> bool {
+    // To the end, whatever is found: so many bytes are looked at in one instruction.
+    let suspect = |byte: u8| u8::from(byte.is_ascii_control() || !byte.is_ascii());
+    let is_suspect = text.bytes().fold(0, |found, byte| found | suspect(byte)) != 0;
+    is_suspect && text.chars().any(char::is_control)
 }
 
 /// Whether `text` is a day of the calendar as `yyyy-MM-dd`.

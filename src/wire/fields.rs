@@ -62,7 +62,7 @@ impl<'a> Field<'a> {
     pub(super) fn token(&self) -> Result<Option<&str>, Unreadable> {
         match self {
             Self::Absent => Ok(None),
-            Self::Text(text) if !text.as_str().contains(char::REPLACEMENT_CHARACTER) => {
+            Self::Text(text) if !has_replacement(text.as_str()) => {
                 Ok(Some(text.as_str().trim_ascii()).filter(|text| !text.is_empty()))
             }
             _ => Err(Unreadable),
@@ -94,6 +94,13 @@ impl<'a> Field<'a> {
             _ => "",
         }
     }
+}
+
+/// Whether a text has the character that stands for broken bytes.
+fn has_replacement(text: &str) -> bool {
+    // To the end, whatever is found: so many bytes are looked at in one instruction.
+    let is_ascii = text.bytes().fold(0, |found, byte| found | byte) < 0x80;
+    !is_ascii && text.contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether a JSON value is a number without fraction and exponent, and no larger than one has to be.

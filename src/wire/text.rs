@@ -25,7 +25,9 @@ impl<'a> Text<'a> {
     /// A JSON string as it stands in JSON that was read, quotes and all; `None` if half of a surrogate pair is missing.
     pub(super) fn of_json(json: &'a str) -> Option<Self> {
         let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-        if !inner.contains('\\') {
+        // To the end, whatever is found: so many bytes are looked at in one instruction.
+        let is_escaped = inner.bytes().fold(false, |found, byte| found | (byte == b'\\'));
+        if !is_escaped {
             return Some(Self::Borrowed(inner));
         }
         // Nothing that is escaped is longer than its escape, so this does not grow.
