@@ -105,7 +105,8 @@ impl Authenticated {
 
     /// When the session token expires, by the clock of the client, which was asked when the answer came.
     ///
-    /// `suspend` keeps it, to the second. `None` if the answer did not say, if a session was stored without it, or if the time
+    /// `suspend` keeps it, to the second, and so does a renewal whose answer has neither a new session token nor a lifetime.
+    /// `None` if the answer did not say, if a session was stored without it, or if the time
     /// is too far away to be told. The tenant may end a session before.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
@@ -158,8 +159,15 @@ impl Next<Self> for Authenticated {
     }
 
     fn reached(stage: Self, answer: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {
-        let session_token = answer.session_token.unwrap_or(stage.session_token);
-        Ok(Self::new(stage.context, session_token, answer.expires_in, answer.id_token))
+        let Self { context, session_token: in_hand, expires_at, .. } = stage;
+        let is_new = answer.session_token.as_ref().is_some_and(|token| token.expose() != in_hand.expose());
+        let session_token = answer.session_token.unwrap_or(in_hand);
+        Ok(if is_new || answer.expires_in.is_some() {
+            Self::new(context, session_token, answer.expires_in, answer.id_token)
+        } else {
+            // The same session, and nothing was said about its end.
+            Self::stored(context, session_token, Expiry { expires_in: None, expires_at }, answer.id_token)
+        })
     }
 
     fn reached_kind(&self, _: Inside) -> StageKind {
