@@ -41,6 +41,8 @@
 //! - `tracing`: a span for each step and each side call, at the level `INFO`, with names and numbers and nothing of the user:
 //!   `stage`, `step`, `endpoint`, `http_status`, `leads_to`, `error` (its kind), `error_code`, `recovery`, `duration_us`. A step
 //!   driven by hand has its span from [`Step::into_request`] to [`InFlight::receive`].
+//! - `signature`: the requests of OneAccess that need a signature: `Authenticated::logout`, and the renewal of identity tokens
+//!   there; `Client::prepare_signature`. By the crate `rsa`, in Rust alone.
 //! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -69,6 +71,8 @@ mod identity;
 pub mod manual;
 mod sealed;
 mod secret;
+#[cfg(feature = "signature")]
+mod signature;
 mod stage;
 mod suspend;
 mod trace;
@@ -92,6 +96,9 @@ pub use self::identity::{
 };
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
+#[cfg(feature = "signature")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signature")))]
+pub use self::signature::{PublicKey, ServerDate};
 pub use self::stage::{
     AcceptsCode, Alipay, AnyStage, Authenticated, AwaitingCode, Channel, Email, InFlight, MfaRequired,
     MiniProgram, Next, NotAllowed, Outcome, PendingBind, PendingRegister, Phone, Recovery, RegisteredMobile,

@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use idaas_login::emulator::{self, DataForm, Effect, Emulator, Entry, Unbound, User};
-use idaas_login::endpoints::{self, Platform, Scenario, SendType, StageKind};
+use idaas_login::endpoints::{self, EditionKind, Platform, Scenario, SendType, StageKind};
 use idaas_login::{
     AcceptsCode, Alipay, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Client, Error, ErrorClass,
     MfaRequired, MiniProgram, Next, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery, Request,
-    Response, Resumed, Stage, StateToken, Step, Suspended, Transport, TransportError, Unauthenticated,
-    Unresolved, VerifyEmail, VerifyPhone, WeChat,
+    Response, Resumed, Stage, StateToken, Step, StepError, Suspended, Transport, TransportError,
+    Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChat,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -742,6 +742,9 @@ impl<'a> World<'a> {
             settings.session_lifetime = Duration::from_secs(SESSION_LIFETIME);
             // Signing is slow, and renewals do it anyway.
             settings.id_token = false;
+            // What only OneAccess documents, this tenant has, too.
+            let rows = endpoints::ALL.iter().filter(|row| row.in_edition(EditionKind::Ciam).is_none());
+            settings.paths = rows.map(|row| (*row, row.path.to_owned())).collect();
         });
         let mut contacts = HashMap::new();
         for (who, (name, _)) in USERS.iter().enumerate() {
@@ -959,6 +962,7 @@ impl<'a> World<'a> {
             Held::MfaEmail(stage) => submit!(self, facts, stage, Scenario::SecondFactor, input, fault),
             // Signing is slow, and there is more to see from the beginning.
             Held::Done(stage) if !way.is_multiple_of(3) => Held::Start(stage.start_over()),
+            Held::Done(stage) if way.is_multiple_of(2) => self.log_out(facts, stage, fault),
             Held::Done(stage) => {
                 let who = facts.user.clone().map(Who::User);
                 let claim = Claim::Right(who.expect("a session has a user"));
@@ -1092,6 +1096,61 @@ impl<'a> World<'a> {
         });
         self.judge(from, facts, &Taken { fault, ..taken }, stood, &came, sent, &entries);
         held
+    }
+
+    /// Ends the session, with a signature made from a fresh time.
+    fn log_out<P: Program>(
+        &mut self,
+        facts: &mut Facts,
+        stage: Authenticated,
+        fault: Option<Fault>,
+    ) -> Held<P> {
+        self.prepare([None; 2]);
+        let stood = self.stands(StageKind::Authenticated, facts);
+        let step = stage.logout();
+        let (result, sent, fault) = self.line.with(fault, || step.send());
+        let entries = self.tenant.take_ledger();
+        assert_eq!(sent, 1, "a request is sent once");
+        assert_eq!(entries.len(), usize::from(fault.is_none_or(Fault::reaches_the_tenant)));
+        let effects: Vec<_> = entries.into_iter().flat_map(|entry| entry.effects).collect();
+        let ended = Effect::LoggedOut { user_name: facts.user.clone().expect("a session has a user") };
+        let is_ended = stood && fault.is_none_or(Fault::is_carried_out);
+        assert_eq!(effects, if is_ended { vec![ended] } else { Vec::new() });
+        assert_eq!(self.stands(StageKind::Authenticated, facts), stood && !is_ended);
+        let (came, held) = match result.map_err(StepError::into_parts) {
+            Ok(login) => ("Unauthenticated", Held::Start(login)),
+            Err((_, Recovery::Retry(stage))) => ("Retry", Held::Done(stage)),
+            Err((_, Recovery::Unresolved(unresolved))) => {
+                facts.certain = false;
+                ("Unresolved", <Authenticated as Stand<P>>::unknown(unresolved))
+            }
+            Err((error, Recovery::StartOver(login))) => {
+                assert_eq!(error.class(), Some(ErrorClass::DeadToken), "{error}");
+                ("StartOver", Held::Start(login))
+            }
+        };
+        let expected = match fault {
+            Some(fault) => fault.recovery(),
+            None if stood => "Unauthenticated",
+            None => "StartOver",
+        };
+        assert_eq!(came, expected, "{fault:?}");
+        self.count(|seen| {
+            seen.requests += sent;
+            count(&mut seen.steps, (at(StageKind::Authenticated, "logout"), came.to_owned()));
+        });
+        held
+    }
+
+    /// Fetches what signatures need.
+    fn prepare(&mut self, [key, time]: [Option<Fault>; 2]) {
+        let (client, device) = (self.client.clone(), support::device());
+        let side = Side { kind: StageKind::Client, step: "public_key", fault: key };
+        let came = self.ask(&side, &[], || client.public_key(&device).send());
+        assert!(came.is_ok() || key.is_some());
+        let side = Side { kind: StageKind::Client, step: "server_date", fault: time };
+        let came = self.ask(&side, &[], || client.server_date(&device).send());
+        assert!(came.is_ok() || time.is_some());
     }
 
     #[allow(clippy::too_many_arguments)] // All that is known of one step.
@@ -1307,7 +1366,7 @@ impl<'a> World<'a> {
                 input,
                 faults,
             ),
-            _ => {}
+            _ => self.prepare([faults[0], faults[1]]),
         }
     }
 
@@ -1799,6 +1858,7 @@ impl Seen {
 /// The stages that a step can lead to at this tenant, of those that the table names.
 fn reachable(from: StageKind, step: &str) -> &'static [StageKind] {
     match (from, step) {
+        (StageKind::Authenticated, "logout") => &[StageKind::Unauthenticated],
         (StageKind::Authenticated, _) => &[StageKind::Authenticated],
         (StageKind::Unauthenticated, "wechat_mini_program" | "alipay_mini_program") => &[
             StageKind::Authenticated,

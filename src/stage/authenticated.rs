@@ -144,8 +144,42 @@ impl Authenticated {
     /// (`IDAAS.SDK.PARAM.0023`) leads to [`Recovery::StartOver`](crate::Recovery::StartOver). After
     /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the session token may have been replaced by one that was
     /// lost with the answer.
+    ///
+    /// In OneAccess the step needs a signature, and so the feature `signature` and `Client::prepare_signature` before it;
+    /// without the feature it is [`Error::Unsupported`]. Its answer there is the identity token alone: the session token and
+    /// [`expires_at`](Self::expires_at) stay as they are.
     pub fn renew_id_token(self) -> Step<Self, Self> {
         Step::new(self, &RENEW_ID_TOKEN, &[])
+    }
+
+    /// Ends the session at the tenant. OneAccess only.
+    ///
+    /// It leads back to the beginning, with the same client and device. The step needs a signature: call
+    /// [`Client::prepare_signature`] before it.
+    ///
+    /// No page of CIAM or EIAM has such a call, so there it is refused before anything is sent (decision D37). To log out, drop
+    /// the session token; in a browser, visit `/api/v1/logout` of the tenant too, which ends the browser's own session.
+    ///
+    /// Page: [Log out](https://support.huaweicloud.com/api-oneaccess/Logout.html).
+    ///
+    /// ```
+    /// use idaas_login::{Authenticated, Error, Unauthenticated};
+    ///
+    /// fn log_out(user: Authenticated) -> Result<Unauthenticated, Error> {
+    ///     user.client().prepare_signature(user.device())?;
+    ///     Ok(user.logout().send()?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. A session that is over already leads to
+    /// [`Recovery::StartOver`](crate::Recovery::StartOver), which is as good. After a refusal of the class
+    /// [`StaleSignature`](crate::ErrorClass::StaleSignature) the session is handed back: prepare a signature again, and repeat
+    /// the step once.
+    #[cfg(feature = "signature")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "signature")))]
+    pub fn logout(self) -> Step<Self, super::Unauthenticated> {
+        Step::new(self, &crate::wire::endpoints::LOGOUT, &[])
     }
 }
 

@@ -1,14 +1,16 @@
 use std::fmt;
 
-use super::{Alipay, Outcome, Stage, Step, WeChat, accessors};
+use super::{Alipay, Next, Outcome, Stage, Step, WeChat, accessors};
 use crate::client::Client;
 use crate::context::Context;
 use crate::device::Device;
+use crate::error::UnexpectedReason;
 use crate::sealed::{Inside, Sealed};
 use crate::secret::StateToken;
 use crate::wire::endpoints::{
     LOGIN_ALIPAY_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM, LOGIN_WECHAT_MINI_PROGRAM_MOBILE, StageKind,
 };
+use crate::wire::responses::{Failure, Received, read_empty};
 
 /// Nothing has happened yet. [`Client::login`](crate::Client::login) makes it.
 ///
@@ -70,6 +72,23 @@ impl Unauthenticated {
 }
 
 impl Sealed for Unauthenticated {}
+
+/// What ends a session or a password leads here: its answer says nothing.
+impl<S: Stage> Next<S> for Unauthenticated {
+    type Answer = ();
+
+    fn read(received: Received<'_>, _: Inside) -> Result<(), Failure> {
+        read_empty(received)
+    }
+
+    fn reached(stage: S, (): (), _: Inside) -> Result<Self, (S, UnexpectedReason)> {
+        Ok(stage.start_over())
+    }
+
+    fn reached_kind(&self, _: Inside) -> StageKind {
+        StageKind::Unauthenticated
+    }
+}
 
 impl Stage for Unauthenticated {
     fn kind(&self) -> StageKind {

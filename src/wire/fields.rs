@@ -141,6 +141,8 @@ pub(super) struct Fields<'a> {
     pub(super) expire: Raw<'a>,
     pub(super) data: Raw<'a>,
     pub(super) word_list: Raw<'a>,
+    pub(super) public_key: Field<'a>,
+    pub(super) timestamp: Raw<'a>,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +169,8 @@ enum Key {
     SecretKey,
     #[serde(rename = "wordList")]
     WordList,
+    PublicKey,
+    Timestamp,
     #[serde(other)]
     Undocumented,
 }
@@ -192,8 +196,9 @@ impl Fields<'_> {
             &self.mobile,
             &self.captcha_token,
             &self.token,
+            &self.public_key,
         ];
-        answers.iter().all(|field| field.is_blank())
+        answers.iter().all(|field| field.is_blank()) && matches!(self.timestamp, Raw::Absent)
     }
 
     /// Whether this says that the step was carried out, whatever else it says. A state token that is the one `in_hand` is an
@@ -237,6 +242,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Key::WordList => fields.word_list.fill(map.next_value()?),
                         Key::Expire => fields.expire.fill(map.next_value()?),
                         Key::Data => fields.data.fill(map.next_value()?),
+                        Key::PublicKey => fields.public_key.fill(map.next_value()?),
+                        Key::Timestamp => fields.timestamp.fill(map.next_value()?),
                         Key::Undocumented => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }

@@ -28,6 +28,7 @@ mod recovery;
 mod refusals;
 mod requests;
 mod sessions;
+mod signature;
 mod suspend;
 mod trace;
 mod types;

@@ -7,6 +7,7 @@ mod proof;
 mod refusal;
 mod requests;
 mod session;
+mod signature;
 mod state;
 
 pub(super) use self::requests::Reply;

@@ -246,10 +246,15 @@ fn client_of(
 ) -> Client {
     let first = Mutex::new(support::first_answer(row, &MARKED));
     let printed = Arc::clone(printed);
-    let builder = Client::builder(base_address, support::CLIENT_ID).allow_loopback_http();
+    let builder = Client::builder(base_address, support::CLIENT_ID)
+        .edition(support::edition(row))
+        .allow_loopback_http();
     let transport = move |request: Request| {
         // The head of a request can be printed: what is secret in it is marked sensitive.
         printed.text(format!("{:?} {} {:?}", request.method(), request.uri(), request.headers()));
+        if let Some(prepared) = support::prepared(row, &request) {
+            return Ok(prepared);
+        }
         match first.lock().unwrap().take() {
             Some(body) => Ok(response(200, body)),
             None => answers.send(request),
@@ -281,6 +286,8 @@ const ANSWERS: &[(u16, &str)] = &[
     (200, r#"{"mobile":"+86-15287651243"}"#),
     (200, r#"{"captcha_token":"mkCaptchaPass9"}"#),
     (200, MARKED.captcha),
+    (200, support::PUBLIC_KEY),
+    (200, support::SERVER_DATE),
     (200, ""),
     (200, "{}"),
     (200, r#"{"status":"ACCESS_DENIED","state_token":"mkStateToken-1"}"#),
@@ -322,7 +329,7 @@ fn every_row_by_a_closure(printed: &Arc<Printed>) {
 }
 
 /// The names of all fields of all answers.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "status",
     "error_code",
     "error_msg",
@@ -337,6 +344,8 @@ const FIELDS: [&str; 14] = [
     "secretKey",
     "wordList",
     "originalImageBase64",
+    "public_key",
+    "timestamp",
 ];
 
 /// How many answers [`echo`] knows.

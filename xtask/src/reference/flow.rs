@@ -362,7 +362,9 @@ fn steps(kind: StageKind) -> Vec<Step> {
 fn reached_by(name: &str) -> Vec<String> {
     match name {
         "Unauthenticated" => {
-            return ["`Client.login`", "`start_over`", "`StartOver`"].map(str::to_owned).to_vec();
+            return ["`Client.login`", "`Authenticated.logout`", "`start_over`", "`StartOver`"]
+                .map(str::to_owned)
+                .to_vec();
         }
         "Captcha" => return vec!["`Client.captcha`".to_owned()],
         _ => {}
@@ -394,7 +396,8 @@ fn reached_by(name: &str) -> Vec<String> {
 fn token_header(row: &'static Endpoint, edition: Edition) -> Option<String> {
     let credential = row.in_edition(edition.kind()).map_or(Credential::None, |shape| shape.credential);
     let token = match credential {
-        Credential::None | Credential::Signature => return None,
+        Credential::None => return None,
+        Credential::Signature => return Some("X-signature".to_owned()),
         Credential::StateToken => support::STATE_TOKEN,
         Credential::SessionToken => support::SESSION_TOKEN,
         other => panic!("the reference: which token is {other:?}? add it to token_header()"),
