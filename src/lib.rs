@@ -61,6 +61,7 @@ mod call;
 mod captcha;
 mod client;
 mod context;
+mod country_codes;
 mod device;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
@@ -85,6 +86,7 @@ pub use self::advice::Advice;
 pub use self::call::{Call, CallInFlight, Reply};
 pub use self::captcha::{Captcha, CaptchaImage, CaptchaPass};
 pub use self::client::{Client, ClientBuilder, Edition, WechatCodeField};
+pub use self::country_codes::{CountryCode, CountryCodes};
 pub use self::device::Device;
 pub use self::error::{
     Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedAnswer, UnexpectedReason, Unsupported,

@@ -65,6 +65,7 @@ fn arguments() -> BTreeMap<&'static str, &'static str> {
         ("logout", ""),
         ("public_key", "device"),
         ("server_date", "device"),
+        ("country_codes", "device"),
         ("solve", r#"237.0, "152""#),
     ])
 }

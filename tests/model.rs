@@ -1366,7 +1366,14 @@ impl<'a> World<'a> {
                 input,
                 faults,
             ),
-            _ => self.prepare([faults[0], faults[1]]),
+            _ => {
+                let [key, time, countries] = faults;
+                self.prepare([key, time]);
+                let side = Side { kind: StageKind::Client, step: "country_codes", fault: countries };
+                let client = self.client.clone();
+                let came = self.ask(&side, &[], || client.country_codes(&support::device()).send());
+                assert!(came.is_ok() || countries.is_some());
+            }
         }
     }
 

@@ -650,6 +650,17 @@ table! {
         feature: SIGNATURE,
         ..one_access_get(StageKind::Client, "server_date", "/api/v2/sdk/server-date", SIGNATURE_PAGE)
     };
+
+    /// How mobile numbers are written, country by country.
+    COUNTRY_CODES = Endpoint {
+        decisions: &["D19", "D39"],
+        ..one_access_get(
+            StageKind::Client,
+            "country_codes",
+            "/api/v2/sdk/country-codes",
+            huawei!("ListCountryCodes.html"),
+        )
+    };
 }
 
 /// The path that ends an identity token's issuer: `https://{domain}/api/v1/oauth2`.

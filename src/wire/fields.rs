@@ -143,6 +143,8 @@ pub(super) struct Fields<'a> {
     pub(super) word_list: Raw<'a>,
     pub(super) public_key: Field<'a>,
     pub(super) timestamp: Raw<'a>,
+    pub(super) countries: Raw<'a>,
+    pub(super) preferred_country: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +173,11 @@ enum Key {
     WordList,
     PublicKey,
     Timestamp,
+    // So is that of the country codes.
+    #[serde(rename = "phoneAreaCodeDefinitions")]
+    Countries,
+    #[serde(rename = "preferredAreaCode")]
+    PreferredCountry,
     #[serde(other)]
     Undocumented,
 }
@@ -198,7 +205,10 @@ impl Fields<'_> {
             &self.token,
             &self.public_key,
         ];
-        answers.iter().all(|field| field.is_blank()) && matches!(self.timestamp, Raw::Absent)
+        let is_absent = |raw: &Raw<'_>| matches!(raw, Raw::Absent);
+        answers.iter().all(|field| field.is_blank())
+            && is_absent(&self.timestamp)
+            && is_absent(&self.countries)
     }
 
     /// Whether this says that the step was carried out, whatever else it says. A state token that is the one `in_hand` is an
@@ -244,6 +254,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Key::Data => fields.data.fill(map.next_value()?),
                         Key::PublicKey => fields.public_key.fill(map.next_value()?),
                         Key::Timestamp => fields.timestamp.fill(map.next_value()?),
+                        Key::Countries => fields.countries.fill(map.next_value()?),
+                        Key::PreferredCountry => fields.preferred_country.fill(map.next_value()?),
                         Key::Undocumented => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::codes::class;
+use super::countries::{self, CountryCodesParts};
 use super::fields::{Field, Fields, Unreadable};
 use super::flows::AllowedFlows;
 use super::hints;
@@ -170,6 +171,17 @@ pub(crate) fn server_date(received: Received<'_>) -> Result<u64, Failure> {
         let timestamp =
             timestamp.map(|number| number.as_secs()).filter(|timestamp| (1..LATEST).contains(timestamp));
         timestamp.ok_or_else(|| Failure::unreadable(http_status))
+    })
+}
+
+/// Reads the answer to `country-codes`.
+pub(crate) fn country_codes(received: Received<'_>) -> Result<CountryCodesParts, Failure> {
+    classify(received, |http_status, fields| {
+        let parts = fields.and_then(|fields| {
+            let entries = countries::entries(fields.countries.value()?)?;
+            Some(CountryCodesParts { entries, preferred: countries::name(&fields.preferred_country) })
+        });
+        parts.ok_or_else(|| Failure::unreadable(http_status))
     })
 }
 

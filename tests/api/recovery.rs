@@ -275,6 +275,7 @@ fn kind(row: &Endpoint) -> &'static str {
         (StageKind::Authenticated, _) => "renewal",
         (StageKind::Client, "public_key") => "key",
         (StageKind::Client, "server_date") => "time",
+        (StageKind::Client, "country_codes") => "country",
         (StageKind::Client, _) => "captcha",
         (StageKind::Captcha, _) => "solution",
         (StageKind::MfaRequired, "registered_mobile") => "mobile",

@@ -399,6 +399,7 @@ fn other_editions_have_neither_logout_nor_signature() {
             client.public_key(&device()).send().unwrap_err(),
             client.server_date(&device()).send().unwrap_err(),
             client.prepare_signature(&device()).unwrap_err(),
+            client.country_codes(&device()).send().unwrap_err(),
         ] {
             assert!(matches!(error, Error::Unsupported(_)), "{error}");
         }

@@ -1,6 +1,7 @@
 //! The tenant: a function from a request and what it knows to a response.
 
 mod captcha;
+mod countries;
 mod extras;
 mod login;
 mod proof;

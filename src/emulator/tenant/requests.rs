@@ -207,6 +207,7 @@ impl Tenant {
         match (row.from, credential) {
             (StageKind::Client, _) if row.step == "public_key" => self.public_key(),
             (StageKind::Client, _) if row.step == "server_date" => self.server_date(),
+            (StageKind::Client, _) if row.step == "country_codes" => self.country_codes(),
             (StageKind::Client, _) => self.captcha(),
             (StageKind::Captcha, _) => self.solve(fields),
             (_, Credential::SessionToken) => self.renew(headers),

@@ -288,6 +288,7 @@ const ANSWERS: &[(u16, &str)] = &[
     (200, MARKED.captcha),
     (200, support::PUBLIC_KEY),
     (200, support::SERVER_DATE),
+    (200, support::COUNTRY_CODES),
     (200, ""),
     (200, "{}"),
     (200, r#"{"status":"ACCESS_DENIED","state_token":"mkStateToken-1"}"#),
@@ -329,7 +330,7 @@ fn every_row_by_a_closure(printed: &Arc<Printed>) {
 }
 
 /// The names of all fields of all answers.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 18] = [
     "status",
     "error_code",
     "error_msg",
@@ -346,6 +347,8 @@ const FIELDS: [&str; 16] = [
     "originalImageBase64",
     "public_key",
     "timestamp",
+    "phoneAreaCodeDefinitions",
+    "preferredAreaCode",
 ];
 
 /// How many answers [`echo`] knows.
@@ -408,6 +411,16 @@ fn every_row_by_hand(printed: &Arc<Printed>) {
     printed.debug(request.headers());
     printed.debug(&in_flight);
     printed.error(&in_flight.receive(Err(TransportError::maybe_sent("given up"))).unwrap_err());
+    let one_access =
+        Client::builder(ADDRESS, support::CLIENT_ID).edition(Edition::OneAccess).build_with(|_: Request| {
+            Ok(response(
+                200,
+                support::COUNTRY_CODES.replace("CN", "mkMessage12").replace("86", "mkMessage12"),
+            ))
+        });
+    let codes = one_access.unwrap().country_codes(&device()).send().unwrap();
+    printed.debug(&codes);
+    codes.entries().iter().for_each(|code| printed.debug(code));
     let captcha = client.captcha_from_token(&device(), marks::CAPTCHA_TOKEN);
     let call = captcha.solve(1.0, marks::MOBILE);
     printed.debug(&call);

@@ -527,6 +527,7 @@ impl Walk<'_> {
             }
             (StageKind::Client, "public_key") => self.call(self.client.public_key(&(inputs.device)())),
             (StageKind::Client, "server_date") => self.call(self.client.server_date(&(inputs.device)())),
+            (StageKind::Client, "country_codes") => self.call(self.client.country_codes(&(inputs.device)())),
             (StageKind::MfaRequired, "registered_mobile") => self.call(self.mfa().registered_mobile()),
             (StageKind::Client, "captcha") => self.call(self.client.captcha(&(inputs.device)())),
             (StageKind::Captcha, "solve") => self.call(self.captcha().solve(237.0, inputs.mobile)),
@@ -631,6 +632,9 @@ pub const PUBLIC_KEY: &str = concat!(
 );
 pub const SERVER_DATE: &str = r#"{"timestamp":"1628496895102"}"#;
 
+/// A list of country codes, abridged.
+pub const COUNTRY_CODES: &str = r#"{"phoneAreaCodeDefinitions":[{"areaCode":"86","displayMapping":{"zh-TW":"中國大陸","en":"Chinese Mainland","zh-CN":"中国大陆"},"countryCode":"CN","mobileRegex":"^(\\+86){0,1}\\-?1\\d{10}$","areaCodeSuffixes":[]}],"preferredAreaCode":"CN"}"#;
+
 /// What the tenant answers to the step of `row` when all is well.
 pub fn good_answer(row: &Endpoint) -> &'static str {
     match (row.from, row.step) {
@@ -638,6 +642,7 @@ pub fn good_answer(row: &Endpoint) -> &'static str {
         (StageKind::Authenticated, "logout") => r#"{"data":null}"#,
         (StageKind::Client, "public_key") => PUBLIC_KEY,
         (StageKind::Client, "server_date") => SERVER_DATE,
+        (StageKind::Client, "country_codes") => COUNTRY_CODES,
         (StageKind::Authenticated, _) => {
             r#"{"session_token":"btsiBjx85prcZu6I6Ki057Tmw3nSF2VO","expire":604800,"id_token":"eyJhbGciOi-id-token-Qs2w"}"#
         }

@@ -19,6 +19,8 @@ pub const PRINTED: &[&str] = &[
     "Claims",
     "Client",
     "ClientBuilder",
+    "CountryCode",
+    "CountryCodes",
     "Credential",
     "Device",
     "Edition",

@@ -109,6 +109,7 @@ pub const ANSWERS: &[Answer] = &[
     ok("empty", "an empty body", Kind::Empty, "", &[]),
     ok("public_key", "a public key", Kind::Reply("public_key"), support::PUBLIC_KEY, &["D36"]),
     ok("timestamp", "a time", Kind::Reply("server_date"), support::SERVER_DATE, &["D36", "D40"]),
+    ok("country_codes", "country codes", Kind::Reply("country_codes"), support::COUNTRY_CODES, &["D39"]),
     failed(
         "wrong_input",
         "refused: wrong input",
@@ -238,6 +239,7 @@ pub fn gives(row: &Endpoint) -> Option<&'static str> {
         "send_code" => Some("()"),
         "public_key" => Some("PublicKey"),
         "server_date" => Some("ServerDate"),
+        "country_codes" => Some("CountryCodes"),
         other => {
             panic!("the reference: what does the side call `{other}` give? add it to gives()")
         }
