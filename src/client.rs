@@ -11,6 +11,8 @@ use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::error::{Error, InvalidInput, Unsupported};
+#[cfg(feature = "signature")]
+use crate::signature::Signer;
 use crate::transport::{Request, Response, Transport, TransportError, discard, is_host, is_loopback};
 #[cfg(feature = "verify")]
 use crate::wire::endpoints::ISSUER_PATH;
@@ -80,11 +82,17 @@ struct Inner {
     edition: Edition,
     overrides: Overrides,
     clock: Clock,
+    #[cfg(feature = "signature")]
+    signer: Signer,
     transport: Box<dyn Transport>,
 }
 
 /// Tells the time.
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Tells how much time has passed since a moment that stays the same.
+#[cfg(feature = "signature")]
+pub(crate) type MonotonicClock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Where this tenant differs from the documents of its edition.
 #[derive(Clone, Default)]
@@ -115,6 +123,8 @@ impl Client {
             edition: Edition::default(),
             overrides: Overrides::default(),
             clock: Arc::new(SystemTime::now),
+            #[cfg(feature = "signature")]
+            monotonic_clock: crate::signature::system_clock(),
             loopback_http: false,
         }
     }
@@ -128,6 +138,23 @@ impl Client {
     /// A time that lies `lifetime` ahead of now, if there is such a time.
     pub(crate) fn time_in(&self, lifetime: Duration) -> Option<SystemTime> {
         (self.0.clock)().checked_add(lifetime)
+    }
+
+    /// What signs this client's requests.
+    #[cfg(feature = "signature")]
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    /// What an error says about this client itself: after a refused signature the next one needs a fresh time.
+    #[cfg_attr(not(feature = "signature"), allow(clippy::unused_self))] // It is the same call as with the feature.
+    pub(crate) fn learn_from(&self, error: &Error) {
+        #[cfg(feature = "signature")]
+        if error.class() == Some(crate::error::ErrorClass::StaleSignature) {
+            self.0.signer.forget();
+        }
+        #[cfg(not(feature = "signature"))]
+        let _ = error;
     }
 
     /// The tenant and the application, to tell whether a suspended stage is theirs: base address, client id, tenant id.
@@ -311,6 +338,8 @@ pub struct ClientBuilder {
     edition: Edition,
     overrides: Overrides,
     clock: Clock,
+    #[cfg(feature = "signature")]
+    monotonic_clock: MonotonicClock,
     loopback_http: bool,
 }
 
@@ -336,6 +365,18 @@ impl ClientBuilder {
     /// is counted from it.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// With `clock` to carry the server's time forward for signatures: it tells how much time has passed since a moment that
+    /// stays the same. Defaults to [`Instant`](std::time::Instant).
+    ///
+    /// It should go on while the machine sleeps. One that goes back or jumps ahead costs a refusal, after which
+    /// [`Client::prepare_signature`] fetches the time again.
+    #[cfg(feature = "signature")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "signature")))]
+    pub fn monotonic_clock(mut self, clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.monotonic_clock = Arc::new(clock);
         self
     }
 
@@ -449,6 +490,8 @@ impl ClientBuilder {
             edition: self.edition,
             overrides: self.overrides,
             clock: self.clock,
+            #[cfg(feature = "signature")]
+            signer: Signer::new(self.monotonic_clock),
             transport: Box::new(transport),
         })))
     }

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Request as HttpRequest};
+use http::{HeaderMap, HeaderValue, Request as HttpRequest};
 
 use crate::client::Client;
 use crate::device::Device;
-use crate::error::{InvalidInput, Unsendable, Unsupported};
+#[cfg(not(feature = "signature"))]
+use crate::error::Unsupported;
+use crate::error::{InvalidInput, Unsendable};
 use crate::secret::{SessionToken, StateToken};
 use crate::transport::Request;
 use crate::wire::body::{Body, body, body_with};
 use crate::wire::endpoints::{Credential, Endpoint, Field};
-use crate::wire::headers::X_STATE_TOKEN;
+use crate::wire::headers::{X_SIGNATURE, X_STATE_TOKEN};
 
 /// What every stage and every side call has: the client and the device.
 #[derive(Clone, Debug)]
@@ -103,8 +105,8 @@ impl Context {
                 Some((header, "session_token", tokens.session.map(SessionToken::header)))
             }
             Credential::Signature => {
-                let reason = "it needs a signature that this version cannot make";
-                return Err(Unsupported::new(endpoint.step, self.client.edition().kind(), reason).into());
+                let session_token = tokens.session.ok_or(InvalidInput::new("session_token", "is missing"))?;
+                Some((X_SIGNATURE, "session_token", Some(Ok(self.signature(endpoint, session_token)?))))
             }
         };
         if let Some((name, field, value)) = credential {
@@ -119,5 +121,17 @@ impl Context {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         Ok(request)
+    }
+
+    /// The value of `X-signature`: another one for each request.
+    #[cfg(feature = "signature")]
+    fn signature(&self, _: &Endpoint, session_token: &SessionToken) -> Result<HeaderValue, Unsendable> {
+        self.client.signer().sign(session_token)
+    }
+
+    #[cfg(not(feature = "signature"))]
+    fn signature(&self, endpoint: &Endpoint, _: &SessionToken) -> Result<HeaderValue, Unsendable> {
+        let reason = "it needs a signature, which the feature `signature` makes";
+        Err(Unsupported::new(endpoint.step, self.client.edition().kind(), reason).into())
     }
 }

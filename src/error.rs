@@ -150,6 +150,16 @@ impl Unsupported {
 pub(crate) enum Unsendable {
     Invalid(InvalidInput),
     Unsupported(Unsupported),
+    /// Something is not there yet, and may be later.
+    #[cfg(feature = "signature")]
+    NotReady(TransportError),
+}
+
+#[cfg(feature = "signature")]
+impl From<TransportError> for Unsendable {
+    fn from(not_sent: TransportError) -> Self {
+        Self::NotReady(not_sent)
+    }
 }
 
 impl From<InvalidInput> for Unsendable {
@@ -169,6 +179,8 @@ impl From<Unsendable> for Error {
         match unsendable {
             Unsendable::Invalid(invalid) => invalid.into(),
             Unsendable::Unsupported(unsupported) => unsupported.into(),
+            #[cfg(feature = "signature")]
+            Unsendable::NotReady(not_sent) => not_sent.into(),
         }
     }
 }

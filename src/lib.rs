@@ -44,6 +44,8 @@
 //! - `tracing`: a span for each step and each side call, at the level `INFO`, with names and numbers and nothing of the user:
 //!   `stage`, `step`, `endpoint`, `http_status`, `leads_to`, `error` (its kind), `error_code`, `recovery`, `duration_us`. A step
 //!   driven by hand has its span from [`Step::into_request`] to [`InFlight::receive`].
+//! - `signature`: the requests of OneAccess that need a signature: `Authenticated::logout`, and the renewal of identity tokens
+//!   there; `Client::prepare_signature`. By the crate `rsa`, in Rust alone.
 //! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -62,6 +64,7 @@ mod call;
 mod captcha;
 mod client;
 mod context;
+mod country_codes;
 mod device;
 #[cfg(feature = "emulator")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emulator")))]
@@ -72,6 +75,8 @@ mod identity;
 pub mod manual;
 mod sealed;
 mod secret;
+#[cfg(feature = "signature")]
+mod signature;
 mod stage;
 mod suspend;
 mod trace;
@@ -84,6 +89,7 @@ pub use self::advice::Advice;
 pub use self::call::{Call, CallInFlight, Reply};
 pub use self::captcha::{Captcha, CaptchaImage, CaptchaPass};
 pub use self::client::{Client, ClientBuilder, Edition, WechatCodeField};
+pub use self::country_codes::{CountryCode, CountryCodes};
 pub use self::device::Device;
 pub use self::error::{
     Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedAnswer, UnexpectedReason, Unsupported,
@@ -95,6 +101,9 @@ pub use self::identity::{
 };
 pub use self::identity::{Claims, IdTokenError, MalformedToken};
 pub use self::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
+#[cfg(feature = "signature")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signature")))]
+pub use self::signature::{PublicKey, ServerDate};
 pub use self::stage::{
     AcceptsCode, Account, AlipayMiniProgram, AnyStage, Authenticated, AwaitingCode, Channel, Email, Gender,
     InFlight, MfaRequired, Next, NotAllowed, Origin, Outcome, PasswordExpired, PasswordExpiring,

@@ -88,6 +88,10 @@ fn arguments() -> BTreeMap<&'static str, &'static str> {
         ("change_password", r#""old", "new""#),
         ("keep_password", ""),
         ("captcha", "device"),
+        ("logout", ""),
+        ("public_key", "device"),
+        ("server_date", "device"),
+        ("country_codes", "device"),
         ("solve", r#"237.0, "152""#),
     ])
 }
@@ -680,7 +684,7 @@ fn check(programs: &BTreeMap<String, String>) -> Vec<Message> {
         folder.join("Cargo.toml"),
         format!(
             "[package]\nname = \"refusals\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-             [dependencies]\nidaas-login = {{ path = '{}', default-features = false }}\n\n[workspace]\n",
+             [dependencies]\nidaas-login = {{ path = '{}', default-features = false, features = ['signature'] }}\n\n[workspace]\n",
             root.display()
         ),
     )
@@ -822,4 +826,67 @@ fn the_compiler_refuses() {
         illegal_lines.len(),
         MISTAKES.len()
     );
+}
+
+/// A program that was built without the feature `signature`.
+const UNSIGNED: &str = r#"
+use idaas_login::emulator::{Emulator, User};
+use idaas_login::endpoints::Platform;
+use idaas_login::{Client, Device, Edition, Error, Outcome, Recovery, Request};
+
+fn main() {
+    let device = || Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0").unwrap();
+    let builder = Client::builder("https://acme.example.com", "an-id").edition(Edition::OneAccess);
+    let client = builder.build_with(|_: Request| panic!("nothing is to be sent")).unwrap();
+    let failed = client.session(device(), "a-session-token").unwrap().renew_id_token().send().unwrap_err();
+    let Error::Unsupported(unsupported) = failed.error() else { panic!("{failed:#}") };
+    assert_eq!(unsupported.step(), "renew_id_token");
+    assert!(failed.to_string().contains("unsupported") && format!("{failed:#}").contains("signature"));
+    assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
+
+    // The tenant refuses whatever signature it gets.
+    let tenant = Emulator::new();
+    tenant.configure(|settings| settings.edition = Edition::OneAccess);
+    tenant.add_user(User::new("zhangshan"));
+    tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
+    let login = tenant.client().unwrap().login(device());
+    let outcome = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send().unwrap();
+    assert!(matches!(outcome, Outcome::Authenticated(_)));
+    let request = idaas_login::http::Request::post("https://acme.example.com/api/v2/sdk/session-token/refresh-id-token")
+        .header("x-client-id", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+        .header("x-operating-sys-version", "windows10.1.1")
+        .header("x-device-fingerprint", "156aysdna213sc50")
+        .header("x-agent", "Mozilla/5.0")
+        .header("content-type", "application/json")
+        .header("x-signature", "c2lnbmVk");
+    let answer = idaas_login::Transport::send(&tenant, request.body(Vec::new()).unwrap()).unwrap();
+    assert!(String::from_utf8_lossy(answer.body()).contains("SDK.COMMON.1004"));
+}
+"#;
+
+#[test]
+fn without_the_feature_nothing_is_signed() {
+    let root = support::root();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unsigned");
+    fs::create_dir_all(folder.join("src")).unwrap();
+    fs::write(folder.join("src/main.rs"), UNSIGNED).unwrap();
+    fs::write(
+        folder.join("Cargo.toml"),
+        format!(
+            "[package]\nname = \"unsigned\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+             [dependencies]\nidaas-login = {{ path = '{}', default-features = false, features = ['emulator'] }}\n\n[workspace]\n",
+            root.display()
+        ),
+    )
+    .unwrap();
+    let _ = fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"));
+    let output = support::cargo()
+        .args(["run", "--quiet", "--offline"])
+        .arg("--target-dir")
+        .arg(folder.join("target"))
+        .current_dir(&folder)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

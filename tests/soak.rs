@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use idaas_login::emulator::{Effect, Emulator, Fault, Unbound, User};
-use idaas_login::endpoints::{self, Endpoint, Platform, Scenario, StageKind};
+use idaas_login::endpoints::{self, EditionKind, Endpoint, Platform, Scenario, StageKind};
 use idaas_login::{
     AcceptsCode, AlipayMiniProgram, AnyStage, Client, Device, MfaRequired, Next, Origin, Outcome,
     PendingBind, PendingRegister, Recovery, Request, Response, Stage, Step, StepError, Transport,
@@ -224,10 +224,11 @@ fn go_wrong(tenant: &Emulator, faults: &mut usize, registers: bool) {
         }
         _ => row.moves_the_flow() || row.from == StageKind::MfaRequired,
     };
+    let is_documented = |row: &&&Endpoint| row.in_edition(EditionKind::Ciam).is_some();
     let turn = *faults;
     *faults += 1;
     let captcha = [&endpoints::CAPTCHA, &endpoints::CAPTCHA_VERIFY, &endpoints::SEND_BIND_SMS];
-    let used: Vec<_> = endpoints::ALL.iter().filter(is_used).collect();
+    let used: Vec<_> = endpoints::ALL.iter().filter(is_documented).filter(is_used).collect();
     let path = if turn % 64 == 63 { captcha[turn / 64 % 3].path } else { used[turn % used.len()].path };
     let busy = r#"{"error_code":"SDK.COMMON.1008","error_msg":"busy"}"#.to_owned();
     let fault = match turn / used.len() % 4 {
@@ -818,13 +819,17 @@ impl Soak<'_> {
     }
 }
 
+/// The steps of the tenant's edition.
+fn flow_rows() -> impl Iterator<Item = &'static Endpoint> {
+    support::flow_rows().filter(|row| row.in_edition(EditionKind::Ciam).is_some())
+}
+
 #[test]
 fn a_client_of_many_threads_neither_errs_nor_grows() {
     let target = env::var("STEPS").map_or(SHORT, |text| text.parse().expect("STEPS is a number"));
     let tenant = TenantProcess::start();
     let paths: Arc<Paths> = Arc::new(endpoints::ALL.iter().map(|row| (row.path, Sent::default())).collect());
-    let steps: Steps =
-        support::flow_rows().map(|row| ((row.from, row.step), AtomicUsize::default())).collect();
+    let steps: Steps = flow_rows().map(|row| ((row.from, row.step), AtomicUsize::default())).collect();
     let transport =
         UreqTransport::builder().connect_timeout(TIME_LIMIT).call_timeout(TIME_LIMIT).build().unwrap();
     let client = Client::builder(&tenant.address, support::CLIENT_ID)

@@ -282,12 +282,19 @@ fn client_of(
     answer: impl Fn(Request) -> Result<Response, TransportError> + Send + Sync + 'static,
 ) -> Client {
     let first = Mutex::new(support::first_answer(row, &MARKED));
-    support::client(move |request: Request| {
-        apart(|| match first.lock().unwrap().take() {
-            Some(body) => Ok(response(200, body)),
-            None => answer(request),
+    let transport = move |request: Request| {
+        apart(|| {
+            if let Some(prepared) = support::prepared(row, &request) {
+                return Ok(prepared);
+            }
+            match first.lock().unwrap().take() {
+                Some(body) => Ok(response(200, body)),
+                None => answer(request),
+            }
         })
-    })
+    };
+    let builder = Client::builder("https://acme.example.com", support::CLIENT_ID);
+    builder.edition(support::edition(row)).build_with(transport).unwrap()
 }
 
 /// Every step and side call, with every answer.

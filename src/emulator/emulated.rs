@@ -228,6 +228,13 @@ impl Emulator {
             .path_prefix(&settings.path_prefix);
         let emulator = self.clone();
         builder = builder.clock(move || (emulator.tenant().clock)());
+        #[cfg(feature = "signature")]
+        {
+            let emulator = self.clone();
+            builder = builder.monotonic_clock(move || {
+                (emulator.tenant().clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+            });
+        }
         for (row, path) in &settings.paths {
             builder = builder.path(row, path);
         }

@@ -80,6 +80,11 @@ pub enum Effect {
         /// The account's user name.
         user_name: String,
     },
+    /// A session was ended by its user.
+    LoggedOut {
+        /// The account's user name.
+        user_name: String,
+    },
     /// A verification code was sent.
     CodeSent {
         /// Where to.

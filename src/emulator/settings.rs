@@ -81,6 +81,10 @@ pub struct Settings {
     pub undocumented_extras: bool,
     /// How long a session lives. Defaults to 432000 seconds.
     pub session_lifetime: Duration,
+    /// How far the time in a signature may be from the tenant's. Defaults to 5 minutes; the pages are silent.
+    ///
+    /// Signatures are read with the feature `signature`, and refused without it.
+    pub signature_window: Duration,
 }
 
 impl Default for Settings {
@@ -118,6 +122,7 @@ impl Default for Settings {
             state_token_ends_with_wrong_code: false,
             undocumented_extras: false,
             session_lifetime: Duration::from_secs(432_000),
+            signature_window: Duration::from_secs(5 * 60),
         }
     }
 }

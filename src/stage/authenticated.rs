@@ -105,7 +105,8 @@ impl Authenticated {
 
     /// When the session token expires, by the clock of the client, which was asked when the answer came.
     ///
-    /// `suspend` keeps it, to the second. `None` if the answer did not say, if a session was stored without it, or if the time
+    /// `suspend` keeps it, to the second, and so does a renewal whose answer has neither a new session token nor a lifetime.
+    /// `None` if the answer did not say, if a session was stored without it, or if the time
     /// is too far away to be told. The tenant may end a session before.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
@@ -143,8 +144,42 @@ impl Authenticated {
     /// (`IDAAS.SDK.PARAM.0023`) leads to [`Recovery::StartOver`](crate::Recovery::StartOver). After
     /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the session token may have been replaced by one that was
     /// lost with the answer.
+    ///
+    /// In OneAccess the step needs a signature, and so the feature `signature` and `Client::prepare_signature` before it;
+    /// without the feature it is [`Error::Unsupported`]. Its answer there is the identity token alone: the session token and
+    /// [`expires_at`](Self::expires_at) stay as they are.
     pub fn renew_id_token(self) -> Step<Self, Self> {
         Step::new(self, &RENEW_ID_TOKEN, &[])
+    }
+
+    /// Ends the session at the tenant. OneAccess only.
+    ///
+    /// It leads back to the beginning, with the same client and device. The step needs a signature: call
+    /// [`Client::prepare_signature`] before it.
+    ///
+    /// No page of CIAM or EIAM has such a call, so there it is refused before anything is sent (decision D37). To log out, drop
+    /// the session token; in a browser, visit `/api/v1/logout` of the tenant too, which ends the browser's own session.
+    ///
+    /// Page: [Log out](https://support.huaweicloud.com/api-oneaccess/Logout.html).
+    ///
+    /// ```
+    /// use idaas_login::{Authenticated, Error, Unauthenticated};
+    ///
+    /// fn log_out(user: Authenticated) -> Result<Unauthenticated, Error> {
+    ///     user.client().prepare_signature(user.device())?;
+    ///     Ok(user.logout().send()?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. A session that is over already leads to
+    /// [`Recovery::StartOver`](crate::Recovery::StartOver), which is as good. After a refusal of the class
+    /// [`StaleSignature`](crate::ErrorClass::StaleSignature) the session is handed back: prepare a signature again, and repeat
+    /// the step once.
+    #[cfg(feature = "signature")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "signature")))]
+    pub fn logout(self) -> Step<Self, super::Unauthenticated> {
+        Step::new(self, &crate::wire::endpoints::LOGOUT, &[])
     }
 }
 
@@ -158,8 +193,15 @@ impl Next<Self> for Authenticated {
     }
 
     fn reached(stage: Self, answer: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {
-        let session_token = answer.session_token.unwrap_or(stage.session_token);
-        Ok(Self::new(stage.context, session_token, answer.expires_in, answer.id_token))
+        let Self { context, session_token: in_hand, expires_at, .. } = stage;
+        let is_new = answer.session_token.as_ref().is_some_and(|token| token.expose() != in_hand.expose());
+        let session_token = answer.session_token.unwrap_or(in_hand);
+        Ok(if is_new || answer.expires_in.is_some() {
+            Self::new(context, session_token, answer.expires_in, answer.id_token)
+        } else {
+            // The same session, and nothing was said about its end.
+            Self::stored(context, session_token, Expiry { expires_in: None, expires_at }, answer.id_token)
+        })
     }
 
     fn reached_kind(&self, _: Inside) -> StageKind {

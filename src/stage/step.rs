@@ -137,7 +137,8 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
     }
 }
 
-/// What a step can lead to: an [`Outcome`], or an [`Authenticated`](crate::Authenticated).
+/// What a step can lead to: an [`Outcome`], an [`Authenticated`](crate::Authenticated), or an
+/// [`Unauthenticated`](crate::Unauthenticated).
 ///
 /// This trait is sealed: it is for bounds, in code that drives any [`Step`](crate::Step).
 pub trait Next<S>: Sealed + Sized {
@@ -173,7 +174,7 @@ fn read<S: Stage, N: Next<S>>(
     let http_status = response.status();
     trace.answered(http_status);
     let received = Received { response, in_hand: stage.state_token() };
-    match N::read(received, INSIDE) {
+    match N::read(received, INSIDE).inspect_err(|failure| stage.client().learn_from(&failure.error)) {
         Ok(answer) => N::reached(stage, answer, INSIDE).map_err(|(stage, reason)| {
             StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
         }),

@@ -160,6 +160,8 @@ pub struct Endpoint {
     /// The decisions of `docs/decisions.md` on what this page leaves open, by their names, such as `D3`. Those on an answer
     /// or a header hold for every row, and are not here.
     pub decisions: &'static [&'static str],
+    /// The feature of this crate without which there is no such method; `None` if it is always there.
+    pub feature: Option<&'static str>,
 }
 
 impl Endpoint {
@@ -321,6 +323,7 @@ const fn post(from: StageKind, step: &'static str, path: &'static str, page: &'s
         page,
         editions: Editions { ciam: InEdition::page(page), eiam: None, one_access: None },
         decisions: &["D5"],
+        feature: None,
     }
 }
 
@@ -380,6 +383,23 @@ const fn send_code(from: StageKind, send_type: SendType) -> Endpoint {
     }
 }
 
+/// A request without a body that OneAccess alone documents.
+const fn one_access_get(
+    from: StageKind,
+    step: &'static str,
+    path: &'static str,
+    page: &'static str,
+) -> Endpoint {
+    Endpoint {
+        verb: Verb::Get,
+        credential: Credential::None,
+        leads_to: &[],
+        editions: Editions { ciam: None, eiam: None, one_access: InEdition::page(page) },
+        decisions: &[],
+        ..post(from, step, path, page)
+    }
+}
+
 /// OneAccess has a send type of its own for the second factor.
 #[allow(clippy::unnecessary_wraps)] // It is a column, which may be empty.
 const fn otp_rest_sms(page: &'static str) -> Option<InEdition> {
@@ -390,6 +410,11 @@ const fn otp_rest_sms(page: &'static str) -> Option<InEdition> {
         credential: None,
     })
 }
+
+/// The feature by which requests are signed.
+const SIGNATURE: Option<&str> = Some("signature");
+/// How OneAccess's signature is made.
+const SIGNATURE_PAGE: &str = huawei!("oneaccess_04_0069.html");
 
 const SEND_SMS_PAGE: &str = page!("ciam/api/v2/sdk/captcha/send-sms.html");
 const SEND_EMAIL_PAGE: &str = page!("ciam/api/v2/sdk/captcha/send-email.html");
@@ -928,7 +953,7 @@ table! {
     RENEW_ID_TOKEN = Endpoint {
         credential: Credential::SessionToken,
         leads_to: &[StageKind::Authenticated],
-        decisions: &["D17", "D20", "D35"],
+        decisions: &["D17", "D20", "D35", "D36"],
         editions: Editions {
             ciam: InEdition::page(page!("ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html")),
             eiam: InEdition::page(page!("eiam/userapi/token/session-token-id-token.html")),
@@ -983,6 +1008,40 @@ table! {
             "solve",
             "/api/v2/sdk/captcha/verify",
             page!("ciam/api/v2/sdk/captcha/verify-captcha.html"),
+        )
+    };
+
+    /// The end of a session.
+    LOGOUT = Endpoint {
+        credential: Credential::Signature,
+        leads_to: &[StageKind::Unauthenticated],
+        decisions: &["D36", "D37"],
+        feature: SIGNATURE,
+        ..one_access_get(StageKind::Authenticated, "logout", "/api/v2/sdk/logout", huawei!("Logout.html"))
+    };
+
+    /// The public key that signatures are made with.
+    PUBLIC_KEY = Endpoint {
+        decisions: &["D36"],
+        feature: SIGNATURE,
+        ..one_access_get(StageKind::Client, "public_key", "/api/v2/sdk/public-key", SIGNATURE_PAGE)
+    };
+
+    /// The server's time, which signatures need.
+    SERVER_DATE = Endpoint {
+        decisions: &["D36", "D40"],
+        feature: SIGNATURE,
+        ..one_access_get(StageKind::Client, "server_date", "/api/v2/sdk/server-date", SIGNATURE_PAGE)
+    };
+
+    /// How mobile numbers are written, country by country.
+    COUNTRY_CODES = Endpoint {
+        decisions: &["D19", "D39"],
+        ..one_access_get(
+            StageKind::Client,
+            "country_codes",
+            "/api/v2/sdk/country-codes",
+            huawei!("ListCountryCodes.html"),
         )
     };
 }

@@ -148,6 +148,10 @@ pub(super) struct Fields<'a> {
     pub(super) expire: Raw<'a>,
     pub(super) data: Raw<'a>,
     pub(super) word_list: Raw<'a>,
+    pub(super) public_key: Field<'a>,
+    pub(super) timestamp: Raw<'a>,
+    pub(super) countries: Raw<'a>,
+    pub(super) preferred_country: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +178,13 @@ enum Key {
     SecretKey,
     #[serde(rename = "wordList")]
     WordList,
+    PublicKey,
+    Timestamp,
+    // So is that of the country codes.
+    #[serde(rename = "phoneAreaCodeDefinitions")]
+    Countries,
+    #[serde(rename = "preferredAreaCode")]
+    PreferredCountry,
     #[serde(other)]
     Undocumented,
 }
@@ -199,8 +210,12 @@ impl Fields<'_> {
             &self.mobile,
             &self.captcha_token,
             &self.token,
+            &self.public_key,
         ];
+        let is_absent = |raw: &Raw<'_>| matches!(raw, Raw::Absent);
         answers.iter().all(|field| field.is_blank())
+            && is_absent(&self.timestamp)
+            && is_absent(&self.countries)
     }
 
     /// Whether this says that the step was carried out, whatever else it says. A state token that is the one `in_hand` is an
@@ -244,6 +259,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Key::WordList => fields.word_list.fill(map.next_value()?),
                         Key::Expire => fields.expire.fill(map.next_value()?),
                         Key::Data => fields.data.fill(map.next_value()?),
+                        Key::PublicKey => fields.public_key.fill(map.next_value()?),
+                        Key::Timestamp => fields.timestamp.fill(map.next_value()?),
+                        Key::Countries => fields.countries.fill(map.next_value()?),
+                        Key::PreferredCountry => fields.preferred_country.fill(map.next_value()?),
                         Key::Undocumented => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }

@@ -8,6 +8,7 @@ use crate::error::InvalidInput;
 pub(crate) const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
 pub(crate) const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 pub(crate) const X_STATE_TOKEN: HeaderName = HeaderName::from_static("x-state-token");
+pub(crate) const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 pub(crate) const X_OPERATING_SYS_VERSION: HeaderName = HeaderName::from_static("x-operating-sys-version");
 pub(crate) const X_DEVICE_FINGERPRINT: HeaderName = HeaderName::from_static("x-device-fingerprint");
 pub(crate) const X_DEVICE_IP: HeaderName = HeaderName::from_static("x-device-ip");

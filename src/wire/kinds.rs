@@ -256,6 +256,6 @@ pub enum Credential {
     StateToken,
     /// The session token, in `session-token` or `X-session-token`, by the edition.
     SessionToken,
-    /// A signature made with the session token, in `X-signature`. This version cannot make it.
+    /// A signature made with the session token, in `X-signature`: with the feature `signature`.
     Signature,
 }

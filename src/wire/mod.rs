@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub mod codes;
+pub(crate) mod countries;
 mod editions;
 pub mod endpoints;
 mod fields;

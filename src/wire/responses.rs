@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::codes::class;
+use super::countries::{self, CountryCodesParts};
 use super::fields::{Field, Fields, Unreadable};
 use super::hints;
 use super::status::Status;
@@ -157,6 +158,42 @@ pub(crate) fn mobile(received: Received<'_>) -> Result<Zeroizing<String>, Failur
 /// Reads the answer to a captcha's solution.
 pub(crate) fn captcha_token(received: Received<'_>) -> Result<Zeroizing<String>, Failure> {
     read_single_field(received, |fields| fields.captcha_token)
+}
+
+/// Reads the answer to `public-key`, by whoever knows keys.
+#[cfg(feature = "signature")]
+pub(crate) fn public_key<T>(
+    received: Received<'_>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Failure> {
+    classify(received, |http_status, fields| {
+        let field = fields.map(|fields| fields.public_key).unwrap_or_default();
+        field.token().ok().flatten().and_then(parse).ok_or_else(|| Failure::unreadable(http_status))
+    })
+}
+
+/// Reads the answer to `server-date`: milliseconds since 1970.
+#[cfg(feature = "signature")]
+pub(crate) fn server_date(received: Received<'_>) -> Result<u64, Failure> {
+    /// The year 5138: a time beyond it is none.
+    const LATEST: u64 = 100_000_000_000_000;
+    classify(received, |http_status, fields| {
+        let timestamp = fields.and_then(|fields| fields.timestamp.value()).and_then(seconds);
+        let timestamp =
+            timestamp.map(|number| number.as_secs()).filter(|timestamp| (1..LATEST).contains(timestamp));
+        timestamp.ok_or_else(|| Failure::unreadable(http_status))
+    })
+}
+
+/// Reads the answer to `country-codes`.
+pub(crate) fn country_codes(received: Received<'_>) -> Result<CountryCodesParts, Failure> {
+    classify(received, |http_status, fields| {
+        let parts = fields.and_then(|fields| {
+            let entries = countries::entries(fields.countries.value()?)?;
+            Some(CountryCodesParts { entries, preferred: countries::name(&fields.preferred_country) })
+        });
+        parts.ok_or_else(|| Failure::unreadable(http_status))
+    })
 }
 
 /// What a captcha carries.

@@ -26,8 +26,8 @@ impl<'a> Text<'a> {
     pub(super) fn of_json(json: &'a str) -> Option<Self> {
         let inner = json.strip_prefix('"')?.strip_suffix('"')?;
         // To the end, whatever is found: so many bytes are looked at in one instruction.
-        let is_escaped = inner.bytes().fold(false, |found, byte| found | (byte == b'\\'));
-        if !is_escaped {
+        let escapes = inner.bytes().fold(0, |found, byte| found | u8::from(byte == b'\\'));
+        if escapes == 0 {
             return Some(Self::Borrowed(inner));
         }
         // Nothing that is escaped is longer than its escape, so this does not grow.

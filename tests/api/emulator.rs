@@ -204,6 +204,13 @@ fn every_row_of_the_table_is_served_and_needs_its_headers() {
                 .map(|field| (field.name.to_owned(), value(row, field.kind).into()))
                 .collect();
             let body = Value::Object(fields).to_string();
+            // An edition may have another path.
+            let path = row.in_edition(edition.kind()).unwrap().path;
+            let request = |row: &Endpoint, body: &str, state_token: Option<&str>| {
+                let mut request = request(row, body, state_token);
+                *request.uri_mut() = format!("https://acme.example.com{path}").parse().unwrap();
+                request
+            };
             let without = |header: &str| {
                 let mut request = request(row, &body, Some("x"));
                 request.headers_mut().remove(header);

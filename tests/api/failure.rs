@@ -196,6 +196,11 @@ const CASES: &[Case] = &[
     }),
     ("the identity token is dead, the session is not", || renewal_refused("IDAAS.SDK.PARAM.0016")),
     ("a signature is stale", || renewal_refused("PARAM.0030")),
+    ("there is nothing to sign with", || {
+        let builder = Client::builder("https://acme.example.com", support::CLIENT_ID);
+        let client = builder.edition(idaas_login::Edition::OneAccess).build_with(script(Vec::new())).unwrap();
+        step(client.session(device(), support::SESSION_TOKEN).unwrap().logout().send())
+    }),
     ("a captcha is solved wrongly", || {
         let answers = vec![
             Ok(response(200, CAPTCHA)),

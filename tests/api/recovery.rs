@@ -22,7 +22,7 @@ fn every_row_holds_for_every_step() {
                 counter.fetch_add(1, Ordering::SeqCst);
                 row.result()
             });
-            let came = support::run_row(step, support::edition_of(step), answers);
+            let came = support::run_row(step, support::edition(step), answers);
             let mut expect = |what: &str, holds: bool| {
                 if !holds {
                     wrong.push(format!("{}: {}: {what}: {came:?}", row.name, support::name(step)));
@@ -45,7 +45,7 @@ fn every_row_holds_for_every_step() {
 fn every_row_says_what_the_error_says() {
     for row in recovery_table::ROWS {
         for step in endpoints::ALL {
-            let came = support::run_row(step, support::edition_of(step), Arc::new(|_| row.result()));
+            let came = support::run_row(step, support::edition(step), Arc::new(|_| row.result()));
             let name = support::name(step);
             let error = came.error().unwrap_or_else(|| panic!("{}: {name}: {came:?}", row.name));
             let said = recovery_table::says(error);
@@ -71,7 +71,9 @@ fn every_step_can_lead_to_every_stage_that_its_row_names() {
         let mut reached = Vec::new();
         // A renewal has an answer of its own, without status.
         let renewed = r#"{"session_token":"s2","expire":604800,"id_token":"i2"}"#;
-        let bodies: &[_] = if step.from == StageKind::Authenticated {
+        let bodies: &[_] = if step.step == "logout" {
+            &[support::good_answer(step)]
+        } else if step.from == StageKind::Authenticated {
             &[renewed]
         } else if step.leads_to == [StageKind::Unauthenticated] {
             &[""]
@@ -79,11 +81,7 @@ fn every_step_can_lead_to_every_stage_that_its_row_names() {
             STATUSES
         };
         for body in bodies.iter().copied() {
-            match support::run_row(
-                step,
-                support::edition_of(step),
-                Arc::new(move |_| Ok(response(200, body))),
-            ) {
+            match support::run_row(step, support::edition(step), Arc::new(move |_| Ok(response(200, body)))) {
                 StepResult::To(stage) => reached.push(stage),
                 came => panic!("{}: {came:?}", support::name(step)),
             }
@@ -170,7 +168,7 @@ fn starting_over_keeps_the_device_and_drops_the_token() {
 fn a_transport_that_panics_loses_nothing() {
     for row in idaas_login::endpoints::ALL.iter().copied() {
         let came =
-            support::run_row(row, support::edition_of(row), Arc::new(|_| panic!("a transport that panics")));
+            support::run_row(row, support::edition(row), Arc::new(|_| panic!("a transport that panics")));
         let name = support::name(row);
         let expected = if row.moves_the_flow() { "Unresolved" } else { "error" };
         assert_eq!(came.recovery(), expected, "{name}: {came:?}");
@@ -285,7 +283,11 @@ fn question_mark_works_for_callers_that_do_not_care() {
 /// Whose answers look alike: the steps that move the flow, and the side calls by what they give.
 fn kind(row: &Endpoint) -> &'static str {
     match (row.from, row.step) {
+        (StageKind::Authenticated, "logout") => "logout",
         (StageKind::Authenticated, _) => "renewal",
+        (StageKind::Client, "public_key") => "key",
+        (StageKind::Client, "server_date") => "time",
+        (StageKind::Client, "country_codes") => "country",
         (StageKind::Client, _) => "captcha",
         (StageKind::Captcha, _) => "solution",
         (_, "registered_mobile") => "mobile",
@@ -300,8 +302,8 @@ fn kind(row: &Endpoint) -> &'static str {
 }
 
 /// Which kinds take which other kinds' answers for their own: the statuses are the same for every step, and nothing in such an
-/// answer says what it answers.
-const INDISTINGUISHABLE: &[(&str, &str)] = &[("step", "step")];
+/// answer says what it answers. Two answers are documented as empty.
+const INDISTINGUISHABLE: &[(&str, &str)] = &[("step", "step"), ("logout", "code"), ("code", "logout")];
 
 /// Something between confuses answers: unless they are the same anyway, it is noticed, and nobody knows what became of
 /// the step.
@@ -315,7 +317,7 @@ fn an_answer_to_something_else_is_no_answer() {
             for &answer in answers {
                 let came = support::run_row(
                     row,
-                    support::edition_of(row),
+                    support::edition(row),
                     Arc::new(move |_| Ok(response(200, answer))),
                 );
                 let pair = format!("{}, with the answer to {}", support::name(row), support::name(other));

@@ -15,7 +15,7 @@ fn every_step_sends_what_its_page_documents() {
         snapshot!(
             "requests",
             support::name(row),
-            support::text(&support::request_of(row, support::edition_of(row)))
+            support::text(&support::request_of(row, support::edition(row)))
         );
     }
 }
@@ -32,7 +32,7 @@ fn a_bind_in_each_edition() {
 #[test]
 fn every_request_agrees_with_its_row() {
     for row in endpoints::ALL {
-        let request = support::request_of(row, support::edition_of(row));
+        let request = support::request_of(row, support::edition(row));
         let name = support::name(row);
         assert_eq!(request.method(), http::Method::from(row.verb), "{name}");
         assert_eq!(request.uri().path(), row.path, "{name}");
@@ -66,7 +66,7 @@ fn every_request_agrees_with_its_row() {
 #[test]
 fn headers_that_hold_a_token_are_marked_sensitive() {
     for row in endpoints::ALL {
-        let request = support::request_of(row, support::edition_of(row));
+        let request = support::request_of(row, support::edition(row));
         let printed = format!("{:?}", request.headers());
         for secret in [STATE_TOKEN, "156aysdna213sc50", "192.168.1.2"] {
             assert!(!printed.contains(secret), "{}: {printed}", support::name(row));

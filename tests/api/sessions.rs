@@ -50,6 +50,30 @@ fn the_expiry_is_fixed_when_the_answer_comes_and_stays() {
 }
 
 #[test]
+fn a_renewal_that_says_nothing_of_the_expiry_keeps_it() {
+    let seconds = Arc::new(AtomicU64::new(1_000));
+    let renewed = |body: &str| {
+        let client = client_at(&seconds, body.to_owned());
+        let user = client.session(device(), SESSION_TOKEN).unwrap().with_expires_at(at(9_000));
+        let user = user.renew_id_token().send().unwrap();
+        (user.expires_at(), user.expires_in())
+    };
+    let same = format!(r#"{{"id_token":"i","session_token":"{SESSION_TOKEN}"}}"#);
+    let hour = Some(Duration::from_secs(3_600));
+    for (body, expected) in [
+        (r#"{"id_token":"i"}"#, (Some(at(9_000)), None)),
+        (same.as_str(), (Some(at(9_000)), None)),
+        (r#"{"id_token":"i","expire":null}"#, (Some(at(9_000)), None)),
+        // Another session, of which nothing is known.
+        (r#"{"id_token":"i","session_token":"another"}"#, (None, None)),
+        (r#"{"id_token":"i","expire":3600}"#, (Some(at(4_600)), hour)),
+        (r#"{"id_token":"i","session_token":"another","expire":3600}"#, (Some(at(4_600)), hour)),
+    ] {
+        assert_eq!(renewed(body), expected, "{body}");
+    }
+}
+
+#[test]
 fn a_time_that_nobody_can_tell_is_none() {
     let seconds = Arc::new(AtomicU64::new(1_000));
     for expire in ["null", "18446744073709551615"] {

@@ -21,7 +21,7 @@ fn spans(work: impl FnOnce()) -> Vec<String> {
 
 /// The last line: the step itself, after the login that led to its stage.
 fn step(row: &'static endpoints::Endpoint, answer: fn() -> Result<Response, TransportError>) -> String {
-    let lines = spans(|| drop(support::run_row(row, support::edition_of(row), Arc::new(move |_| answer()))));
+    let lines = spans(|| drop(support::run_row(row, support::edition(row), Arc::new(move |_| answer()))));
     let line = lines.last().unwrap();
     let names = format!("stage={} step={:?} endpoint={} {}", row.from, row.step, row.verb, row.path);
     assert!(line.contains(&names), "{line}");

@@ -105,7 +105,7 @@ fn a_connection_that_does_not_come_about() {
             let transport = settings(&wire, PATIENCE).build().unwrap();
             let came = support::run_row(
                 step.row,
-                support::edition_of(step.row),
+                support::edition(step.row),
                 over(transport, format!("{scheme}://{address}")),
             );
             Some(Played { seen: Seen::of(&came, step), had: None })
@@ -146,7 +146,7 @@ fn a_way_to_the_tenant_that_does_not_come_about() {
             let transport =
                 settings(&Wire::Tls, PATIENCE).resolve_with(move |_, _| lookup()).build().unwrap();
             let came =
-                support::run_row(step.row, support::edition_of(step.row), over(transport, NAMED.to_owned()));
+                support::run_row(step.row, support::edition(step.row), over(transport, NAMED.to_owned()));
             Some(Played { seen: Seen::of(&came, step), had: None })
         }));
     }
@@ -159,7 +159,7 @@ fn a_way_to_the_tenant_that_does_not_come_about() {
         });
         let came = support::run_row(
             step.row,
-            support::edition_of(step.row),
+            support::edition(step.row),
             over(silent.build().unwrap(), NAMED.to_owned()),
         );
         drop(end);
@@ -191,7 +191,7 @@ fn a_way_to_the_tenant_that_does_not_come_about() {
             let through = settings(&Wire::Tls, limit).proxy(proxy.http()).build().unwrap();
             let started = Instant::now();
             let came =
-                support::run_row(step.row, support::edition_of(step.row), over(through, NAMED.to_owned()));
+                support::run_row(step.row, support::edition(step.row), over(through, NAMED.to_owned()));
             // A drip takes seconds.
             assert!(started.elapsed() < limit + PATIENCE, "{:?}", started.elapsed());
             let heard = proxy.finish();
@@ -214,10 +214,10 @@ fn a_name_that_moves_is_followed() {
         let lookup = move |_: &str, _| Ok(vec![addresses[asked.fetch_add(1, Ordering::SeqCst)]]);
         let transport = settings(&Wire::Tls, PATIENCE).resolve_with(lookup).build().unwrap();
         let answers = over(transport, NAMED.to_owned());
-        let first = support::run_row(step.row, support::edition_of(step.row), answers.clone());
+        let first = support::run_row(step.row, support::edition(step.row), answers.clone());
         assert!(matches!(first, StepResult::To(_) | StepResult::Done), "{first:?}");
         servers[0].wait_for_close();
-        let came = support::run_row(step.row, support::edition_of(step.row), answers);
+        let came = support::run_row(step.row, support::edition(step.row), answers);
         let heard: Vec<_> = servers.into_iter().map(Server::finish).collect();
         assert_eq!(heard.iter().map(|heard| arrived(heard)).collect::<Vec<_>>(), [1, 1], "{came:?}");
         Some(Played { seen: Seen::of(&came, step), had: None })
@@ -695,7 +695,7 @@ impl Kept {
         script.insert(script.len() - 1, Tell(tell));
         let (server, base) = serve(step, &self.wire, script);
         let answers = over(settings(&self.wire, limit).build().unwrap(), base);
-        let came = support::run_row(step.row, support::edition_of(step.row), answers.clone());
+        let came = support::run_row(step.row, support::edition(step.row), answers.clone());
         if !matches!(came, StepResult::To(_) | StepResult::Done) {
             // Only a busy machine makes a good answer late.
             assert!(waits, "the first request: {came:?}");
@@ -711,7 +711,7 @@ impl Kept {
             Until::Closed => server.wait_for_close(),
             Until::LastAct => drop(told.recv_timeout(GUARD).unwrap()),
         }
-        let came = support::run_row(step.row, support::edition_of(step.row), answers);
+        let came = support::run_row(step.row, support::edition(step.row), answers);
         let heard = server.finish();
         assert_eq!(heard.len(), self.connections, "connections: {came:?}");
         assert_once(&came, &heard, 2);
@@ -826,7 +826,7 @@ fn late_response_is_discarded() {
             let (signal, wait) = mpsc::channel();
             let (server, base) = serve(step, &wire, vec![Hear, Await(wait), say(LEFTOVER), UntilClosed]);
             let answers = over(settings(&wire, limit).build().unwrap(), base);
-            let given_up = support::run_row(step.row, support::edition_of(step.row), answers.clone());
+            let given_up = support::run_row(step.row, support::edition(step.row), answers.clone());
             let given_up = Seen::of(&given_up, step);
             let _ = signal.send(());
             if given_up != lost(Phase::Exchange)[0].for_step(step) {
@@ -835,7 +835,7 @@ fn late_response_is_discarded() {
                 return Some(Attempt { played: Played { seen: given_up, had: None }, came_about: false });
             }
             server.wait_for_close();
-            let came = support::run_row(step.row, support::edition_of(step.row), answers);
+            let came = support::run_row(step.row, support::edition(step.row), answers);
             let heard = server.finish();
             assert_once(&came, &heard, 2);
             assert!(heard.len() <= 2, "{} connections", heard.len());

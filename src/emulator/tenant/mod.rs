@@ -1,6 +1,7 @@
 //! The tenant: a function from a request and what it knows to a response.
 
 mod captcha;
+mod countries;
 mod extras;
 mod login;
 mod password;
@@ -9,6 +10,7 @@ mod refusal;
 mod registration;
 mod requests;
 mod session;
+mod signature;
 mod state;
 
 pub(super) use self::requests::Reply;

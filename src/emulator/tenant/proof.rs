@@ -15,9 +15,10 @@ impl Tenant {
             (StageKind::PendingBind, "username_password") => {
                 self.prove_password(fields.get("user_name"), fields.get("password"))
             }
-            (StageKind::PasswordExpiring | StageKind::PasswordExpired, _)
-            | (
-                StageKind::VerifyPhone(Scenario::ChangePassword)
+            (
+                StageKind::PasswordExpiring
+                | StageKind::PasswordExpired
+                | StageKind::VerifyPhone(Scenario::ChangePassword)
                 | StageKind::VerifyEmail(Scenario::ChangePassword),
                 _,
             ) => self.prove_new_password(row, flow, fields),

@@ -101,6 +101,7 @@ pub(super) const NO_DEVICE: Reason =
     Reason::new(&c::IDAAS_SDK_PARAM_0001, &c::SDK_COMMON_1003, &c::PARAM_0001);
 pub(super) const NO_TENANT_ID: Reason = Reason::everywhere(&c::SDK_COMMON_1001);
 pub(super) const BAD_FORMAT: Reason = Reason::everywhere(&c::SDK_COMMON_1002);
+#[cfg(not(feature = "signature"))]
 pub(super) const BAD_SIGNATURE: Reason = Reason::everywhere(&c::SDK_COMMON_1004);
 pub(super) const METHOD_NOT_OFFERED: Reason = Reason::everywhere(&c::SDK_COMMON_1009);
 pub(super) const NO_ACCOUNT: Reason = Reason::everywhere(&c::SDK_COMMON_1013);
@@ -143,6 +144,9 @@ pub(super) const DEAD_STATE_TOKEN_OF_SECOND_FACTOR: Reason =
     Reason::new(&c::IDAAS_SDK_COMMON_1007, &c::SDK_COMMON_1007, &c::COMMON_1007);
 pub(super) const DEAD_SESSION: Reason =
     Reason::new(&c::IDAAS_SDK_PARAM_0023, &c::IDAAS_SDK_PARAM_0023, &c::PARAM_0023);
+#[cfg(feature = "signature")]
+pub(super) const STALE_SIGNATURE: Reason =
+    Reason::new(&c::IDAAS_SDK_PARAM_0030, &c::IDAAS_SDK_PARAM_0030, &c::PARAM_0030);
 pub(super) const WRONG_PASSWORD: Reason =
     Reason::new(&c::IDAAS_SDK_LOGIN_0002, &c::SDK_LOGIN_1005, &c::LOGIN_0002);
 pub(super) const LOCKED: Reason = Reason::new(&c::IDAAS_SDK_LOGIN_0001, &c::SDK_LOGIN_1003, &c::LOGIN_0001);

@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 use super::super::ledger::{Entry, Fault};
 use super::extras;
 use super::refusal::{
-    Answer, BAD_FORMAT, BAD_SIGNATURE, Fields, NO_CLIENT_ID, NO_DEVICE, NO_TENANT_ID, OTHER_APPLICATION,
-    Refused, blank,
+    Answer, BAD_FORMAT, Fields, NO_CLIENT_ID, NO_DEVICE, NO_TENANT_ID, OTHER_APPLICATION, Refused, blank,
 };
 use super::state::Tenant;
 use crate::client::{Edition, WechatCodeField};
@@ -207,11 +206,14 @@ impl Tenant {
         let credential =
             row.in_edition(self.settings.edition.kind()).map_or(row.credential, |shape| shape.credential);
         match (row.from, credential) {
+            (StageKind::Client, _) if row.step == "public_key" => self.public_key(),
+            (StageKind::Client, _) if row.step == "server_date" => self.server_date(),
+            (StageKind::Client, _) if row.step == "country_codes" => self.country_codes(),
             (StageKind::Client, _) => self.captcha(),
             (StageKind::Captcha, _) => self.solve(fields),
             (_, Credential::SessionToken) => self.renew(headers),
-            // No client of this version signs.
-            (_, Credential::Signature) => self.refuse(BAD_SIGNATURE, "Signature decryption error"),
+            (_, Credential::Signature) if row.step == "logout" => self.logout(headers),
+            (_, Credential::Signature) => self.renew_signed(headers),
             (_, Credential::None) if !row.moves_the_flow() => self.send_code(row, fields),
             (StageKind::VerifyPhone(scenario) | StageKind::VerifyEmail(scenario), Credential::None) => {
                 match scenario {

@@ -37,6 +37,9 @@ pub(in crate::emulator) struct Tenant {
     pub(super) captchas: HashMap<String, Issued<u32>>,
     pub(super) passes: HashMap<String, Issued<String>>,
     pub(super) flows: HashMap<String, Issued<Flow>>,
+    /// The signatures that were seen: the session token and the timestamp in each.
+    #[cfg(feature = "signature")]
+    pub(super) signatures: HashMap<(String, u64), Issued<()>>,
     /// At so many things with a lifetime, those that are over are forgotten.
     pub(super) forget_at: usize,
     /// The issuer of the tokens that the request under way asks for.
@@ -139,6 +142,8 @@ impl Tenant {
             captchas: HashMap::new(),
             passes: HashMap::new(),
             flows: HashMap::new(),
+            #[cfg(feature = "signature")]
+            signatures: HashMap::new(),
             forget_at: FORGET_AT,
             issuer: String::new(),
             lose_answer: false,
@@ -265,12 +270,21 @@ impl Tenant {
         self.passes.retain(|_, issued| issued.is_good(now, code_lifetime));
         self.sessions.retain(|_, issued| issued.is_good(now, session_lifetime));
         self.flows.retain(|_, issued| issued.is_good(now, state_token_lifetime));
+        #[cfg(feature = "signature")]
+        {
+            // One from the future is good for twice as long.
+            let lifetime = self.settings.signature_window.saturating_mul(2);
+            self.signatures.retain(|_, issued| issued.is_good(now, lifetime));
+        }
         self.forget_at = FORGET_AT.max(2 * self.issued_count());
     }
 
     pub(super) fn issued_count(&self) -> usize {
         let codes = self.login_codes.len() + self.phone_codes.len() + self.verify_codes.len();
-        codes + self.captchas.len() + self.passes.len() + self.sessions.len() + self.flows.len()
+        let all = codes + self.captchas.len() + self.passes.len() + self.sessions.len() + self.flows.len();
+        #[cfg(feature = "signature")]
+        let all = all + self.signatures.len();
+        all
     }
 
     pub(super) fn issued<T>(&self, value: T) -> Issued<T> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use idaas_login::endpoints::{self, Endpoint, StageKind};
+use idaas_login::endpoints::{self, Endpoint};
 use idaas_login::{Error, Phase, Request, Sent, Transport, UreqTransport};
 use rustls::ServerConfig;
 use serde_json::Value;
@@ -72,11 +72,8 @@ impl Step {
     fn record(row: &'static Endpoint) -> Self {
         let answer = support::good_answer(row);
         let server = Server::new(vec![vec![Act::Hear, say(&good_text(answer))]]);
-        let came = support::run_row(
-            row,
-            support::edition_of(row),
-            over(transport().build().unwrap(), server.http()),
-        );
+        let came =
+            support::run_row(row, support::edition(row), over(transport().build().unwrap(), server.http()));
         let name = support::name(row);
         assert!(matches!(came, StepResult::To(_) | StepResult::Done), "{name}: {came:?}");
         let heard = server.finish();
@@ -151,7 +148,7 @@ impl Seen {
         }
         match came {
             StepResult::To(stage) => {
-                assert_eq!(*stage, StageKind::Authenticated, "the stage that was reached");
+                assert_eq!(Some(stage), step.row.leads_to.first(), "the stage that was reached");
             }
             StepResult::Retry(_, stage) | StepResult::Unresolved(_, stage) => {
                 assert_eq!(*stage, step.row.from, "the stage that came back");
@@ -326,7 +323,7 @@ fn play(step: &Step, wire: &Wire, limit: Duration, mut script: Vec<Act>) -> Atte
     script.insert(script.len() - 1, Act::Tell(tell));
     let (server, base) = serve(step, wire, script);
     let transport = settings(wire, limit).build().unwrap();
-    let came = support::run_row(step.row, support::edition_of(step.row), over(transport, base));
+    let came = support::run_row(step.row, support::edition(step.row), over(transport, base));
     let heard = server.finish();
     let had = told.try_iter().last();
     assert!(heard.len() <= 1, "{} connections: {came:?}", heard.len());

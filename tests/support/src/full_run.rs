@@ -253,11 +253,14 @@ fn client_of(
 ) -> Client {
     let first = Mutex::new(support::first_answer(row, &MARKED));
     let printed = Arc::clone(printed);
-    let builder = Client::builder(base_address, support::CLIENT_ID).edition(support::edition_of(row));
+    let builder = Client::builder(base_address, support::CLIENT_ID).edition(support::edition(row));
     let builder = builder.allow_loopback_http();
     let transport = move |request: Request| {
         // The head of a request can be printed: what is secret in it is marked sensitive.
         printed.text(format!("{:?} {} {:?}", request.method(), request.uri(), request.headers()));
+        if let Some(prepared) = support::prepared(row, &request) {
+            return Ok(prepared);
+        }
         match first.lock().unwrap().take() {
             Some(body) => Ok(response(200, body)),
             None => answers.send(request),
@@ -289,6 +292,9 @@ const ANSWERS: &[(u16, &str)] = &[
     (200, r#"{"mobile":"+86-15287651243"}"#),
     (200, r#"{"captcha_token":"mkCaptchaPass9"}"#),
     (200, MARKED.captcha),
+    (200, support::PUBLIC_KEY),
+    (200, support::SERVER_DATE),
+    (200, support::COUNTRY_CODES),
     (200, ""),
     (200, "{}"),
     (200, r#"{"status":"ACCESS_DENIED","state_token":"mkStateToken-1"}"#),
@@ -332,7 +338,7 @@ fn every_row_by_a_closure(printed: &Arc<Printed>) {
 }
 
 /// The names of all fields of all answers.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 18] = [
     "status",
     "error_code",
     "error_msg",
@@ -347,6 +353,10 @@ const FIELDS: [&str; 14] = [
     "secretKey",
     "wordList",
     "originalImageBase64",
+    "public_key",
+    "timestamp",
+    "phoneAreaCodeDefinitions",
+    "preferredAreaCode",
 ];
 
 /// How many answers [`echo`] knows.
@@ -409,6 +419,16 @@ fn every_row_by_hand(printed: &Arc<Printed>) {
     printed.debug(request.headers());
     printed.debug(&in_flight);
     printed.error(&in_flight.receive(Err(TransportError::maybe_sent("given up"))).unwrap_err());
+    let one_access =
+        Client::builder(ADDRESS, support::CLIENT_ID).edition(Edition::OneAccess).build_with(|_: Request| {
+            Ok(response(
+                200,
+                support::COUNTRY_CODES.replace("CN", "mkMessage12").replace("86", "mkMessage12"),
+            ))
+        });
+    let codes = one_access.unwrap().country_codes(&device()).send().unwrap();
+    printed.debug(&codes);
+    codes.entries().iter().for_each(|code| printed.debug(code));
     let captcha = client.captcha_from_token(&device(), marks::CAPTCHA_TOKEN);
     let call = captcha.solve(1.0, marks::MOBILE);
     printed.debug(&call);

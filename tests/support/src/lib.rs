@@ -307,7 +307,7 @@ pub fn advice_of(row: &'static Endpoint, answers: Answers) -> Option<Advice> {
     }
 
     let kept = Keep(Mutex::new(None));
-    walk(row, &client_to(row, edition_of(row), answers), &DOCUMENTED, &kept);
+    walk(row, &client_to(row, edition(row), answers), &DOCUMENTED, &kept);
     kept.0.into_inner().unwrap()
 }
 
@@ -322,16 +322,30 @@ pub fn with_causes(error: &dyn StdError) -> String {
     words
 }
 
-/// The first edition that has a step.
-pub fn edition_of(row: &Endpoint) -> Edition {
-    let edition = [Edition::Ciam, Edition::Eiam, Edition::OneAccess];
-    let has = |edition: &Edition| row.in_edition(edition.kind()).is_some();
-    edition.into_iter().find(has).unwrap_or_else(|| panic!("no edition has {}", name(row)))
+/// Whether an edition has a step.
+pub fn is_supported(row: &Endpoint, edition: &Edition) -> bool {
+    row.in_edition(edition.kind()).is_some()
 }
 
-/// Whether an edition has a step, and this version can send it.
-pub fn is_supported(row: &Endpoint, edition: &Edition) -> bool {
-    row.in_edition(edition.kind()).is_some_and(|shape| shape.credential != Credential::Signature)
+/// The edition in which a step is tried: the first that has it.
+pub fn edition(row: &Endpoint) -> Edition {
+    let editions = [Edition::Ciam, Edition::Eiam, Edition::OneAccess];
+    editions.into_iter().find(|edition| is_supported(row, edition)).expect("a row is of some edition")
+}
+
+/// Whether the step of `row` needs a signature in an edition.
+fn is_signed(row: &Endpoint, edition: &Edition) -> bool {
+    row.in_edition(edition.kind()).is_some_and(|shape| shape.credential == Credential::Signature)
+}
+
+/// The answer to what has to be fetched before the step of `row` can be signed; `None` if that is not asked for.
+pub fn prepared(row: &Endpoint, request: &Request) -> Option<Response> {
+    let prepares: [&Endpoint; 2] = [&endpoints::PUBLIC_KEY, &endpoints::SERVER_DATE];
+    let asked = prepares
+        .into_iter()
+        .filter(|other| *other != row)
+        .find(|other| other.path == request.uri().path())?;
+    Some(response(200, good_answer(asked)))
 }
 
 /// The request that the step of `row` sends.
@@ -366,9 +380,14 @@ fn client_to(row: &'static Endpoint, edition: Edition, answers: Answers) -> Clie
     if row != login {
         builder = builder.path(login, login.path);
     }
-    let transport = move |request: Request| match first.lock().unwrap().take() {
-        Some(body) => Ok(response(200, body)),
-        None => answers(request),
+    let transport = move |request: Request| {
+        if let Some(prepared) = prepared(row, &request) {
+            return Ok(prepared);
+        }
+        match first.lock().unwrap().take() {
+            Some(body) => Ok(response(200, body)),
+            None => answers(request),
+        }
     };
     builder.build_with(transport).unwrap()
 }
@@ -392,6 +411,9 @@ pub fn first_answer(row: &Endpoint, inputs: &Inputs) -> Option<&'static str> {
 /// Takes the step of `row` over a client whose transport gives [`first_answer`] to the first request, if there is one.
 pub fn walk(row: &'static Endpoint, client: &Client, inputs: &Inputs, watch: &dyn Observer) -> StepResult {
     let walk = Walk { client, inputs, watch };
+    if is_signed(row, client.edition()) {
+        client.prepare_signature(&(inputs.device)()).unwrap();
+    }
     match (row.from, row.origin()) {
         (_, Some(OriginKind::AlipayMiniProgram)) => walk.run_alipay(row),
         (StageKind::Unauthenticated, Some(OriginKind::SocialApp | OriginKind::Account)) => {
@@ -558,6 +580,16 @@ impl Walk<'_> {
                 self.see(&user);
                 self.step(user.renew_id_token())
             }
+            (StageKind::Authenticated, "logout") => {
+                let Outcome::Authenticated(user) = self.log_in() else {
+                    panic!("SUCCESS leads to a session")
+                };
+                self.see(&user);
+                self.step(user.logout())
+            }
+            (StageKind::Client, "public_key") => self.call(self.client.public_key(&(inputs.device)())),
+            (StageKind::Client, "server_date") => self.call(self.client.server_date(&(inputs.device)())),
+            (StageKind::Client, "country_codes") => self.call(self.client.country_codes(&(inputs.device)())),
             (StageKind::MfaRequired, "registered_mobile") => self.call(self.mfa().registered_mobile()),
             (StageKind::PasswordExpiring, "registered_mobile") => {
                 self.call(self.expiring().registered_mobile())
@@ -726,9 +758,27 @@ impl Reached for Authenticated {
     }
 }
 
+/// The public key of a tenant, and a time.
+pub const PUBLIC_KEY: &str = concat!(
+    r#"{"public_key":"-----BEGIN PUBLIC KEY-----\n"#,
+    r"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEArsLH5Ecrd+80xr0sP5l7juCQP1j3oh0smY4h571GzxaM+IsbI0YHafclslaGELygj8JA\n",
+    r"XkdUhS7OsrZe8E/jVVk9T8JLxA/zRsTjwN74qWWwrvhj4bf9uPmX0tuGwsUEWkXc4DUcqjfSfeQx2CdDH1Cy3KHBBLt4KpNY39m2WdBURtDn7BSn\n",
+    r"qPtMYO/lTaLo3ykckwYwQad6r/3CwekaPoPgucgvXDtkDJs8aJreMExMZjAsvx9VFE/wwaOIMvXJzqPyrbrsEWUc3SF/HgW7QUlpE7ylbZlpJ29E\n",
+    r#"+Zf0b5KrD5wn8ktyC8rS3DJEMYRLZS5VSydA749jUkv0W2+NWQIDAQAB\n-----END PUBLIC KEY-----"}"#,
+);
+pub const SERVER_DATE: &str = r#"{"timestamp":"1628496895102"}"#;
+
+/// A list of country codes, abridged.
+pub const COUNTRY_CODES: &str = r#"{"phoneAreaCodeDefinitions":[{"areaCode":"86","displayMapping":{"zh-TW":"中國大陸","en":"Chinese Mainland","zh-CN":"中国大陆"},"countryCode":"CN","mobileRegex":"^(\\+86){0,1}\\-?1\\d{10}$","areaCodeSuffixes":[]}],"preferredAreaCode":"CN"}"#;
+
 /// What the tenant answers to the step of `row` when all is well.
 pub fn good_answer(row: &Endpoint) -> &'static str {
     match (row.from, row.step) {
+        // Documented as empty; an object gives the tests something to cut.
+        (StageKind::Authenticated, "logout") => r#"{"data":null}"#,
+        (StageKind::Client, "public_key") => PUBLIC_KEY,
+        (StageKind::Client, "server_date") => SERVER_DATE,
+        (StageKind::Client, "country_codes") => COUNTRY_CODES,
         (StageKind::Authenticated, _) => {
             r#"{"session_token":"btsiBjx85prcZu6I6Ki057Tmw3nSF2VO","expire":604800,"id_token":"eyJhbGciOi-id-token-Qs2w"}"#
         }
@@ -762,7 +812,11 @@ pub fn text(request: &Request) -> String {
     let mut headers: Vec<_> = request.headers().iter().collect();
     headers.sort_by_key(|(name, _)| name.as_str());
     for (name, value) in headers {
-        writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes())).unwrap();
+        // No two signatures are the same.
+        let signature = format!("({} characters)", value.len());
+        let value =
+            if name == "x-signature" { signature.into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        writeln!(text, "{name}: {value}").unwrap();
     }
     write!(text, "\n{}", String::from_utf8_lossy(request.body())).unwrap();
     text

@@ -26,6 +26,8 @@ pub enum Kind {
     Progress,
     /// What this side call or renewal is answered.
     Reply(&'static str),
+    /// What those are answered whose answer says nothing.
+    Empty,
     /// What anything can be answered.
     Any,
 }
@@ -112,7 +114,10 @@ pub const ANSWERS: &[Answer] = &[
     ok("mobile", "`mobile`", Kind::Reply("registered_mobile"), r#"{"mobile":"+86-15201657124"}"#, &["D19"]),
     ok("captcha", "a captcha", Kind::Reply("captcha"), support::CAPTCHA, &[]),
     ok("captcha_token", "`captcha_token`", Kind::Reply("solve"), r#"{"captcha_token":"71dd2699"}"#, &[]),
-    ok("empty", "an empty body", Kind::Reply("send_code"), "", &[]),
+    ok("empty", "an empty body", Kind::Empty, "", &[]),
+    ok("public_key", "a public key", Kind::Reply("public_key"), support::PUBLIC_KEY, &["D36"]),
+    ok("timestamp", "a time", Kind::Reply("server_date"), support::SERVER_DATE, &["D36", "D40"]),
+    ok("country_codes", "country codes", Kind::Reply("country_codes"), support::COUNTRY_CODES, &["D39"]),
     failed(
         "wrong_input",
         "refused: wrong input",
@@ -234,21 +239,17 @@ pub fn gives(row: &Endpoint) -> Option<&'static str> {
         "solve" => Some("CaptchaPass"),
         "registered_mobile" => Some("RegisteredMobile"),
         "send_code" => Some("()"),
+        "public_key" => Some("PublicKey"),
+        "server_date" => Some("ServerDate"),
+        "country_codes" => Some("CountryCodes"),
         other => {
             panic!("the reference: what does the side call `{other}` give? add it to gives()")
         }
     }
 }
 
-/// An edition that has the step of `row`: every edition reads an answer alike.
-fn edition(row: &Endpoint) -> Edition {
-    let editions = [Edition::Ciam, Edition::Eiam, Edition::OneAccess];
-    let edition = editions.into_iter().find(|edition| support::is_supported(row, edition));
-    edition.unwrap_or_else(|| panic!("the reference: no edition has {}", support::name(row)))
-}
-
 fn run(row: &'static Endpoint, given: Given) -> StepResult {
-    support::run_row(row, edition(row), Arc::new(move |_| given.make()))
+    support::run_row(row, support::edition(row), Arc::new(move |_| given.make()))
 }
 
 /// What `given` means for the step of `row`: the step is run.

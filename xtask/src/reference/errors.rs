@@ -46,7 +46,7 @@ fn advice(class: ErrorClass) -> (&'static str, &'static str) {
         ),
         ErrorClass::StaleSignature => (
             "Nothing.",
-            "Fetch the server's time, sign again, and repeat the call. If it lasts, check the clock and the public key.",
+            "Call `prepare_signature`, which fetches the server's time and key again, and repeat the step. If it lasts, check the clock.",
         ),
         ErrorClass::Locked => (
             "How long to wait: `unlocks_in()`, else `message()`. Or offer another login method.",

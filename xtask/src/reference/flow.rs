@@ -401,7 +401,13 @@ fn steps(kind: StageKind) -> Vec<Step> {
 fn reached_by(name: &str) -> Vec<String> {
     match name {
         "Unauthenticated" => {
-            let ways = ["`Client.login`", "`start_over`", "`StartOver`", "a reset of the password"];
+            let ways = [
+                "`Client.login`",
+                "`start_over`",
+                "`StartOver`",
+                "a reset of the password",
+                "`Authenticated.logout`",
+            ];
             return ways.map(str::to_owned).to_vec();
         }
         "Captcha" => return vec!["`Client.captcha`".to_owned()],
@@ -434,7 +440,8 @@ fn reached_by(name: &str) -> Vec<String> {
 fn token_header(row: &'static Endpoint, edition: Edition) -> Option<String> {
     let credential = row.in_edition(edition.kind()).map_or(Credential::None, |shape| shape.credential);
     let token = match credential {
-        Credential::None | Credential::Signature => return None,
+        Credential::None => return None,
+        Credential::Signature => return Some("X-signature".to_owned()),
         Credential::StateToken => support::STATE_TOKEN,
         Credential::SessionToken => support::SESSION_TOKEN,
         other => panic!("the reference: which token is {other:?}? add it to token_header()"),

@@ -262,6 +262,7 @@ fn request(sends: &Sends) -> Request<'_> {
         Credential::None => None,
         Credential::StateToken => Some("state token"),
         Credential::SessionToken => Some("session token"),
+        Credential::Signature => Some("signature"),
         other => panic!("the reference: no name for {other:?}: add it to request()"),
     };
     let headers = EDITIONS.into_iter().zip(&sends.token_header);

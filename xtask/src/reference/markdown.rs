@@ -192,7 +192,16 @@ fn steps(stage: &Stage, place: Place) -> String {
 }
 
 fn step_cell(stage: &Stage, step: &Step, place: Place) -> String {
-    let mut cell = place.method(&stage.name, step.name);
+    let feature = match &step.does {
+        Does::Sends(sends) => sends.row.feature,
+        Does::Narrows(_) => None,
+    };
+    // Without the feature there is nothing to link to.
+    let place_of_name = if feature.is_some() { Place::Document } else { place };
+    let mut cell = place_of_name.method(&stage.name, step.name);
+    if let Some(feature) = feature {
+        write!(cell, ", feature `{feature}`").unwrap();
+    }
     if let Some(origin) = bound_to(step) {
         write!(cell, ", of `{origin:?}`").unwrap();
     }
@@ -235,7 +244,7 @@ fn in_edition(row: &Endpoint, edition: EditionKind) -> String {
         write!(cell, ", `{}`", send_type.as_str()).unwrap();
     }
     if shape.credential == Credential::Signature {
-        cell.push_str(", `X-signature`: cannot be sent by this version");
+        cell.push_str(", `X-signature`");
     }
     cell
 }
@@ -285,6 +294,8 @@ fn leads_to(sends: &Sends, place: Place) -> String {
         ([], Some("()")) => "nothing: a side call".to_owned(),
         ([], Some("Captcha")) => format!("{}: a side call", place.of_type("Captcha")),
         ([], gives) => match place {
+            // Without the feature there is nothing to link to.
+            _ if sends.row.feature.is_some() => format!("`{}`: a side call", gives.unwrap()),
             Place::Document => format!("`{}`: a side call", gives.unwrap()),
             Place::Rustdoc => format!("{}: a side call", place.of_type(gives.unwrap())),
         },
@@ -354,6 +365,7 @@ fn by_meaning(sends: &Sends) -> Vec<(Then, Vec<&'static str>)> {
             // A reset is answered as a request for a code is.
             Kind::Reply("send_code") if sends.row.leads_to == [StageKind::Unauthenticated] => false,
             Kind::Reply(step) => step != sends.row.step,
+            Kind::Empty => !matches!(sends.row.step, "send_code" | "logout"),
             // A reply that names no status is a shape of its own.
             Kind::Progress => !is_login && meaning.error.is_some(),
             Kind::Any => false,

@@ -117,6 +117,7 @@ impl Probe<'_> {
             let tokens: &[&'static str] = match row.credential {
                 Credential::StateToken => &["x-state-token"],
                 Credential::SessionToken => &["session-token", "x-session-token", "x-signature"],
+                Credential::Signature => &["x-signature"],
                 _ => &[],
             };
             for name in tokens {
