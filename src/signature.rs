@@ -50,7 +50,7 @@ impl Client {
     /// let tenant = Emulator::new();
     /// tenant.configure(|settings| settings.edition = Edition::OneAccess);
     /// tenant.add_user(User::new("zhangshan"));
-    /// tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
+    /// tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
     /// let client = tenant.client()?;
     /// let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0")?;
     ///

@@ -848,7 +848,7 @@ fn main() {
     let tenant = Emulator::new();
     tenant.configure(|settings| settings.edition = Edition::OneAccess);
     tenant.add_user(User::new("zhangshan"));
-    tenant.bind(Platform::WeChat, "an-openid", "zhangshan");
+    tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
     let login = tenant.client().unwrap().login(device());
     let outcome = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send().unwrap();
     assert!(matches!(outcome, Outcome::Authenticated(_)));
