@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorClass, UnexpectedReason};
+use crate::identity::IdTokenError;
 use crate::wire::endpoints::{Endpoint, StageKind};
 
 /// What to do after a failure: what the front end does next, or who has to be told.
@@ -152,6 +153,39 @@ impl Error {
             },
             Self::NotAllowed(_) => Advice::ChooseAnotherMethod,
             Self::Unsupported(_) => Advice::TellOperator,
+        }
+    }
+}
+
+impl IdTokenError {
+    /// What to do about an identity token that is not accepted. The login is done: the caller holds the session.
+    ///
+    /// Whose session it is stays unknown until a token is accepted. [`Advice::TellOperator`] stands for a token that is forged
+    /// or of another tenant, too: refuse the user.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Missing | Self::Expired => Advice::RenewIdToken,
+            Self::Keys(_) | Self::KeySet | Self::NoUsableKey | Self::StaleKeys(_) => {
+                Advice::TryLater { retry_after: None }
+            }
+            Self::TooLarge
+            | Self::Malformed(_)
+            | Self::AlgorithmNotAllowed
+            | Self::CriticalExtension
+            | Self::UnencodedPayload
+            | Self::Nested
+            | Self::WrongType
+            | Self::UnknownKey
+            | Self::UnsuitableKey
+            | Self::BadSignature
+            | Self::TooManyKeys
+            | Self::MissingClaim(_)
+            | Self::WrongIssuer
+            | Self::WrongAudience
+            | Self::WrongAuthorizedParty
+            | Self::NotYetValid
+            | Self::IssuedInTheFuture => Advice::TellOperator,
         }
     }
 }

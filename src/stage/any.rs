@@ -1,10 +1,12 @@
 //! Any stage that can be suspended, as one type.
 
 use super::{
-    Authenticated, AwaitingCode, MfaRequired, Origin, Outcome, PasswordExpired, PasswordExpiring,
-    PasswordReset, PendingBind, PendingRegister, Registration, Unauthenticated, VerifyEmail, VerifyPhone,
-    WeChatMiniProgram, accessors, stage_inside,
+    Authenticated, AwaitingCode, Channel, MfaRequired, Origin, Outcome, PasswordExpired, PasswordExpiring,
+    PasswordReset, PendingBind, PendingRegister, Registration, SendsCode, Unauthenticated, Verify,
+    VerifyEmail, VerifyPhone, WeChatMiniProgram, accessors, stage_inside,
 };
+use crate::call::Call;
+use crate::captcha::CaptchaPass;
 
 /// Any stage that can be suspended, of a login with the origin `O`.
 ///
@@ -80,7 +82,68 @@ macro_rules! each {
 pub(crate) use each as each_stage;
 
 impl<O: Origin> AnyStage<O> {
+    /// Where the code goes that is due, exactly as it was given; `None` if no code is due here.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        self.code_due().map(CodeDue::destination)
+    }
+
+    /// Asks for a code to the destination, as [`Verify::send_code`] of the stage inside; `None` if no code is due here.
+    #[must_use]
+    pub fn send_code(&self, pass: &CaptchaPass) -> Option<Call<()>> {
+        self.code_due().map(|stage| stage.send_code(pass))
+    }
+
+    fn code_due(&self) -> Option<&dyn CodeDue> {
+        match self {
+            Self::AwaitingCode(stage) => Some(stage),
+            Self::ChangingByPhone(stage) => Some(stage),
+            Self::ChangingByEmail(stage) => Some(stage),
+            Self::LoginByPhone(stage) => Some(stage),
+            Self::LoginByEmail(stage) => Some(stage),
+            Self::RegistrationByPhone(stage) => Some(stage),
+            Self::RegistrationByEmail(stage) => Some(stage),
+            Self::ResetByPhone(stage) => Some(stage),
+            Self::ResetByEmail(stage) => Some(stage),
+            Self::PendingBind(_)
+            | Self::PendingRegister(_)
+            | Self::MfaRequired(_)
+            | Self::PasswordExpiring(_)
+            | Self::PasswordExpired(_)
+            | Self::Registration(_)
+            | Self::PasswordReset(_)
+            | Self::Authenticated(_) => None,
+        }
+    }
+
     accessors!();
+}
+
+/// What the stages have in common in which a code is due.
+trait CodeDue {
+    fn destination(&self) -> &str;
+
+    fn send_code(&self, pass: &CaptchaPass) -> Call<()>;
+}
+
+impl<C: Channel, S: SendsCode> CodeDue for Verify<C, S> {
+    fn destination(&self) -> &str {
+        self.destination()
+    }
+
+    fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
+        self.send_code(pass)
+    }
+}
+
+impl<O: Origin> CodeDue for AwaitingCode<O> {
+    fn destination(&self) -> &str {
+        self.destination()
+    }
+
+    fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
+        self.send_code(pass)
+    }
 }
 
 stage_inside!(AnyStage);

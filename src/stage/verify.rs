@@ -5,7 +5,10 @@ use std::marker::PhantomData;
 
 use zeroize::Zeroizing;
 
-use super::{Next, Origin, Outcome, PasswordExpired, PasswordReset, Stage, Step, Unauthenticated, accessors};
+use super::{
+    Next, Origin, Outcome, PasswordExpired, PasswordReset, Registration, RegistrationAttributes, Stage, Step,
+    Unauthenticated, accessors,
+};
 use crate::call::Call;
 use crate::captcha::CaptchaPass;
 use crate::context::{Context, Draft, Tokens};
@@ -138,7 +141,9 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
         Self { stage, destination, channel: PhantomData }
     }
 
-    pub(crate) fn stage(&self) -> &S {
+    /// The stage that was narrowed: for what it knows, such as the policy of a new password.
+    #[must_use]
+    pub fn stage(&self) -> &S {
         &self.stage
     }
 
@@ -210,6 +215,17 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
             Ok(()) => context.draft_with(row, &values, |field| self.stage.optional(field.name, INSIDE)),
             Err(invalid) => Draft::invalid(row, invalid),
         }
+    }
+}
+
+impl<C: Channel> Verify<C, Registration> {
+    /// The same registration with other attributes, to the same destination: after a refusal, such as of a user name that is
+    /// taken.
+    ///
+    /// A code that was not refused itself may still be good. If the tenant used it up, it says that it is wrong.
+    #[must_use]
+    pub fn with_attributes(self, attributes: RegistrationAttributes) -> Self {
+        Self { stage: self.stage.with_attributes(attributes), ..self }
     }
 }
 
