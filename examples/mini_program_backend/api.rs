@@ -4,13 +4,14 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use idaas_login::http::StatusCode;
 use idaas_login::{
-    AnyStage, AwaitingCode, CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier, NotAllowed,
-    Outcome, Resumable, Resumed, Sealer, StepError, Suspended,
+    Account, AnyLogin, AnyStage, Call, CaptchaImage, CaptchaPass, Client, Device, Error, IdTokenVerifier,
+    MfaRequired, NotAllowed, Origin, Outcome, PasswordExpired, PasswordExpiring, RegisteredMobile,
+    RegistrationAttributes, Resumable, Resumed, Sealer, Stage, Step, Suspended, Unauthenticated,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Done, Now, Refused, Reply};
+use crate::answer::{Done, Refused, Reply};
 
 /// What every handler shares. Nothing in it changes: there is no store.
 pub struct Backend {
@@ -35,31 +36,89 @@ pub struct Input {
     handle: String,
     way: String,
     code: String,
+    identity: String,
     user_name: String,
     password: String,
+    new_password: String,
     phone: String,
     email: String,
+    attributes: Attributes,
     token: String,
     x: f64,
     captcha_token: String,
 }
 
+/// Some of what an account can be registered with.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Attributes {
+    user_name: String,
+    password: String,
+    name: String,
+    birthday: String,
+}
+
+impl Attributes {
+    fn read(&self) -> RegistrationAttributes {
+        let Self { user_name, password, name, birthday } = self;
+        let mut read = RegistrationAttributes::new();
+        if !user_name.is_empty() {
+            read = read.user_name(user_name);
+        }
+        if !password.is_empty() {
+            read = read.password(password);
+        }
+        if !name.is_empty() {
+            read = read.name(name);
+        }
+        if !birthday.is_empty() {
+            read = read.birthday(birthday);
+        }
+        read
+    }
+}
+
+/// What the front end can ask for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Login,
+    Choose,
+    Attributes,
+    Captcha,
+    Solve,
+    SendCode,
+    Submit,
+    Back,
+    RetryAnyway,
+    Me,
+    Renew,
+}
+
+impl Wish {
+    fn at(path: &str) -> Option<Self> {
+        Some(match path {
+            "/api/login" => Self::Login,
+            "/api/choose" => Self::Choose,
+            "/api/attributes" => Self::Attributes,
+            "/api/captcha" => Self::Captcha,
+            "/api/captcha/solve" => Self::Solve,
+            "/api/send-code" => Self::SendCode,
+            "/api/submit" => Self::Submit,
+            "/api/back" => Self::Back,
+            "/api/retry-anyway" => Self::RetryAnyway,
+            "/api/me" => Self::Me,
+            "/api/renew" => Self::Renew,
+            _ => return None,
+        })
+    }
+}
+
 impl Backend {
     /// The call of this path, if there is one.
     pub fn call(&self, path: &str, caller: &Caller, input: &Input) -> Option<Reply> {
-        let held = || self.open(&input.handle, caller);
-        Some(match path {
-            "/api/login" => self.login(caller, input),
-            "/api/choose" => held().and_then(|held| choose(held, input)),
-            "/api/captcha" => held().and_then(|held| self.captcha(held)),
-            "/api/captcha/solve" => held().and_then(|held| self.solve(held, input)),
-            "/api/send-code" => held().and_then(|held| send_code(held, input)),
-            "/api/submit" => held().and_then(|held| submit(held, input)),
-            "/api/back" => held().and_then(back),
-            "/api/retry-anyway" => self.retry_anyway(caller, input),
-            "/api/me" => held().and_then(|held| self.me(held)),
-            "/api/renew" => held().and_then(renew),
-            _ => return None,
+        Some(match Wish::at(path)? {
+            Wish::Login => self.login(caller, input),
+            call => self.resume(&input.handle, caller).and_then(|login| self.go_on(login, call, input)),
         })
     }
 
@@ -72,7 +131,7 @@ impl Backend {
                 if let Some((name, value)) = given {
                     tell(name, value);
                 }
-                (StatusCode::OK, Some(now))
+                (StatusCode::OK, now)
             }
             Err(refused) => {
                 tell("error", refused.error());
@@ -97,6 +156,7 @@ impl Backend {
         tell("purpose", now.purpose.into());
         tell("ways", now.ways.into());
         tell("destination", now.destination.into());
+        tell("policy", now.policy.into());
         tell("expires_in", now.lifetime.as_secs().into());
         (status, Value::Object(told))
     }
@@ -108,37 +168,91 @@ impl Backend {
         })
     }
 
-    fn open(&self, handle: &str, caller: &Caller) -> Result<AnyStage, Refused> {
-        match self.resume(handle, caller)? {
-            Resumed::Stage(stage) => Ok(stage),
-            Resumed::Unresolved(unresolved) => {
-                let message = "What became of the last step is not known: begin again, or retry anyway.";
-                let now = Now::unresolved(unresolved.suspend());
-                Err(Refused::new(StatusCode::CONFLICT, "settle", message).at(now))
-            }
-        }
-    }
-
-    fn resume(&self, handle: &str, caller: &Caller) -> Result<Resumed, Refused> {
-        self.client.resume_any(self.unseal(handle, caller)?).map_err(|error| {
+    fn resume(&self, handle: &str, caller: &Caller) -> Result<AnyLogin, Refused> {
+        self.client.resume(self.unseal(handle, caller)?).map_err(|error| {
             eprintln!("{error}");
             Refused::dead_handle()
         })
     }
 
     fn login(&self, caller: &Caller, input: &Input) -> Reply {
-        let step = self.client.login(caller.device.clone()).wechat_mini_program(&input.code);
-        step.send().map(here).map_err(|failed| Refused::login(&failed))
+        let Input { way, code, identity, user_name, password, phone, email, .. } = input;
+        let login = self.client.login(caller.device.clone());
+        match way.as_str() {
+            "" | "wechat_mini_program" => begun(login.wechat_mini_program(code)),
+            "wechat_mini_program_mobile" => begun(login.wechat_mini_program_mobile(code)),
+            "alipay_mini_program" => begun(login.alipay_mini_program(code)),
+            "wechat_app" => begun(login.wechat_app(code)),
+            "alipay_app" => begun(login.alipay_app(code)),
+            "qq" => begun(login.qq(code, identity)),
+            "weibo" => begun(login.weibo(code, identity)),
+            "apple" => begun(login.apple(code)),
+            "carrier" => begun(login.carrier_one_tap(code)),
+            "password" => begun(login.username_password(user_name, password)),
+            "identifier" => begun(login.identifier_password(user_name, password)),
+            "phone" => Ok(account(login.phone(phone))),
+            "email" => Ok(account(login.email(email))),
+            "register" => Ok(account(login.register(input.attributes.read()))),
+            "reset_password" => Ok(account(login.reset_password())),
+            _ => Err(Refused::bad_request(StatusCode::BAD_REQUEST, "there is no such way to log in")),
+        }
+    }
+
+    /// From here on it does not matter how the login began, but for the number that a platform authorises: that is matched where
+    /// the platform is still known.
+    fn go_on(&self, login: AnyLogin, call: Wish, input: &Input) -> Reply {
+        let code = &input.code;
+        match (login, call == Wish::Choose && input.way == "authorised_number") {
+            (AnyLogin::WeChatMiniProgram(Resumed::Stage(AnyStage::PendingBind(stage))), true) => {
+                stepped(stage.wechat_mobile(code))
+            }
+            (AnyLogin::WeChatMiniProgram(Resumed::Stage(AnyStage::PendingRegister(stage))), true) => {
+                stepped(stage.wechat_mobile(code))
+            }
+            (AnyLogin::AlipayMiniProgram(Resumed::Stage(AnyStage::PendingBind(stage))), true) => {
+                stepped(stage.alipay_mobile(code))
+            }
+            (AnyLogin::AlipayMiniProgram(Resumed::Stage(AnyStage::PendingRegister(stage))), true) => {
+                stepped(stage.alipay_mobile(code))
+            }
+            (AnyLogin::WeChatMiniProgram(login), _) => self.go_on_from(login, call, input),
+            (AnyLogin::AlipayMiniProgram(login), _) => self.go_on_from(login, call, input),
+            (AnyLogin::SocialApp(login), _) => self.go_on_from(login, call, input),
+            (AnyLogin::Account(login), _) => self.go_on_from(login, call, input),
+        }
+    }
+
+    fn go_on_from<O: Origin>(&self, login: Resumed<O>, call: Wish, input: &Input) -> Reply {
+        let held = match login {
+            Resumed::Stage(held) => held,
+            // At the user's own risk.
+            Resumed::Unresolved(unresolved) if call == Wish::RetryAnyway => {
+                return Ok(Done::at(unresolved.retry_anyway()));
+            }
+            Resumed::Unresolved(unresolved) => return Err(Refused::unsettled(unresolved.suspend())),
+        };
+        match call {
+            Wish::Choose => choose(held, input),
+            Wish::Attributes => attributes(held, &input.attributes),
+            Wish::Captcha => self.captcha(held),
+            Wish::Solve => self.solve(held, input),
+            Wish::SendCode => send_code(held, input),
+            Wish::Submit => submit(held, input),
+            Wish::Back => back(held),
+            Wish::Me => self.me(held),
+            Wish::Renew => renew(held),
+            Wish::Login | Wish::RetryAnyway => Err(Refused::wrong_stage(held)),
+        }
     }
 
     /// A captcha belongs to no stage, but only a stage in which a code is due needs one.
-    fn captcha(&self, held: AnyStage) -> Reply {
-        let stage = code_due(held)?;
-        let captcha = self.client.captcha(stage.device()).send();
-        let now = Now::at(stage.into());
-        let captcha = match captcha {
+    fn captcha<O: Origin>(&self, held: AnyStage<O>) -> Reply {
+        if held.destination().is_none() {
+            return Err(Refused::wrong_stage(held));
+        }
+        let captcha = match self.client.captcha(held.device()).send() {
             Ok(captcha) => captcha,
-            Err(error) => return Err(Refused::side_call(&error, now)),
+            Err(error) => return Err(Refused::side_call(&error, held)),
         };
         let size = captcha.picture().and_then(CaptchaImage::size);
         let given = json!({
@@ -148,25 +262,23 @@ impl Backend {
             "width": size.map(|(width, _)| width),
             "height": size.map(|(_, height)| height),
         });
-        Ok(Done { now, given: Some(("captcha", given)) })
+        Ok(Done::at(held).give("captcha", given))
     }
 
     /// The captcha may have been fetched by another process: its token is all that is needed.
-    fn solve(&self, held: AnyStage, input: &Input) -> Reply {
-        let stage = code_due(held)?;
-        let captcha = self.client.captcha_from_token(stage.device(), &input.token);
-        let solved = captcha.solve(input.x, stage.destination()).send();
-        let now = Now::at(stage.into());
-        match solved {
-            Ok(pass) => Ok(Done { now, given: Some(("captcha_token", pass.expose().into())) }),
-            Err(error) => Err(Refused::side_call(&error, now)),
+    fn solve<O: Origin>(&self, held: AnyStage<O>, input: &Input) -> Reply {
+        let Some(destination) = held.destination() else { return Err(Refused::wrong_stage(held)) };
+        let captcha = self.client.captcha_from_token(held.device(), &input.token);
+        match captcha.solve(input.x, destination).send() {
+            Ok(pass) => Ok(Done::at(held).give("captcha_token", pass.expose().into())),
+            Err(error) => Err(Refused::side_call(&error, held)),
         }
     }
 
-    fn me(&self, held: AnyStage) -> Reply {
+    fn me<O: Origin>(&self, held: AnyStage<O>) -> Reply {
         let AnyStage::Authenticated(user) = held else { return Err(Refused::wrong_stage(held)) };
         let identified = user.identify(&self.verifier);
-        let now = Now::at(user.into());
+        let done = account(user);
         match identified {
             Ok(claims) => {
                 let given = json!({
@@ -176,95 +288,168 @@ impl Backend {
                     "mobile": claims.mobile(),
                     "email": claims.email(),
                 });
-                Ok(Done { now, given: Some(("user", given)) })
+                Ok(done.give("user", given))
             }
             Err(error) => {
                 eprintln!("an identity token is not accepted: {error}");
-                Err(Refused::identity(&error, now))
+                Err(Refused::identity(&error, done.now))
             }
         }
     }
-
-    /// Takes back the stage of an unresolved step, at the user's own risk.
-    fn retry_anyway(&self, caller: &Caller, input: &Input) -> Reply {
-        match self.resume(&input.handle, caller)? {
-            Resumed::Unresolved(unresolved) => Ok(here(unresolved.retry_anyway())),
-            Resumed::Stage(held) => Err(Refused::wrong_stage(held)),
-        }
-    }
 }
 
-/// The stage in which a code is due, whatever the code is for.
-fn code_due(held: AnyStage) -> Result<AwaitingCode, Refused> {
-    match held {
-        AnyStage::AwaitingCode(stage) => Ok(stage),
-        other => Err(Refused::wrong_stage(other)),
-    }
+/// The end of a step that begins a login: a failure leaves nothing to go on with.
+fn begun<O: Origin>(step: Step<Unauthenticated, Outcome<O>>) -> Reply {
+    step.send().map(|outcome| Done::at(outcome.into())).map_err(|failed| Refused::login(&failed))
 }
 
-fn here(held: impl Into<AnyStage>) -> Done {
-    Done { now: Now::at(held.into()), given: None }
-}
-
-/// The end of a step that leads to any stage.
-fn stepped<S: Resumable + Into<AnyStage>>(sent: Result<Outcome, StepError<S>>) -> Reply {
-    sent.map(here).map_err(Refused::step)
+/// The end of a step that leads to any stage of the same login.
+fn stepped<S, O>(step: Step<S, Outcome<O>>) -> Reply
+where
+    S: Stage + Resumable + Into<AnyStage<O>>,
+    O: Origin,
+{
+    step.send().map(|outcome| Done::at(outcome.into())).map_err(Refused::step::<S, O>)
 }
 
 /// The end of a narrowing that the tenant may not allow.
-fn narrowed<S: Into<AnyStage>>(to: Result<impl Into<AnyStage>, NotAllowed<S>>) -> Reply {
-    to.map(here).map_err(|refused| {
+fn narrowed<S, V, O>(to: Result<V, NotAllowed<S>>) -> Reply
+where
+    S: Into<AnyStage<O>>,
+    V: Into<AnyStage<O>>,
+    O: Origin,
+{
+    to.map(|stage| Done::at(stage.into())).map_err(|refused| {
         let error = Error::NotAllowed(refused.method().clone());
-        Refused::side_call(&error, Now::at(refused.into_stage().into()))
+        Refused::side_call(&error, refused.into_stage().into())
     })
 }
 
-fn choose(held: AnyStage, input: &Input) -> Reply {
-    let Input { way, code, user_name, password, phone, email, .. } = input;
+/// A stage that belongs to each origin: whatever it began with, the login is not told apart by that any more.
+fn account(stage: impl Into<AnyStage<Account>>) -> Done {
+    Done::at(stage.into())
+}
+
+fn choose<O: Origin>(held: AnyStage<O>, input: &Input) -> Reply {
+    let Input { way, user_name, password, new_password, phone, email, .. } = input;
     match (held, way.as_str()) {
-        (AnyStage::PendingBind(stage), "authorised_number") => stepped(stage.wechat_mobile(code).send()),
-        (AnyStage::PendingBind(stage), "password") => {
-            stepped(stage.username_password(user_name, password).send())
-        }
+        (AnyStage::PendingBind(stage), "password") => stepped(stage.username_password(user_name, password)),
         (AnyStage::PendingBind(stage), "phone") => narrowed(stage.phone(phone)),
         (AnyStage::PendingBind(stage), "email") => narrowed(stage.email(email)),
-        (AnyStage::PendingRegister(stage), "authorised_number") => stepped(stage.wechat_mobile(code).send()),
         (AnyStage::PendingRegister(stage), "phone") => narrowed(stage.phone(phone)),
         (AnyStage::PendingRegister(stage), "email") => narrowed(stage.email(email)),
-        (AnyStage::MfaRequired(stage), "phone") if phone.is_empty() => match stage.registered_mobile().send()
-        {
-            Ok(mobile) => Ok(here(stage.phone(mobile))),
-            Err(error) => Err(Refused::side_call(&error, Now::at(stage.into()))),
-        },
-        (AnyStage::MfaRequired(stage), "phone") => Ok(here(stage.phone(phone))),
-        (AnyStage::MfaRequired(stage), "email") => Ok(here(stage.email(email))),
+        (AnyStage::MfaRequired(stage), "phone") => {
+            to_number::<_, _, O>(stage, phone, MfaRequired::registered_mobile, MfaRequired::phone)
+        }
+        (AnyStage::MfaRequired(stage), "email") => Ok(Done::at::<O>(stage.email(email).into())),
+        (AnyStage::PasswordExpiring(stage), "change_password") => {
+            stepped(stage.change_password(password, new_password))
+        }
+        (AnyStage::PasswordExpiring(stage), "keep_password") => stepped(stage.keep_password()),
+        (AnyStage::PasswordExpiring(stage), "phone") => {
+            to_number::<_, _, O>(stage, phone, PasswordExpiring::registered_mobile, PasswordExpiring::phone)
+        }
+        (AnyStage::PasswordExpiring(stage), "email") => Ok(Done::at::<O>(stage.email(email).into())),
+        (AnyStage::PasswordExpired(stage), "change_password") => {
+            stepped(stage.change_password(password, new_password))
+        }
+        (AnyStage::PasswordExpired(stage), "phone") => {
+            to_number::<_, _, O>(stage, phone, PasswordExpired::registered_mobile, PasswordExpired::phone)
+        }
+        (AnyStage::PasswordExpired(stage), "email") => Ok(Done::at::<O>(stage.email(email).into())),
+        (AnyStage::Registration(stage), "phone") => Ok(account(stage.phone(phone))),
+        (AnyStage::Registration(stage), "email") => Ok(account(stage.email(email))),
+        (AnyStage::PasswordReset(stage), "phone") => Ok(account(stage.phone(phone))),
+        (AnyStage::PasswordReset(stage), "email") => Ok(account(stage.email(email))),
         (held, _) => Err(Refused::wrong_stage(held)),
     }
 }
 
-fn send_code(held: AnyStage, input: &Input) -> Reply {
-    let stage = code_due(held)?;
-    // The destination is the stage's: a pass that was made for another one is refused by the tenant.
-    let pass = CaptchaPass::from_token(stage.destination(), &input.captcha_token);
-    let sent = stage.send_code(&pass).send();
-    let now = Now::at(stage.into());
-    match sent {
-        Ok(()) => Ok(Done { now, given: Some(("sent", true.into())) }),
-        Err(error) => Err(Refused::side_call(&error, now)),
+/// Narrows to the number that was given, or else to the one that the account has.
+fn to_number<S, V, O>(
+    stage: S,
+    given: &str,
+    registered: fn(&S) -> Call<RegisteredMobile>,
+    narrow: fn(S, String) -> V,
+) -> Reply
+where
+    S: Into<AnyStage<O>>,
+    V: Into<AnyStage<O>>,
+    O: Origin,
+{
+    let number = match given {
+        "" => registered(&stage).send().map(String::from),
+        given => Ok(given.to_owned()),
+    };
+    match number {
+        Ok(number) => Ok(Done::at(narrow(stage, number).into())),
+        Err(error) => Err(Refused::side_call(&error, stage.into())),
     }
 }
 
-fn submit(held: AnyStage, input: &Input) -> Reply {
-    stepped(code_due(held)?.submit(&input.code).send())
+/// Other attributes for a registration: after a refusal, such as of a user name that is taken.
+fn attributes<O: Origin>(held: AnyStage<O>, attributes: &Attributes) -> Reply {
+    let attributes = attributes.read();
+    match held {
+        AnyStage::Registration(stage) => Ok(account(stage.with_attributes(attributes))),
+        AnyStage::RegistrationByPhone(stage) => Ok(account(stage.with_attributes(attributes))),
+        AnyStage::RegistrationByEmail(stage) => Ok(account(stage.with_attributes(attributes))),
+        held => Err(Refused::wrong_stage(held)),
+    }
 }
 
-fn back(held: AnyStage) -> Reply {
-    Ok(here(code_due(held)?.back()))
+fn send_code<O: Origin>(held: AnyStage<O>, input: &Input) -> Reply {
+    // The destination is the stage's: a pass that was made for another one is refused by the tenant.
+    let pass = held.destination().map(|to| CaptchaPass::from_token(to, &input.captcha_token));
+    match pass.and_then(|pass| held.send_code(&pass)).map(Call::send) {
+        Some(Ok(())) => Ok(Done::at(held).give("sent", true.into())),
+        Some(Err(error)) => Err(Refused::side_call(&error, held)),
+        None => Err(Refused::wrong_stage(held)),
+    }
 }
 
-fn renew(held: AnyStage) -> Reply {
+/// Submits a code. What it is for, the stage knows; where a new password comes with it, the type of the stage says so.
+fn submit<O: Origin>(held: AnyStage<O>, input: &Input) -> Reply {
+    let Input { code, new_password, .. } = input;
+    match held {
+        AnyStage::AwaitingCode(stage) => stepped(stage.submit(code)),
+        AnyStage::LoginByPhone(stage) => stepped(stage.submit(code)),
+        AnyStage::LoginByEmail(stage) => stepped(stage.submit(code)),
+        AnyStage::RegistrationByPhone(stage) => stepped(stage.submit(code)),
+        AnyStage::RegistrationByEmail(stage) => stepped(stage.submit(code)),
+        AnyStage::ChangingByPhone(stage) => stepped(stage.submit(code, new_password)),
+        AnyStage::ChangingByEmail(stage) => stepped(stage.submit(code, new_password)),
+        AnyStage::ResetByPhone(stage) => reset(stage.submit(code, new_password)),
+        AnyStage::ResetByEmail(stage) => reset(stage.submit(code, new_password)),
+        held => Err(Refused::wrong_stage(held)),
+    }
+}
+
+/// The end of a reset: the user logs in with the new password.
+fn reset<S: Stage + Resumable + Into<AnyStage<Account>>>(step: Step<S, Unauthenticated>) -> Reply {
+    step.send().map(|_| Done::UNAUTHENTICATED).map_err(Refused::step::<S, Account>)
+}
+
+fn back<O: Origin>(held: AnyStage<O>) -> Reply {
+    match held {
+        AnyStage::AwaitingCode(stage) => Ok(Done::at(stage.back())),
+        AnyStage::ChangingByPhone(stage) => Ok(Done::at::<O>(stage.back().into())),
+        AnyStage::ChangingByEmail(stage) => Ok(Done::at::<O>(stage.back().into())),
+        AnyStage::RegistrationByPhone(stage) => Ok(account(stage.back())),
+        AnyStage::RegistrationByEmail(stage) => Ok(account(stage.back())),
+        AnyStage::ResetByPhone(stage) => Ok(account(stage.back())),
+        AnyStage::ResetByEmail(stage) => Ok(account(stage.back())),
+        AnyStage::LoginByPhone(_)
+        | AnyStage::LoginByEmail(_)
+        | AnyStage::Registration(_)
+        | AnyStage::PasswordReset(_) => Ok(Done::UNAUTHENTICATED),
+        held => Err(Refused::wrong_stage(held)),
+    }
+}
+
+fn renew<O: Origin>(held: AnyStage<O>) -> Reply {
     let AnyStage::Authenticated(user) = held else { return Err(Refused::wrong_stage(held)) };
-    user.renew_id_token().send().map(here).map_err(Refused::step)
+    user.renew_id_token().send().map(account).map_err(Refused::step::<_, Account>)
 }
 
 fn data_uri(image: &CaptchaImage) -> String {

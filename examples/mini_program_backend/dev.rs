@@ -1,18 +1,32 @@
-//! An emulated tenant in this process, and what a browser needs in the place of WeChat, a phone and a mailbox.
+//! An emulated tenant in this process, and what a browser needs in the place of the platforms, a phone and a mailbox.
 //!
 //! | `GET` | gives |
 //! |---|---|
-//! | `/dev/people` | the accounts that there are |
-//! | `/dev/wx-code?user=&unbound=` | a code as `wx.login` gives it; `unbound` says what an identity without account gets: `bind` or `register` |
-//! | `/dev/phone-code?mobile=` | a code as the button `getPhoneNumber` gives it |
+//! | `/dev/people` | who can open the mini program |
+//! | `/dev/code?platform=&user=&unbound=` | a code or access token as the platform gives it: `wechat_mini_program`, `alipay_mini_program`, `wechat_app`, `alipay_app`, `qq`, `weibo` or `apple`; `unbound` says what an identity without account gets: `bind` or `register` |
+//! | `/dev/wx-code?user=&unbound=` | the same, as `wx.login` gives it |
+//! | `/dev/phone-code?platform=&mobile=` | what stands for a phone number that the user authorises: `wechat_mini_program`, `alipay_mini_program` or `carrier` |
 //! | `/dev/last-code?to=` | the last verification code that was sent there |
 //! | `/dev/captcha-x?token=` | where the piece of a captcha fits |
 //! | `/dev/lose-answer` | loses the answer to the next bind by password |
+//! | `/dev/accounts` | puts the accounts back to how they were, passwords and all |
 
 use idaas_login::emulator::{Emulator, EmulatorServer, Fault, Unbound, User};
 use idaas_login::endpoints::{self, Platform};
 use idaas_login::{ClientBuilder, Edition};
 use serde_json::{Value, json};
+
+/// The platforms, by the ways to log in that they belong to.
+const PLATFORMS: &[(&str, Platform)] = &[
+    ("wechat_mini_program", Platform::WeChatMiniProgram),
+    ("alipay_mini_program", Platform::AlipayMiniProgram),
+    ("wechat_app", Platform::WeChatApp),
+    ("alipay_app", Platform::AlipayApp),
+    ("qq", Platform::Qq),
+    ("weibo", Platform::Weibo),
+    ("apple", Platform::Apple),
+    ("carrier", Platform::Carrier),
+];
 
 pub struct Dev(EmulatorServer);
 
@@ -20,15 +34,12 @@ impl Dev {
     pub fn start(edition: Edition) -> std::io::Result<Self> {
         let tenant = Emulator::new();
         tenant.configure(|settings| settings.edition = edition);
-        tenant.add_user(User::new("lilei").name("Li Lei").mobile("13700137000"));
-        tenant.bind(Platform::WeChatMiniProgram, "openid-lilei", "lilei");
-        let han = User::new("hanmeimei").name("Han Meimei").password("correct horse");
-        tenant.add_user(han.mobile("15201657312").email("hanmeimei@example.com"));
-        let chen = User::new("chenjie").name("Chen Jie").password("battery staple").second_factor();
-        tenant.add_user(chen.mobile("13800138000").email("chenjie@example.com"));
-        tenant.bind(Platform::WeChatMiniProgram, "openid-chenjie", "chenjie");
-        tenant.add_user(User::new("zhouyang").name("Zhou Yang").denied());
-        tenant.bind(Platform::WeChatMiniProgram, "openid-zhouyang", "zhouyang");
+        add_accounts(&tenant);
+        for (_, platform) in PLATFORMS {
+            for user_name in ["lilei", "chenjie", "zhouyang"] {
+                tenant.bind(*platform, format!("openid-{user_name}"), user_name);
+            }
+        }
         tenant.start().map(Self)
     }
 
@@ -41,30 +52,54 @@ impl Dev {
         let given = |name: &str| {
             query.split('&').find_map(|pair| Some(decoded(pair.strip_prefix(name)?.strip_prefix('=')?)))
         };
+        let platform = || {
+            let named = given("platform").unwrap_or_else(|| "wechat_mini_program".to_owned());
+            PLATFORMS.iter().find(|(name, _)| *name == named).map(|(_, platform)| *platform)
+        };
         Some(match path {
             "/dev/people" => json!([
                 { "name": "Li Lei", "openid": "openid-lilei", "about": "bound" },
                 { "name": "Chen Jie", "openid": "openid-chenjie", "about": "bound, asked for a second factor" },
                 { "name": "Zhou Yang", "openid": "openid-zhouyang", "about": "bound, denied by policy" },
             ]),
-            "/dev/wx-code" => {
+            "/dev/code" | "/dev/wx-code" => {
                 let unbound = match given("unbound").as_deref() {
                     Some("register") => Unbound::Register,
                     _ => Unbound::Bind,
                 };
                 tenant.configure(|settings| settings.unbound = unbound);
-                json!({ "code": tenant.wechat_login_code(given("user")?) })
+                json!({ "code": tenant.login_code(platform()?, given("user")?) })
             }
-            "/dev/phone-code" => json!({ "code": tenant.wechat_phone_code(given("mobile")?) }),
+            "/dev/phone-code" => json!({ "code": tenant.phone_code(platform()?, given("mobile")?) }),
             "/dev/last-code" => json!({ "code": tenant.last_code(&given("to")?) }),
             "/dev/captcha-x" => json!({ "x": tenant.captcha_solution(&given("token")?) }),
             "/dev/lose-answer" => {
                 tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
                 json!({})
             }
+            "/dev/accounts" => {
+                add_accounts(tenant);
+                json!({})
+            }
             _ => return None,
         })
     }
+}
+
+fn add_accounts(tenant: &Emulator) {
+    let user = |user_name: &str, name: &str| User::new(user_name).name(name);
+    tenant.add_user(user("lilei", "Li Lei").mobile("13700137000"));
+    let han = user("hanmeimei", "Han Meimei").password("correct horse");
+    tenant.add_user(han.mobile("15201657312").email("hanmeimei@example.com"));
+    let chen = user("chenjie", "Chen Jie").password("battery staple").second_factor();
+    tenant.add_user(chen.mobile("13800138000").email("chenjie@example.com"));
+    tenant.add_user(user("zhouyang", "Zhou Yang").denied());
+    let sun = user("sunli", "Sun Li").password("nearly expired").password_expiring();
+    tenant.add_user(sun.mobile("13900139000").email("sunli@example.com"));
+    let wang = user("wangwei", "Wang Wei").password("long expired").password_expired();
+    tenant.add_user(wang.mobile("13600136000").email("wangwei@example.com"));
+    let zhao = user("zhaomin", "Zhao Min").password("expired, too").password_expired().second_factor();
+    tenant.add_user(zhao.mobile("13500135000").email("zhaomin@example.com"));
 }
 
 /// A value of a query, as the browser's `encodeURIComponent` wrote it.

@@ -1,4 +1,4 @@
-//! A backend that a mini program logs in through: blocking handlers, JSON in and out, and no store.
+//! A backend that a mini program logs in through, and whoever else has an account: blocking handlers, JSON in and out, and no store.
 //!
 //! `cargo run --example mini_program_backend`
 //!
@@ -16,16 +16,38 @@
 //!
 //! | path | takes | what it does |
 //! |---|---|---|
-//! | `/api/login` | `code` | begins, with a code of `wx.login` |
-//! | `/api/choose` | `handle`, `way` | by `authorised_number` (`code`), `password` (`user_name`, `password`), `phone` (`phone`), `email` (`email`); as a second factor `phone` alone takes the number that the account has |
+//! | `/api/login` | `way`, and what belongs to it | begins: see below |
+//! | `/api/choose` | `handle`, `way`, and what belongs to it | goes on: see below |
+//! | `/api/attributes` | `handle`, `attributes` | registers with other attributes |
 //! | `/api/captcha` | `handle` | gives `captcha`: `token`, `picture`, `piece`, `width`, `height` |
 //! | `/api/captcha/solve` | `handle`, `token`, `x` | gives `captcha_token` |
 //! | `/api/send-code` | `handle`, `captcha_token` | sends a code to the destination that was chosen |
-//! | `/api/submit` | `handle`, `code` | submits it |
+//! | `/api/submit` | `handle`, `code`; `new_password` if `ways` has it | submits it |
 //! | `/api/back` | `handle` | to choose another way |
 //! | `/api/retry-anyway` | `handle` | takes back the stage of a step whose outcome is unknown |
 //! | `/api/me` | `handle` | gives `user`, as the verified identity token has it |
 //! | `/api/renew` | `handle` | asks for a new identity token |
+//!
+//! The ways to begin:
+//!
+//! | `way` | takes |
+//! |---|---|
+//! | `wechat_mini_program` (which may be left out), `wechat_mini_program_mobile`, `alipay_mini_program`, `wechat_app`, `alipay_app`, `apple`, `carrier` | `code`: what the platform gave |
+//! | `qq`, `weibo` | `code`, `identity`: the access token, and the user's id there |
+//! | `password`, `identifier` | `user_name`, `password` |
+//! | `phone`, `email` | `phone` or `email`: a code goes there |
+//! | `register` | `attributes`: `user_name`, `password`, `name`, `birthday`, each of which may be left out |
+//! | `reset_password` | nothing |
+//!
+//! The ways to go on; `ways` of an answer says which there are:
+//!
+//! | `way` | takes |
+//! |---|---|
+//! | `authorised_number` | `code`: what WeChat or Alipay gave |
+//! | `password` | `user_name`, `password` |
+//! | `phone`, `email` | `phone` or `email`; as a second factor and for a new password, `phone` alone takes the number that the account has |
+//! | `change_password` | `password`, `new_password` |
+//! | `keep_password` | nothing |
 //!
 //! # Threads
 //! Each request has a thread of its own, which reads its body and writes its answer at the pace of the sender. Only a request
@@ -33,23 +55,24 @@
 //! open internet has a proxy before it that limits connections and reads requests whole; this server does neither.
 //!
 //! # Answers
-//! Each answer is `{"stage", "purpose", "ways", "destination", "handle", "expires_in"}` and what was asked for; a failure has
-//! `"error": {"what", "message", "code"}` besides. `what` is what the front end does next:
+//! Each answer is `{"stage", "purpose", "ways", "destination", "policy", "handle", "expires_in"}` and what was asked for; a failure
+//! has `"error": {"what", "message", "code", "attempts_left", "wait"}` besides. `what` is what the front end does next, by the name
+//! of the library's `Advice`, or a request that it should not have made:
 //!
 //! | HTTP | `what` | when | what the answer holds |
 //! |---|---|---|---|
 //! | 400 | `bad_request` | the request is not as described above | nothing |
-//! | 400 | `ask_again` | what the user gave is wrong or cannot be right | the same stage |
+//! | 400 | `ask_again` | what the user gave is wrong or cannot be right; `attempts_left` if the tenant says so | the same stage, or nothing before the login |
 //! | 400 | `fresh_platform_code` | the code of `wx.login` or of the phone button is spent | the same stage, or nothing before the login |
 //! | 400 | `new_captcha` | the captcha was wrong, or its pass is used up | the same stage |
-//! | 401 | `start_over` | the handle does not open here, its state token or session is over, or access was denied | nothing: a new `wx.login` |
+//! | 401 | `start_over` | the handle does not open here, its state token or session is over, or access was denied | nothing: a new login |
 //! | 401 | `renew_id_token` | the identity token is over, or there was none | the session: `/api/renew` |
 //! | 403 | `choose_another_method` | the tenant does not allow this method | the same stage |
 //! | 409 | `wrong_stage` | the call does not fit the stage | the same stage |
 //! | 409 | `settle` | a step is unresolved, and has to be settled first | the unresolved step |
-//! | 429 | `wait` | too many attempts | the same stage |
-//! | 502 | `settle` | the outcome is unknown | the unresolved step: a new `wx.login`, or `/api/retry-anyway` |
-//! | 502 | `tell_operator` | something is set up wrongly | the same stage |
+//! | 429 | `wait` | too many attempts; `wait` has the seconds if the tenant says so | the same stage, or nothing before the login |
+//! | 502 | `settle` | the outcome is unknown | the unresolved step: a new login, or `/api/retry-anyway`; nothing before the login |
+//! | 502 | `tell_operator` | something is set up wrongly, or the edition does not have it | the same stage, or nothing before the login |
 //! | 503 | `try_later` | nothing was carried out, and the same may work later | the same stage, or nothing before the login |
 
 mod answer;
