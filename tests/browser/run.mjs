@@ -73,6 +73,14 @@ async function code({ wrong = false, newPassword = '' } = {}) {
   if (newPassword) await field('Your new password').fill(newPassword);
   await click('submit');
 }
+// A registration gives no identity token.
+async function firstToken() {
+  await stage('authenticated');
+  await click('me');
+  await error('renew_id_token');
+  await click('renew');
+  await page.locator('#log li').first().filter({ hasText: '/api/renew → 200' }).waitFor();
+}
 async function changePassword(oldPassword, newPassword) {
   await field('Old password').fill(oldPassword);
   await field('New password').fill(newPassword);
@@ -195,6 +203,7 @@ const paths = {
     await stage('unresolved');
     await click('retry-anyway');
     await stage('pending_bind');
+    await field('Password').fill('correct horse');
     await click('by-password');
     await error('start_over');
     await stage('unauthenticated');
@@ -289,10 +298,7 @@ const paths = {
     await page.locator('#log li').first().filter({ hasText: '/api/attributes → 200' }).waitFor();
     await stage('verify_phone (register)');
     await click('submit');
-    await stage('authenticated');
-    // A registration gives no identity token.
-    await click('me');
-    await error('renew_id_token');
+    await firstToken();
     await finish('another-han');
     await byPassword('another-han', 'my first one');
     await finish('another-han');
@@ -310,6 +316,7 @@ const paths = {
     await click('by-email');
     await stage('verify_email (register)');
     await code();
+    await firstToken();
     await finish('newcomer@example.com');
   },
   async 'a password that expires soon, kept, then changed'() {
