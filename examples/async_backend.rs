@@ -2,8 +2,11 @@
 //!
 //! `cargo run --example async_backend` starts an emulated tenant and the service, and plays the mini program.
 //!
-//! The two functions that drive the library are [`step`] and [`call`]; [`Http`] is the asynchronous client under them; the
-//! handlers after them are the service. Between two requests the state is with the mini program, in a sealed handle.
+//! The two functions that drive the library are [`step`] and [`call`]; [`Http`] is the asynchronous client under them; what comes
+//! after them is the service. Between two requests the state is with the mini program, in a sealed handle.
+//!
+//! Users log in by many ways, and what comes next is the same for all of them. So each request is a type with one method,
+//! [`Action::run`], which is generic over how the login began; [`go_on`] is the one place that asks which it was.
 
 use std::error::Error as StdError;
 use std::io;
@@ -27,10 +30,12 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use idaas_login::emulator::{Emulator, User};
 use idaas_login::endpoints::Platform;
 use idaas_login::{
-    Advice, AnyStage, Authenticated, AwaitingCode, Call, CaptchaImage, Client, ClientBuilder, Device, Error,
-    IdTokenError, IdTokenVerifier, Next, Outcome, PendingBind, Phase, Reply, Request, Response, Resumable,
-    SealKey, Sealer, Stage, Step, StepError, Suspended, TransportError,
+    Account, Advice, AnyLogin, AnyStage, Call, CaptchaImage, Client, ClientBuilder, Device, Error,
+    IdTokenError, IdTokenVerifier, Next, Origin, Outcome, PasswordPolicy, Phase, RegisteredMobile,
+    RegistrationAttributes, Reply, Request, Response, Resumed, SealKey, Sealer, Stage, Step, StepError,
+    TransportError,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -45,7 +50,7 @@ type Result<T, E = Box<dyn StdError + Send + Sync>> = std::result::Result<T, E>;
 /// Sends a step. What it means that there is no answer is the library's to say, in `receive`.
 ///
 /// The future owns the stage. If it is dropped, the stage is gone, and what the tenant did meanwhile nobody here knows.
-/// Whoever holds the sealed handle of the stage has lost nothing by it: see [`password`].
+/// Whoever holds the sealed handle of the stage has lost nothing by it: see [`go_on`].
 pub(crate) async fn step<S: Stage, N: Next<S>>(http: &Http, step: Step<S, N>) -> Result<N, StepError<S>> {
     step.send_with(|request| http.send(request)).await
 }
@@ -143,43 +148,75 @@ impl Backend {
     pub(crate) fn router(self) -> axum::Router {
         axum::Router::new()
             .route("/login", post(login))
-            .route("/password", post(password))
-            .route("/mobile", post(mobile))
-            .route("/phone", post(phone))
-            .route("/captcha", post(captcha))
-            .route("/send-code", post(send_code))
-            .route("/submit", post(submit))
-            .route("/me", post(me))
+            .route("/mobile", post(authorised_number))
+            .route("/password", post(go_on::<Password>))
+            .route("/phone", post(go_on::<Phone>))
+            .route("/email", post(go_on::<Email>))
+            .route("/change-password", post(go_on::<ChangePassword>))
+            .route("/keep-password", post(go_on::<KeepPassword>))
+            .route("/attributes", post(go_on::<Attributes>))
+            .route("/captcha", post(go_on::<DrawCaptcha>))
+            .route("/send-code", post(go_on::<SendCode>))
+            .route("/submit", post(go_on::<Submit>))
+            .route("/me", post(go_on::<Me>))
+            .route("/renew", post(go_on::<Renew>))
             .with_state(Arc::new(self))
     }
 
-    fn open(&self, handle: &str, session: &Session) -> Result<Suspended, Problem> {
+    fn resume(&self, handle: &str, session: &Session) -> Result<AnyLogin, Problem> {
         // Why it does not open is for the log; whoever sent it learns only that it does not.
-        self.sealer.open(handle, &session.0).map_err(|error| Problem::bad_request(&error))
+        let suspended = self.sealer.open(handle, &session.0).map_err(|error| Problem::bad_request(&error))?;
+        self.client.resume(suspended).map_err(|error| Problem::bad_request(&error))
     }
 
-    fn resume<S: Resumable>(&self, handle: &str, session: &Session) -> Result<S, Problem> {
-        self.client.resume(self.open(handle, session)?).map_err(|error| Problem::bad_request(&error))
-    }
-
-    fn reached(&self, outcome: Outcome, session: &Session) -> Answer {
-        let stage = match &outcome {
-            Outcome::Authenticated(_) => "authenticated",
-            Outcome::PendingBind(_) => "pending_bind",
-            Outcome::PendingRegister(_) => "pending_register",
-            Outcome::MfaRequired(_) => "mfa_required",
-        };
-        self.put_down(stage, &outcome.suspend(), session)
-    }
-
-    /// The answer of every handler that moves the flow: the stage's name, and the stage itself, sealed.
-    fn put_down(&self, stage: &str, suspended: &Suspended, session: &Session) -> Answer {
-        let handle = self.sealer.seal(suspended, &session.0).map_err(|error| Problem {
+    /// The answer of whatever moves the flow: the stage's name, and the stage itself, sealed.
+    fn put_down<O: Origin>(&self, reached: AnyStage<O>, session: &Session) -> Answer {
+        let mut answer = json!({ "stage": name(&reached) });
+        if let Some(policy) = policy(&reached) {
+            answer["policy"] =
+                json!({ "min_length": policy.min_length(), "max_length": policy.max_length() });
+        }
+        let handle = self.sealer.seal(&reached.suspend(), &session.0).map_err(|error| Problem {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             then: Advice::TellOperator.name(),
             error: error.to_string(),
         })?;
-        Ok(Json(json!({ "stage": stage, "handle": handle })))
+        answer["handle"] = handle.into();
+        Ok(Json(answer))
+    }
+}
+
+/// What the mini program calls a stage. The match is exhaustive: a stage that is new does not compile until it is here.
+fn name<O: Origin>(stage: &AnyStage<O>) -> &'static str {
+    match stage {
+        AnyStage::Authenticated(_) => "authenticated",
+        AnyStage::PendingBind(_) => "pending_bind",
+        AnyStage::PendingRegister(_) => "pending_register",
+        AnyStage::MfaRequired(_) => "mfa_required",
+        AnyStage::PasswordExpiring(_) => "password_expiring",
+        AnyStage::PasswordExpired(_) => "password_expired",
+        AnyStage::Registration(_) => "registration",
+        AnyStage::PasswordReset(_) => "password_reset",
+        AnyStage::AwaitingCode(_)
+        | AnyStage::LoginByPhone(_)
+        | AnyStage::LoginByEmail(_)
+        | AnyStage::RegistrationByPhone(_)
+        | AnyStage::RegistrationByEmail(_) => "verify_code",
+        AnyStage::ChangingByPhone(_)
+        | AnyStage::ChangingByEmail(_)
+        | AnyStage::ResetByPhone(_)
+        | AnyStage::ResetByEmail(_) => "verify_code_and_password",
+    }
+}
+
+/// What the tenant demands of a new password, if it says so.
+fn policy<O: Origin>(stage: &AnyStage<O>) -> Option<&PasswordPolicy> {
+    match stage {
+        AnyStage::PasswordExpiring(stage) => stage.policy(),
+        AnyStage::PasswordExpired(stage) => stage.policy(),
+        AnyStage::ChangingByPhone(stage) => stage.stage().policy(),
+        AnyStage::ChangingByEmail(stage) => stage.stage().policy(),
+        _ => None,
     }
 }
 
@@ -201,132 +238,416 @@ impl<S: Sync> FromRequestParts<S> for Session {
     }
 }
 
+/// The beginning: a way to log in, and what belongs to it.
 #[derive(Deserialize)]
 struct Login {
-    code: String,
     system: String,
     fingerprint: String,
+    #[serde(flatten)]
+    way: Way,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "way", rename_all = "snake_case")]
+enum Way {
+    WechatMiniProgram { code: String },
+    WechatMiniProgramMobile { code: String },
+    AlipayMiniProgram { code: String },
+    WechatApp { code: String },
+    AlipayApp { code: String },
+    Qq { access_token: String, open_id: String },
+    Weibo { access_token: String, uid: String },
+    Apple { code: String },
+    Carrier { access_token: String },
+    Password { user_name: String, password: String },
+    Identifier { identifier: String, password: String },
+    Phone { mobile: String },
+    Email { address: String },
+    Register(Attributes),
+    ResetPassword,
 }
 
 async fn login(backend: Shared, session: Session, headers: HeaderMap, Json(body): Json<Login>) -> Answer {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let device = Device::new(&body.system, &body.fingerprint, agent).map_err(Problem::from)?;
-    let outcome = step(&backend.http, backend.client.login(device).wechat_mini_program(body.code)).await?;
-    backend.reached(outcome, &session)
+    let login = backend.client.login(device);
+    let apart = |stage| backend.put_down::<Account>(stage, &session);
+    match body.way {
+        Way::WechatMiniProgram { code } => reached(&backend, &session, login.wechat_mini_program(code)).await,
+        Way::WechatMiniProgramMobile { code } => {
+            reached(&backend, &session, login.wechat_mini_program_mobile(code)).await
+        }
+        Way::AlipayMiniProgram { code } => reached(&backend, &session, login.alipay_mini_program(code)).await,
+        Way::WechatApp { code } => reached(&backend, &session, login.wechat_app(code)).await,
+        Way::AlipayApp { code } => reached(&backend, &session, login.alipay_app(code)).await,
+        Way::Qq { access_token, open_id } => {
+            reached(&backend, &session, login.qq(access_token, open_id)).await
+        }
+        Way::Weibo { access_token, uid } => reached(&backend, &session, login.weibo(access_token, uid)).await,
+        Way::Apple { code } => reached(&backend, &session, login.apple(code)).await,
+        Way::Carrier { access_token } => {
+            reached(&backend, &session, login.carrier_one_tap(access_token)).await
+        }
+        Way::Password { user_name, password } => {
+            reached(&backend, &session, login.username_password(user_name, password)).await
+        }
+        Way::Identifier { identifier, password } => {
+            reached(&backend, &session, login.identifier_password(identifier, password)).await
+        }
+        // Nothing is sent yet.
+        Way::Phone { mobile } => apart(login.phone(mobile).into()),
+        Way::Email { address } => apart(login.email(address).into()),
+        Way::Register(attributes) => apart(login.register(attributes.read()).into()),
+        Way::ResetPassword => apart(login.reset_password().into()),
+    }
+}
+
+/// Takes a step, and puts down whatever stage it leads to.
+async fn reached<S: Stage, O: Origin>(
+    backend: &Backend,
+    session: &Session,
+    taken: Step<S, Outcome<O>>,
+) -> Answer {
+    backend.put_down(reach(backend, taken).await?, session)
+}
+
+/// The number that a platform authorises is the one thing that not all logins have, so it is matched where the platform is still
+/// known.
+async fn authorised_number(backend: Shared, session: Session, Json(body): Json<Held<Code>>) -> Answer {
+    let code = body.action.code;
+    match backend.resume(&body.handle, &session)? {
+        AnyLogin::WeChatMiniProgram(Resumed::Stage(AnyStage::PendingBind(stage))) => {
+            reached(&backend, &session, stage.wechat_mobile(code)).await
+        }
+        AnyLogin::WeChatMiniProgram(Resumed::Stage(AnyStage::PendingRegister(stage))) => {
+            reached(&backend, &session, stage.wechat_mobile(code)).await
+        }
+        AnyLogin::AlipayMiniProgram(Resumed::Stage(AnyStage::PendingBind(stage))) => {
+            reached(&backend, &session, stage.alipay_mobile(code)).await
+        }
+        AnyLogin::AlipayMiniProgram(Resumed::Stage(AnyStage::PendingRegister(stage))) => {
+            reached(&backend, &session, stage.alipay_mobile(code)).await
+        }
+        _ => Err(Problem::wrong_stage()),
+    }
 }
 
 #[derive(Deserialize)]
-struct Bind {
+struct Code {
+    code: String,
+}
+
+/// A request from a stage: the handle of it, and what to do.
+#[derive(Deserialize)]
+struct Held<A> {
     handle: String,
+    #[serde(flatten)]
+    action: A,
+}
+
+/// What a request does with the stage that it finds, however the login began.
+trait Action: DeserializeOwned + Send + 'static {
+    fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> impl Future<Output = Done<O>> + Send;
+}
+
+/// What comes of it: another stage, or an answer that leaves the handle as good as it was.
+enum Then<O: Origin> {
+    Stage(AnyStage<O>),
+    /// A stage that is the same however the login began: its origin is not told any more.
+    Apart(AnyStage<Account>),
+    /// A reset is done: the user logs in with the new password.
+    Unauthenticated,
+    Given(Value),
+}
+
+type Done<O> = Result<Then<O>, Problem>;
+
+impl<O: Origin> Then<O> {
+    fn at(stage: impl Into<AnyStage<O>>) -> Self {
+        Self::Stage(stage.into())
+    }
+
+    fn apart(stage: impl Into<AnyStage<Account>>) -> Self {
+        Self::Apart(stage.into())
+    }
+}
+
+/// Every request from a stage comes here, and goes on from it without asking again how the login began.
+///
+/// If the connection to the mini program breaks, axum drops this future, and with it the stage, wherever the request to the
+/// tenant was. The mini program still has the handle and sends it again: if the tenant had not carried the step out, this
+/// is the first time; if it had, the state token is used up, the answer says so, and a new login finds the account bound.
+async fn go_on<A: Action>(backend: Shared, session: Session, Json(body): Json<Held<A>>) -> Answer {
+    let Held { handle, action } = body;
+    match backend.resume(&handle, &session)? {
+        AnyLogin::WeChatMiniProgram(login) => go_on_from(&backend, &session, login, action).await,
+        AnyLogin::AlipayMiniProgram(login) => go_on_from(&backend, &session, login, action).await,
+        AnyLogin::SocialApp(login) => go_on_from(&backend, &session, login, action).await,
+        AnyLogin::Account(login) => go_on_from(&backend, &session, login, action).await,
+    }
+}
+
+async fn go_on_from<O: Origin>(
+    backend: &Backend,
+    session: &Session,
+    login: Resumed<O>,
+    action: impl Action,
+) -> Answer {
+    // An unresolved step is never put down here: with `settle` the mini program begins again, or sends what it has once more.
+    let Resumed::Stage(stage) = login else { return Err(Problem::wrong_stage()) };
+    match action.run(backend, stage).await? {
+        Then::Stage(reached) => backend.put_down(reached, session),
+        Then::Apart(reached) => backend.put_down(reached, session),
+        Then::Unauthenticated => Ok(Json(json!({ "stage": "unauthenticated" }))),
+        Then::Given(value) => Ok(Json(value)),
+    }
+}
+
+/// The end of a step that leads to any stage.
+async fn reach<S: Stage, O: Origin>(
+    backend: &Backend,
+    taken: Step<S, Outcome<O>>,
+) -> Result<AnyStage<O>, Problem> {
+    Ok(step(&backend.http, taken).await?.into())
+}
+
+/// Binds an account by its password.
+#[derive(Deserialize)]
+struct Password {
     user_name: String,
     password: String,
 }
 
-/// If the connection to the mini program breaks, axum drops this future, and with it the stage, wherever the request to the
-/// tenant was. The mini program still has the handle and sends it again: if the tenant had not carried the step out, this
-/// is the first time; if it had, the state token is used up, the answer says so, and a new login finds the account bound.
-async fn password(backend: Shared, session: Session, Json(body): Json<Bind>) -> Answer {
-    let stage: PendingBind = backend.resume(&body.handle, &session)?;
-    let outcome = step(&backend.http, stage.username_password(body.user_name, body.password)).await?;
-    backend.reached(outcome, &session)
+impl Action for Password {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let AnyStage::PendingBind(stage) = stage else { return Err(Problem::wrong_stage()) };
+        Ok(Then::Stage(reach(backend, stage.username_password(self.user_name, self.password)).await?))
+    }
 }
 
-#[derive(Deserialize)]
-struct Mobile {
-    handle: String,
-    wechat_code: String,
-}
-
-async fn mobile(backend: Shared, session: Session, Json(body): Json<Mobile>) -> Answer {
-    let stage: AnyStage = backend.resume(&body.handle, &session)?;
-    let outcome = match stage {
-        AnyStage::PendingBind(stage) => step(&backend.http, stage.wechat_mobile(body.wechat_code)).await?,
-        AnyStage::PendingRegister(stage) => {
-            step(&backend.http, stage.wechat_mobile(body.wechat_code)).await?
-        }
-        _ => return Err(Problem::bad_request("no account is to be bound here")),
-    };
-    backend.reached(outcome, &session)
-}
-
+/// Chooses the way by SMS. A second factor and a new password go by the number that the account has, unless the user gives one.
 #[derive(Deserialize)]
 struct Phone {
-    handle: String,
     mobile: Option<String>,
 }
 
-/// Chooses the way by SMS. A second factor goes to the number that the account has, unless the user gives one.
-async fn phone(backend: Shared, session: Session, Json(body): Json<Phone>) -> Answer {
-    let given = || body.mobile.clone().ok_or_else(|| Problem::bad_request("there is no mobile"));
-    let stage: AnyStage = backend.resume(&body.handle, &session)?;
-    let suspended = match stage {
-        AnyStage::PendingBind(stage) => stage.phone(given()?).map_err(Error::from)?.suspend(),
-        AnyStage::PendingRegister(stage) => stage.phone(given()?).map_err(Error::from)?.suspend(),
-        AnyStage::MfaRequired(stage) if body.mobile.is_some() => stage.phone(given()?).suspend(),
-        AnyStage::MfaRequired(stage) => {
-            let registered = call(&backend.http, stage.registered_mobile()).await?;
-            stage.phone(registered).suspend()
+impl Action for Phone {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let given = self.mobile.clone().ok_or_else(|| Problem::bad_request("there is no mobile"));
+        Ok(match stage {
+            AnyStage::PendingBind(stage) => Then::at(stage.phone(given?).map_err(Error::from)?),
+            AnyStage::PendingRegister(stage) => Then::at(stage.phone(given?).map_err(Error::from)?),
+            AnyStage::MfaRequired(stage) => {
+                let number = self.number(backend, stage.registered_mobile()).await?;
+                Then::at(stage.phone(number))
+            }
+            AnyStage::PasswordExpiring(stage) => {
+                let number = self.number(backend, stage.registered_mobile()).await?;
+                Then::at(stage.phone(number))
+            }
+            AnyStage::PasswordExpired(stage) => {
+                let number = self.number(backend, stage.registered_mobile()).await?;
+                Then::at(stage.phone(number))
+            }
+            AnyStage::Registration(stage) => Then::apart(stage.phone(given?)),
+            AnyStage::PasswordReset(stage) => Then::apart(stage.phone(given?)),
+            _ => return Err(Problem::wrong_stage()),
+        })
+    }
+}
+
+impl Phone {
+    async fn number(self, backend: &Backend, registered: Call<RegisteredMobile>) -> Result<String, Problem> {
+        match self.mobile {
+            Some(mobile) => Ok(mobile),
+            None => Ok(call(&backend.http, registered).await?.into()),
         }
-        _ => return Err(Problem::bad_request("no code is due here")),
-    };
-    backend.put_down("verify_phone", &suspended, &session)
+    }
+}
+
+/// Chooses the way by e-mail.
+#[derive(Deserialize)]
+struct Email {
+    address: String,
+}
+
+impl Action for Email {
+    async fn run<O: Origin>(self, _: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let Self { address } = self;
+        Ok(match stage {
+            AnyStage::PendingBind(stage) => Then::at(stage.email(address).map_err(Error::from)?),
+            AnyStage::PendingRegister(stage) => Then::at(stage.email(address).map_err(Error::from)?),
+            AnyStage::MfaRequired(stage) => Then::at(stage.email(address)),
+            AnyStage::PasswordExpiring(stage) => Then::at(stage.email(address)),
+            AnyStage::PasswordExpired(stage) => Then::at(stage.email(address)),
+            AnyStage::Registration(stage) => Then::apart(stage.email(address)),
+            AnyStage::PasswordReset(stage) => Then::apart(stage.email(address)),
+            _ => return Err(Problem::wrong_stage()),
+        })
+    }
 }
 
 #[derive(Deserialize)]
-struct OnlyHandle {
-    handle: String,
+struct ChangePassword {
+    old_password: String,
+    new_password: String,
 }
 
-async fn captcha(backend: Shared, session: Session, Json(body): Json<OnlyHandle>) -> Answer {
-    let stage: AwaitingCode = backend.resume(&body.handle, &session)?;
-    let captcha = call(&backend.http, backend.client.captcha(stage.device())).await?;
-    let image = |image: &CaptchaImage| {
-        format!("data:{};base64,{}", image.media_type(), BASE64_STANDARD.encode(image.bytes()))
-    };
-    Ok(Json(json!({
-        "captcha": captcha.token().expose(),
-        "picture": captcha.picture().map(image),
-        "piece": captcha.piece().map(image),
-    })))
+impl Action for ChangePassword {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let Self { old_password, new_password } = self;
+        let reached = match stage {
+            AnyStage::PasswordExpiring(stage) => {
+                reach(backend, stage.change_password(old_password, new_password)).await
+            }
+            AnyStage::PasswordExpired(stage) => {
+                reach(backend, stage.change_password(old_password, new_password)).await
+            }
+            _ => Err(Problem::wrong_stage()),
+        };
+        Ok(Then::Stage(reached?))
+    }
+}
+
+#[derive(Deserialize)]
+struct KeepPassword {}
+
+impl Action for KeepPassword {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        // An expired password has no such method.
+        let AnyStage::PasswordExpiring(stage) = stage else { return Err(Problem::wrong_stage()) };
+        Ok(Then::Stage(reach(backend, stage.keep_password()).await?))
+    }
+}
+
+/// What an account is registered with. With a handle: instead of what was refused.
+#[derive(Deserialize)]
+struct Attributes {
+    user_name: Option<String>,
+    password: Option<String>,
+    name: Option<String>,
+}
+
+impl Attributes {
+    fn read(self) -> RegistrationAttributes {
+        let none = RegistrationAttributes::new();
+        let read = self.user_name.into_iter().fold(none, RegistrationAttributes::user_name);
+        let read = self.password.into_iter().fold(read, RegistrationAttributes::password);
+        self.name.into_iter().fold(read, RegistrationAttributes::name)
+    }
+}
+
+impl Action for Attributes {
+    async fn run<O: Origin>(self, _: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let attributes = self.read();
+        Ok(Then::Apart(match stage {
+            AnyStage::Registration(stage) => stage.with_attributes(attributes).into(),
+            AnyStage::RegistrationByPhone(stage) => stage.with_attributes(attributes).into(),
+            AnyStage::RegistrationByEmail(stage) => stage.with_attributes(attributes).into(),
+            _ => return Err(Problem::wrong_stage()),
+        }))
+    }
+}
+
+/// A captcha belongs to no stage, but only a stage in which a code is due needs one.
+#[derive(Deserialize)]
+struct DrawCaptcha {}
+
+impl Action for DrawCaptcha {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        if stage.destination().is_none() {
+            return Err(Problem::wrong_stage());
+        }
+        let captcha = call(&backend.http, backend.client.captcha(stage.device())).await?;
+        let image = |image: &CaptchaImage| {
+            format!("data:{};base64,{}", image.media_type(), BASE64_STANDARD.encode(image.bytes()))
+        };
+        Ok(Then::Given(json!({
+            "captcha": captcha.token().expose(),
+            "picture": captcha.picture().map(image),
+            "piece": captcha.piece().map(image),
+        })))
+    }
 }
 
 #[derive(Deserialize)]
 struct SendCode {
-    handle: String,
     captcha: String,
     x: f64,
 }
 
-async fn send_code(backend: Shared, session: Session, Json(body): Json<SendCode>) -> Answer {
-    let stage: AwaitingCode = backend.resume(&body.handle, &session)?;
-    let captcha = backend.client.captcha_from_token(stage.device(), &body.captcha);
-    let pass = call(&backend.http, captcha.solve(body.x, stage.destination())).await?;
-    call(&backend.http, stage.send_code(&pass)).await?;
-    // The stage is where it was, so the handle stays good.
-    Ok(Json(json!({ "stage": "verify_phone" })))
+impl Action for SendCode {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let Some(destination) = stage.destination() else { return Err(Problem::wrong_stage()) };
+        let captcha = backend.client.captcha_from_token(stage.device(), &self.captcha);
+        let pass = call(&backend.http, captcha.solve(self.x, destination)).await?;
+        let Some(sending) = stage.send_code(&pass) else { return Err(Problem::wrong_stage()) };
+        call(&backend.http, sending).await?;
+        // The stage is where it was, so the handle stays good.
+        Ok(Then::Given(json!({ "stage": name(&stage) })))
+    }
 }
 
+/// Submits a code. What it is for, the stage knows; where a new password comes with it, the type of the stage says so.
 #[derive(Deserialize)]
 struct Submit {
-    handle: String,
     code: String,
+    #[serde(default)]
+    new_password: String,
 }
 
-async fn submit(backend: Shared, session: Session, Json(body): Json<Submit>) -> Answer {
-    let stage: AwaitingCode = backend.resume(&body.handle, &session)?;
-    let outcome = step(&backend.http, stage.submit(body.code)).await?;
-    backend.reached(outcome, &session)
+impl Action for Submit {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let Self { code, new_password } = self;
+        let http = &backend.http;
+        Ok(match stage {
+            AnyStage::AwaitingCode(stage) => Then::Stage(reach(backend, stage.submit(code)).await?),
+            AnyStage::ChangingByPhone(stage) => {
+                Then::Stage(reach(backend, stage.submit(code, new_password)).await?)
+            }
+            AnyStage::ChangingByEmail(stage) => {
+                Then::Stage(reach(backend, stage.submit(code, new_password)).await?)
+            }
+            AnyStage::LoginByPhone(stage) => Then::Apart(reach(backend, stage.submit(code)).await?),
+            AnyStage::LoginByEmail(stage) => Then::Apart(reach(backend, stage.submit(code)).await?),
+            AnyStage::RegistrationByPhone(stage) => Then::Apart(reach(backend, stage.submit(code)).await?),
+            AnyStage::RegistrationByEmail(stage) => Then::Apart(reach(backend, stage.submit(code)).await?),
+            AnyStage::ResetByPhone(stage) => {
+                step(http, stage.submit(code, new_password)).await.map(|_| Then::Unauthenticated)?
+            }
+            AnyStage::ResetByEmail(stage) => {
+                step(http, stage.submit(code, new_password)).await.map(|_| Then::Unauthenticated)?
+            }
+            _ => return Err(Problem::wrong_stage()),
+        })
+    }
 }
 
 /// A handle of a finished login opens for as long as any other. A service that keeps its users logged in makes a session of
 /// its own here.
-async fn me(backend: Shared, session: Session, Json(body): Json<OnlyHandle>) -> Answer {
-    let user: Authenticated = backend.resume(&body.handle, &session)?;
-    let verifier = backend.verifier.clone();
-    // The key cache waits for the tenant, if the keys are old or one is unknown: not on the runtime.
-    let claims = tokio::task::spawn_blocking(move || user.identify(&verifier)).await;
-    let claims = claims.map_err(|_| Problem::unavailable("the verification did not end"))??;
-    Ok(Json(json!({ "user_name": claims.user_name(), "name": claims.name(), "id": claims.id() })))
+#[derive(Deserialize)]
+struct Me {}
+
+impl Action for Me {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let AnyStage::Authenticated(user) = stage else { return Err(Problem::wrong_stage()) };
+        let verifier = backend.verifier.clone();
+        // The key cache waits for the tenant, if the keys are old or one is unknown: not on the runtime.
+        let claims = tokio::task::spawn_blocking(move || user.identify(&verifier)).await;
+        let claims = claims.map_err(|_| Problem::unavailable("the verification did not end"))??;
+        Ok(Then::Given(json!({ "user_name": claims.user_name(), "name": claims.name(), "id": claims.id() })))
+    }
+}
+
+/// A registration gives no identity token: whoever wants to know the user asks for one.
+#[derive(Deserialize)]
+struct Renew {}
+
+impl Action for Renew {
+    async fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> Done<O> {
+        let AnyStage::Authenticated(user) = stage else { return Err(Problem::wrong_stage()) };
+        Ok(Then::apart(step(&backend.http, user.renew_id_token()).await?))
+    }
 }
 
 /// What went wrong, for a front end to act on: `then` is the name of an [`Advice`]. With `settle` and `start_over` it begins
@@ -361,6 +682,10 @@ impl Problem {
         Self { status: StatusCode::BAD_REQUEST, then: Advice::StartOver.name(), error: error.to_string() }
     }
 
+    fn wrong_stage() -> Self {
+        Self::bad_request("this request does not fit the stage")
+    }
+
     fn unavailable(error: &(impl ToString + ?Sized)) -> Self {
         Self::new(Advice::TryLater { retry_after: None }, error.to_string())
     }
@@ -381,18 +706,10 @@ impl From<Error> for Problem {
     }
 }
 
+/// The login is done, and the handle is as good as it was; only who the user is cannot be told.
 impl From<IdTokenError> for Problem {
     fn from(error: IdTokenError) -> Self {
-        match error {
-            IdTokenError::Keys(_)
-            | IdTokenError::KeySet
-            | IdTokenError::NoUsableKey
-            | IdTokenError::StaleKeys(_) => Self::unavailable(&error),
-            IdTokenError::Missing | IdTokenError::Expired => {
-                Self::new(Advice::RenewIdToken, error.to_string())
-            }
-            _ => Self::bad_request(&error),
-        }
+        Self::new(error.advice(), error.to_string())
     }
 }
 
@@ -406,14 +723,14 @@ impl IntoResponse for Problem {
 // The mini program, played.
 
 /// A mini program: it keeps its session and the newest handle, and nothing else.
-pub(crate) struct Origin {
+pub(crate) struct MiniProgram {
     http: Http,
     address: String,
     session: String,
     pub(crate) handle: String,
 }
 
-impl Origin {
+impl MiniProgram {
     pub(crate) fn new(http: Http, address: &str, session: &str) -> Self {
         Self { http, address: address.to_owned(), session: session.to_owned(), handle: String::new() }
     }
@@ -435,9 +752,11 @@ impl Origin {
         Ok((status, body))
     }
 
-    pub(crate) async fn log_in(&mut self, code: String) -> Result<(StatusCode, Value)> {
-        self.post("/login", json!({ "code": code, "system": "ios13.3", "fingerprint": "156aysdna213sc50" }))
-            .await
+    /// Begins by any way.
+    pub(crate) async fn begin(&mut self, mut way: Value) -> Result<(StatusCode, Value)> {
+        way["system"] = "ios13.3".into();
+        way["fingerprint"] = "156aysdna213sc50".into();
+        self.post("/login", way).await
     }
 
     /// Posts, tells what came, and insists on `expected`: the stage reached, or what is to be done then.
@@ -447,28 +766,31 @@ impl Origin {
         Ok(answer)
     }
 
-    async fn logged_in(&mut self, code: String, expected: &str) -> Result<()> {
-        let (status, answer) = self.log_in(code).await?;
+    async fn logged_in(&mut self, way: Value, expected: &str) -> Result<()> {
+        let (status, answer) = self.begin(way).await?;
         tell("/login", status, &answer, expected)
     }
 
-    /// A captcha, whose solution the emulator tells, which a person sees; then the code that comes by SMS.
-    async fn by_sms(&mut self, tenant: &Emulator, mobile: &str) -> Result<()> {
+    /// A captcha, whose solution the emulator tells, which a person sees; then the code that comes by SMS or e-mail.
+    pub(crate) async fn code(&mut self, tenant: &Emulator, destination: &str) -> Result<String> {
         let (status, captcha) = self.post("/captcha", json!({})).await?;
         let token = captcha["captcha"].as_str().ok_or("there is no captcha")?;
-        let pictures = ["picture", "piece"].map(|name| captcha[name].as_str().map_or(0, str::len));
-        println!("  {:12} {status}: a captcha, its pictures have {pictures:?} characters", "/captcha");
         let x = tenant.captcha_solution(token).ok_or("no such captcha")?;
-        self.told("/send-code", json!({ "captcha": token, "x": x }), "verify_phone").await?;
-        let code = tenant.last_code(mobile).ok_or("no code was sent")?;
-        self.told("/submit", json!({ "code": code }), "authenticated").await?;
-        self.who().await
+        let (sent, _) = self.post("/send-code", json!({ "captcha": token, "x": x })).await?;
+        println!("  {:16} {status}, then {sent}: a captcha, solved, and a code is sent", "/captcha");
+        tenant.last_code(destination).ok_or_else(|| "no code was sent".into())
+    }
+
+    async fn by_code(&mut self, tenant: &Emulator, destination: &str, expected: &str) -> Result<()> {
+        let code = self.code(tenant, destination).await?;
+        self.told("/submit", json!({ "code": code }), expected).await?;
+        Ok(())
     }
 
     async fn who(&mut self) -> Result<()> {
         let (status, user) = self.post("/me", json!({})).await?;
         let user_name = user["user_name"].as_str().ok_or("the user is not known")?;
-        println!("  {:12} {status}: {user_name}, verified by the tenant's keys", "/me");
+        println!("  {:16} {status}: {user_name}, verified by the tenant's keys", "/me");
         Ok(())
     }
 }
@@ -483,9 +805,9 @@ fn tell(path: &str, status: StatusCode, answer: &Value, expected: &str) -> Resul
             Some(beginning) => format!(", handle {beginning}… of {} characters", handle.len()),
             None => String::new(),
         };
-        println!("  {path:12} {status}: {stage}{shown}");
+        println!("  {path:16} {status}: {stage}{shown}");
     } else {
-        println!("  {path:12} {status}: then {then}: {}", text("error"));
+        println!("  {path:16} {status}: then {then}: {}", text("error"));
     }
     if stage == expected || then == expected {
         Ok(())
@@ -517,41 +839,94 @@ async fn play(tenant: &Emulator, client: ClientBuilder) -> Result<()> {
     println!("The service is listening at {address}.");
     tokio::spawn(axum::serve(listener, backend.router()).into_future());
 
+    let app = |session: &str| MiniProgram::new(http.clone(), &address, session);
+    let mini_program =
+        |openid: &str| json!({ "way": "wechat_mini_program", "code": tenant.wechat_login_code(openid) });
+
     println!("\n## Li Lei has bound his account before: the login ends at once");
     tenant.add_user(User::new("lilei").name("Li Lei"));
     tenant.bind(Platform::WeChatMiniProgram, "openid-lilei", "lilei");
-    let mut app = Origin::new(http.clone(), &address, "session-of-lilei");
-    app.logged_in(tenant.wechat_login_code("openid-lilei"), "authenticated").await?;
-    app.who().await?;
+    let mut lilei = app("session-of-lilei");
+    lilei.logged_in(mini_program("openid-lilei"), "authenticated").await?;
+    lilei.who().await?;
 
     println!("\n## Han Meimei binds her account by password, and mistypes it once");
     tenant.add_user(User::new("hanmeimei").password("correct horse"));
-    let mut app = Origin::new(http.clone(), &address, "session-of-hanmeimei");
-    app.logged_in(tenant.wechat_login_code("openid-hanmeimei"), "pending_bind").await?;
+    let mut han = app("session-of-hanmeimei");
+    han.logged_in(mini_program("openid-hanmeimei"), "pending_bind").await?;
     let attempt = |password| json!({ "user_name": "hanmeimei", "password": password });
-    app.told("/password", attempt("battery staple"), "ask_again").await?;
-    app.told("/password", attempt("correct horse"), "authenticated").await?;
-    app.who().await?;
+    han.told("/password", attempt("battery staple"), "ask_again").await?;
+    han.told("/password", attempt("correct horse"), "authenticated").await?;
+    han.who().await?;
 
     println!("\n## Wang Wei binds his account by a code that he gets by SMS");
     tenant.add_user(User::new("wangwei").mobile("15201657312"));
-    let mut app = Origin::new(http.clone(), &address, "session-of-wangwei");
-    app.logged_in(tenant.wechat_login_code("openid-wangwei"), "pending_bind").await?;
-    app.told("/phone", json!({ "mobile": "15201657312" }), "verify_phone").await?;
-    app.by_sms(tenant, "15201657312").await?;
+    let mut wang = app("session-of-wangwei");
+    wang.logged_in(mini_program("openid-wangwei"), "pending_bind").await?;
+    wang.told("/phone", json!({ "mobile": "15201657312" }), "verify_code").await?;
+    wang.by_code(tenant, "15201657312", "authenticated").await?;
+    wang.who().await?;
 
     println!("\n## Chen Jie binds hers by the number that WeChat knows, and is asked for a second factor");
     tenant.add_user(User::new("chenjie").mobile("13800138000").second_factor());
-    let mut app = Origin::new(http.clone(), &address, "session-of-chenjie");
-    app.logged_in(tenant.wechat_login_code("openid-chenjie"), "pending_bind").await?;
+    let mut chen = app("session-of-chenjie");
+    chen.logged_in(mini_program("openid-chenjie"), "pending_bind").await?;
     let code = tenant.wechat_phone_code("13800138000");
-    app.told("/mobile", json!({ "wechat_code": code }), "mfa_required").await?;
-    app.told("/phone", json!({}), "verify_phone").await?;
-    app.by_sms(tenant, "13800138000").await?;
+    chen.told("/mobile", json!({ "code": code }), "mfa_required").await?;
+    chen.told("/phone", json!({}), "verify_code").await?;
+    chen.by_code(tenant, "13800138000", "authenticated").await?;
+    chen.who().await?;
 
-    println!("\n## Somebody else presents her handle");
-    let mut thief = Origin::new(http, &address, "session-of-a-thief");
-    thief.handle.clone_from(&app.handle);
+    println!("\n## Zhao Min comes with QQ, gives a second factor, and has to change her password");
+    let zhao = User::new("zhaomin").password("long expired").mobile("13500135000");
+    tenant.add_user(zhao.second_factor().password_expired());
+    let mut zhao = app("session-of-zhaomin");
+    let token = tenant.login_code(Platform::Qq, "qq-zhaomin");
+    let qq = json!({ "way": "qq", "access_token": token, "open_id": "qq-zhaomin" });
+    zhao.logged_in(qq, "pending_bind").await?;
+    let account = json!({ "user_name": "zhaomin", "password": "long expired" });
+    zhao.told("/password", account, "mfa_required").await?;
+    zhao.told("/phone", json!({}), "verify_code").await?;
+    zhao.by_code(tenant, "13500135000", "password_expired").await?;
+    let change = |old| json!({ "old_password": old, "new_password": "quite fresh" });
+    zhao.told("/change-password", change("not this"), "ask_again").await?;
+    zhao.told("/change-password", change("long expired"), "authenticated").await?;
+    zhao.who().await?;
+
+    println!("\n## Sun Li's password expires soon: she keeps it");
+    tenant.add_user(User::new("sunli").password("nearly expired").password_expiring());
+    let mut sun = app("session-of-sunli");
+    let account = json!({ "way": "password", "user_name": "sunli", "password": "nearly expired" });
+    sun.logged_in(account, "password_expiring").await?;
+    sun.told("/keep-password", json!({}), "authenticated").await?;
+
+    println!("\n## Somebody registers, with a user name that is taken at first");
+    let mut newcomer = app("session-of-a-newcomer");
+    let register = json!({ "way": "register", "user_name": "lilei", "password": "my first one" });
+    newcomer.logged_in(register, "registration").await?;
+    newcomer.told("/email", json!({ "address": "newcomer@example.com" }), "verify_code").await?;
+    let code = newcomer.code(tenant, "newcomer@example.com").await?;
+    newcomer.told("/submit", json!({ "code": code }), "ask_again").await?;
+    let other = json!({ "user_name": "newcomer", "password": "my first one" });
+    newcomer.told("/attributes", other, "verify_code").await?;
+    newcomer.told("/submit", json!({ "code": code }), "authenticated").await?;
+    newcomer.told("/renew", json!({}), "authenticated").await?;
+    newcomer.who().await?;
+
+    println!("\n## The newcomer forgets the password, and logs in with a new one");
+    let mut newcomer = app("session-of-a-newcomer");
+    newcomer.logged_in(json!({ "way": "reset_password" }), "password_reset").await?;
+    newcomer.told("/email", json!({ "address": "newcomer@example.com" }), "verify_code_and_password").await?;
+    let code = newcomer.code(tenant, "newcomer@example.com").await?;
+    let reset = json!({ "code": code, "new_password": "my second one" });
+    newcomer.told("/submit", reset, "unauthenticated").await?;
+    let account = json!({ "way": "password", "user_name": "newcomer", "password": "my second one" });
+    newcomer.logged_in(account, "authenticated").await?;
+    newcomer.who().await?;
+
+    println!("\n## Somebody else presents Chen Jie's handle");
+    let mut thief = app("session-of-a-thief");
+    thief.handle.clone_from(&chen.handle);
     thief.told("/me", json!({}), "start_over").await?;
     Ok(())
 }

@@ -56,6 +56,8 @@ impl Drop for Guard {
     }
 }
 
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 /// The service at a free port: its address, and how many of its handlers' futures were dropped.
 async fn serve(client: ClientBuilder, http: Http) -> (String, Arc<AtomicUsize>) {
     let sealer =
@@ -84,7 +86,7 @@ fn user(address: &str) -> MiniProgram {
 /// A user whose account is to be bound.
 async fn to_be_bound(tenant: &Emulator, address: &str) -> MiniProgram {
     let mut user = user(address);
-    let (status, answer) = user.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
+    let (status, answer) = log_in(&mut user, tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
     assert_eq!((status, &answer["stage"]), (StatusCode::OK, &json!("pending_bind")));
     user
 }
@@ -101,6 +103,10 @@ fn received(tenant: &Emulator, path: &str) -> usize {
 fn binds(tenant: &Emulator) -> usize {
     let bound = |effect: &&Effect| matches!(effect, Effect::Bound { .. });
     tenant.ledger().iter().flat_map(|entry| &entry.effects).filter(bound).count()
+}
+
+async fn log_in(user: &mut MiniProgram, code: String) -> Result<(StatusCode, Value), Failure> {
+    user.begin(json!({ "way": "wechat_mini_program", "code": code })).await
 }
 
 async fn then(user: &mut MiniProgram, path: &str, body: Value) -> (u16, String) {
@@ -124,7 +130,7 @@ fn nobody_waits_for_somebody_else() {
         for number in 0..USERS {
             let code = tenant.wechat_login_code(format!("openid-{number}"));
             let mut user = MiniProgram::new(http.clone(), &address, "a session of one's own");
-            users.spawn(async move { user.log_in(code).await.unwrap() });
+            users.spawn(async move { log_in(&mut user, code).await.unwrap() });
         }
         for (status, answer) in users.join_all().await {
             assert_eq!((status, &answer["stage"]), (StatusCode::OK, &json!("pending_bind")));
@@ -145,12 +151,12 @@ fn keys_that_come_late_hold_up_nobody_else() {
     on_one_thread(async {
         let (address, _) = serve(server.client_builder(), http()).await;
         let mut waits = user(&address);
-        waits.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
+        log_in(&mut waits, tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
         let start = Instant::now();
         let me = tokio::spawn(async move { waits.post("/me", json!({})).await.unwrap() });
         until(|| received(&tenant, KEYS_PATH) == 1).await;
         for number in 0..10 {
-            user(&address).log_in(tenant.wechat_login_code(format!("openid-{number}"))).await.unwrap();
+            log_in(&mut user(&address), tenant.wechat_login_code(format!("openid-{number}"))).await.unwrap();
         }
         let others = start.elapsed();
         assert!(!me.is_finished(), "the others took {others:?}");
@@ -172,7 +178,7 @@ fn a_refused_connection_is_proof_that_nothing_was_sent() {
         stopped.await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(then(&mut user, "/password", right()).await, (503, "try_later".to_owned()));
-        let (status, _) = user.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
+        let (status, _) = log_in(&mut user, tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     });
     assert_eq!(received(&tenant, BIND), 0);
@@ -200,7 +206,7 @@ fn a_lost_answer_is_unresolved_and_a_new_login_resolves_it() {
             tenant.fail_next(BIND, fault);
             assert_eq!(then(&mut user, "/password", right()).await, (502, "settle".to_owned()), "{name}");
             assert_eq!(received(&tenant, BIND), 1, "{name}");
-            let (_, answer) = user.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
+            let (_, answer) = log_in(&mut user, tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
             assert_eq!(answer["stage"], resolved, "{name}");
         });
     }
@@ -288,14 +294,14 @@ fn a_dropped_handler_costs_nothing_but_time() {
         tokio::time::timeout(soon, user.post("/password", right())).await.unwrap_err();
         until(|| dropped.load(Ordering::SeqCst) == 2).await;
         assert_eq!(then(&mut user, "/password", right()).await, (410, "start_over".to_owned()));
-        let (_, answer) = user.log_in(tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
+        let (_, answer) = log_in(&mut user, tenant.wechat_login_code("openid-hanmeimei")).await.unwrap();
         assert_eq!(answer["stage"], "authenticated");
         assert_eq!(binds(&tenant), 1);
 
         // While a step is not carried out: the repeated request is the first.
         tenant.add_user(User::new("sunli").password("correct horse"));
         let mut user = self::user(&address);
-        user.log_in(tenant.wechat_login_code("openid-sunli")).await.unwrap();
+        log_in(&mut user, tenant.wechat_login_code("openid-sunli")).await.unwrap();
         let body = json!({ "user_name": "sunli", "password": "battery staple" });
         tenant.fail_next(BIND, LATE);
         tokio::time::timeout(soon, user.post("/password", body)).await.unwrap_err();
