@@ -7,8 +7,9 @@ use std::error::Error;
 use idaas_login::emulator::{Emulator, Fault, Unbound, User};
 use idaas_login::endpoints::{self, Platform};
 use idaas_login::{
-    Authenticated, CaptchaPass, Client, Device, IdTokenVerifier, Origin, Outcome, Recovery, Request,
-    Response, Transport, TransportError, UreqTransport,
+    Advice, Authenticated, Channel, Client, Device, IdTokenVerifier, Origin, Outcome, PasswordPolicy,
+    Recovery, RegistrationAttributes, Request, Response, SendsCode, Transport, TransportError,
+    Unauthenticated, UreqTransport, Verify,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -29,6 +30,13 @@ fn main() -> Result<()> {
     registered_by_email(&here)?;
     asked_for_a_second_factor(&here)?;
     through_alipay(&here)?;
+    by_a_code(&here)?;
+    by_a_password_that_expires_soon(&here)?;
+    by_an_expired_password(&here)?;
+    by_an_app_that_must_be_bound(&here)?;
+    second_factor_then_password(&here)?;
+    registers(&here)?;
+    forgot_the_password(&here)?;
     the_answer_is_lost(&here)?;
     renewed_after_a_rotation(&here)?;
 
@@ -83,11 +91,9 @@ fn bound_by_sms(here: &Here) -> Result<()> {
     let Outcome::PendingBind(pending) = here.log_in("openid-wangwei")? else { return unexpected() };
     stage("PendingBind", "phone(mobile), which sends nothing");
     let phone = pending.phone("15201657312")?;
-    let pass = here.pass(phone.destination())?;
-    stage("VerifyPhone<PendingBind>", "send_code(&pass)");
-    phone.send_code(&pass).send()?;
+    let code = here.code(&phone)?;
     stage("VerifyPhone<PendingBind>", "submit(code)");
-    let outcome = phone.submit(here.code("15201657312")?).send()?;
+    let outcome = phone.submit(code).send()?;
     here.finished(&outcome)
 }
 
@@ -99,11 +105,9 @@ fn registered_by_email(here: &Here) -> Result<()> {
     let Outcome::PendingRegister(pending) = here.log_in("openid-zhaomin")? else { return unexpected() };
     stage("PendingRegister", "email(address), which sends nothing");
     let email = pending.email("zhaomin@example.com")?;
-    let pass = here.pass(email.destination())?;
-    stage("VerifyEmail<PendingRegister>", "send_code(&pass)");
-    email.send_code(&pass).send()?;
+    let code = here.code(&email)?;
     stage("VerifyEmail<PendingRegister>", "submit(code)");
-    let outcome = email.submit(here.code("zhaomin@example.com")?).send()?;
+    let outcome = email.submit(code).send()?;
     here.tenant.configure(|settings| settings.unbound = Unbound::Bind);
     here.finished(&outcome)
 }
@@ -121,11 +125,9 @@ fn asked_for_a_second_factor(here: &Here) -> Result<()> {
     let mobile = mfa.registered_mobile().send()?;
     stage("MfaRequired", "phone(mobile), which sends nothing");
     let phone = mfa.phone(mobile);
-    let pass = here.pass(phone.destination())?;
-    stage("VerifyPhone<MfaRequired>", "send_code(&pass)");
-    phone.send_code(&pass).send()?;
+    let code = here.code(&phone)?;
     stage("VerifyPhone<MfaRequired>", "submit(code)");
-    let outcome = phone.submit(here.code("13800138000")?).send()?;
+    let outcome = phone.submit(code).send()?;
     here.finished(&outcome)
 }
 
@@ -141,6 +143,113 @@ fn through_alipay(here: &Here) -> Result<()> {
     stage("PendingBind<AlipayMiniProgram>", "alipay_mobile(alipay_encrypt)");
     let encrypted = here.tenant.phone_code(Platform::AlipayMiniProgram, "13900139000");
     let outcome = pending.alipay_mobile(encrypted).send()?;
+    here.finished(&outcome)
+}
+
+fn by_a_code(here: &Here) -> Result<()> {
+    title("Wang Wei logs in by a code that he gets by SMS: no platform, no password");
+    stage("Unauthenticated", "phone(mobile), which sends nothing");
+    let phone = here.begin()?.phone("15201657312");
+    let code = here.code(&phone)?;
+    stage("VerifyPhone<Unauthenticated>", "submit(code)");
+    let outcome = phone.submit(code).send()?;
+    here.finished(&outcome)
+}
+
+fn by_a_password_that_expires_soon(here: &Here) -> Result<()> {
+    title("Zhou Na's password expires soon, and she keeps it for now");
+    here.tenant.add_user(User::new("zhouna").password("nearly expired").password_expiring());
+
+    stage("Unauthenticated", "username_password(\"zhouna\", …)");
+    let outcome = here.begin()?.username_password("zhouna", "nearly expired").send()?;
+    let Outcome::PasswordExpiring(expiring) = outcome else { return unexpected() };
+    println!("      a new one would need {}", demands(expiring.policy()));
+    stage("PasswordExpiring", "keep_password()");
+    let outcome = expiring.keep_password().send()?;
+    here.finished(&outcome)
+}
+
+fn by_an_expired_password(here: &Here) -> Result<()> {
+    title("Wu Lan's password has expired: she must change it, and mistypes the old one");
+    here.tenant.add_user(User::new("wulan").password("long expired").password_expired());
+
+    stage("Unauthenticated", "username_password(\"wulan\", …)");
+    let outcome = here.begin()?.username_password("wulan", "long expired").send()?;
+    let Outcome::PasswordExpired(expired) = outcome else { return unexpected() };
+    println!("      a new one needs {}", demands(expired.policy()));
+    stage("PasswordExpired", "change_password(…, …), the old one wrong");
+    let Err(failed) = expired.change_password("lang expired", "quite fresh").send() else {
+        return unexpected();
+    };
+    println!("      {failed}");
+    let Advice::AskAgain { attempts_left } = failed.advice() else { return unexpected() };
+    println!("      advice: {}; attempts left: {attempts_left:?}", failed.advice());
+    let Recovery::Retry(expired) = failed.into_recovery() else { return unexpected() };
+    stage("PasswordExpired", "change_password(…, …), with the stage that came back");
+    let outcome = expired.change_password("long expired", "quite fresh").send()?;
+    here.finished(&outcome)
+}
+
+fn by_an_app_that_must_be_bound(here: &Here) -> Result<()> {
+    title("Xu Jing comes with QQ: the identity must be bound, as in a mini program");
+    here.tenant.add_user(User::new("xujing").password("correct horse"));
+
+    stage("Unauthenticated", "qq(access_token, open_id)");
+    let access_token = here.tenant.login_code(Platform::Qq, "qq-xujing");
+    let outcome = here.begin()?.qq(access_token, "qq-xujing").send()?;
+    let Outcome::PendingBind(pending) = outcome else { return unexpected() };
+    // There is no wechat_mobile() here: only a WeChat mini program has a number to authorise.
+    stage("PendingBind<SocialApp>", "username_password(\"xujing\", …)");
+    let outcome = pending.username_password("xujing", "correct horse").send()?;
+    here.finished(&outcome)
+}
+
+fn second_factor_then_password(here: &Here) -> Result<()> {
+    title("Ma Li gives a second factor, and then has to change her password");
+    let ma = User::new("mali").password("long expired").password_expired();
+    here.tenant.add_user(ma.email("mali@example.com").second_factor());
+
+    stage("Unauthenticated", "identifier_password(\"mali@example.com\", …)");
+    let outcome = here.begin()?.identifier_password("mali@example.com", "long expired").send()?;
+    let Outcome::MfaRequired(mfa) = outcome else { return unexpected() };
+    stage("MfaRequired<Account>", "email(address), which sends nothing");
+    let email = mfa.email("mali@example.com");
+    let code = here.code(&email)?;
+    stage("VerifyEmail<MfaRequired<Account>>", "submit(code)");
+    let Outcome::PasswordExpired(expired) = email.submit(code).send()? else { return unexpected() };
+    stage("PasswordExpired<Account>", "change_password(…, …)");
+    let outcome = expired.change_password("long expired", "quite fresh").send()?;
+    here.finished(&outcome)
+}
+
+fn registers(here: &Here) -> Result<()> {
+    title("He Ping registers an account, with a user name that somebody else has");
+    let attributes = RegistrationAttributes::new().name("He Ping").password("first password");
+
+    stage("Unauthenticated", "register(attributes), then phone(mobile), which send nothing");
+    let phone = here.begin()?.register(attributes.clone().user_name("wangwei")).phone("18600186000");
+    let code = here.code(&phone)?;
+    stage("VerifyPhone<Registration>", "submit(code)");
+    let Err(failed) = phone.submit(&code).send() else { return unexpected() };
+    println!("      {failed:#}");
+    let Recovery::Retry(phone) = failed.into_recovery() else { return unexpected() };
+    stage("VerifyPhone<Registration>", "with_attributes(attributes), then submit(code) again");
+    let outcome = phone.with_attributes(attributes.user_name("heping")).submit(code).send()?;
+    let Outcome::Authenticated(user) = outcome else { return unexpected() };
+    // A registration gives no identity token.
+    stage("Authenticated", "renew_id_token()");
+    here.identified(&user.renew_id_token().send()?)
+}
+
+fn forgot_the_password(here: &Here) -> Result<()> {
+    title("He Ping forgets the password, and takes a new one");
+    stage("Unauthenticated", "reset_password(), then phone(mobile), which send nothing");
+    let phone = here.begin()?.reset_password().phone("18600186000");
+    let code = here.code(&phone)?;
+    stage("VerifyPhone<PasswordReset>", "submit(code, new_password), which gives no session");
+    let login = phone.submit(code, "second password").send()?;
+    stage("Unauthenticated", "username_password(\"heping\", …)");
+    let outcome = login.username_password("heping", "second password").send()?;
     here.finished(&outcome)
 }
 
@@ -170,32 +279,44 @@ fn renewed_after_a_rotation(here: &Here) -> Result<()> {
     let user = user.renew_id_token().send()?;
     // The verifier may ask for keys once in ten seconds; here it has just done so, and a new one asks at once.
     let here = Here { verifier: IdTokenVerifier::new(&here.client)?, ..Here::clone(here) };
-    let outcome: Outcome = Outcome::Authenticated(user);
-    here.finished(&outcome)
+    here.identified(&user)
 }
 
 impl Here {
+    fn begin(&self) -> Result<Unauthenticated> {
+        Ok(self.client.login(device()?))
+    }
+
     fn log_in(&self, openid: &str) -> Result<Outcome> {
         // In a mini program, wx.login gives this code.
         let code = self.tenant.wechat_login_code(openid);
-        Ok(self.client.login(device()?).wechat_mini_program(code).send()?)
+        Ok(self.begin()?.wechat_mini_program(code).send()?)
     }
 
-    /// A captcha, solved: the emulator tells where the piece fits, which a person sees.
-    fn pass(&self, destination: &str) -> Result<CaptchaPass> {
+    /// A captcha, and the code that is sent for it. What the code is for, and which way it goes, the stage knows.
+    fn code<C: Channel, S: SendsCode>(&self, verify: &Verify<C, S>) -> Result<String> {
         stage("Client", "captcha(&device)");
-        let captcha = self.client.captcha(&device()?).send()?;
+        let captcha = self.client.captcha(verify.device()).send()?;
         if let (Some(picture), Some(piece)) = (captcha.picture(), captcha.piece()) {
             println!("      the picture: {picture:?}, the piece: {piece:?}");
         }
+        // The emulator tells where the piece fits, which a person sees.
         let x = self.tenant.captcha_solution(captcha.token().expose()).ok_or("no such captcha")?;
         stage("Captcha", "solve(x, destination)");
-        Ok(captcha.solve(x, destination).send()?)
+        let pass = captcha.solve(x, verify.destination()).send()?;
+        stage(&verify.kind().to_string(), "send_code(&pass)");
+        verify.send_code(&pass).send()?;
+        // The user reads it on the phone or in the mail.
+        self.tenant.last_code(verify.destination()).ok_or_else(|| "no code was sent".into())
     }
 
     /// The end of each login: a session, and a user who was verified by the tenant's keys.
     fn finished<O: Origin>(&self, outcome: &Outcome<O>) -> Result<()> {
         let Outcome::Authenticated(user) = outcome else { return unexpected() };
+        self.identified(user)
+    }
+
+    fn identified(&self, user: &Authenticated) -> Result<()> {
         println!("  Authenticated: {}", session(user));
         let claims = user.identify(&self.verifier)?;
         println!(
@@ -205,11 +326,6 @@ impl Here {
             claims.id().unwrap_or("none"),
         );
         Ok(())
-    }
-
-    /// The code that the user reads on the phone or in the mail.
-    fn code(&self, destination: &str) -> Result<String> {
-        self.tenant.last_code(destination).ok_or_else(|| "no code was sent".into())
     }
 }
 
@@ -233,6 +349,12 @@ fn stage(stage: &str, call: &str) {
 fn session(user: &Authenticated) -> String {
     let days = user.expires_in().map_or(0, |time| time.as_secs() / 86400);
     format!("session {} for {days} days", short(user.session_token().expose()))
+}
+
+/// What the tenant says of passwords. It has the last word, whatever it says.
+fn demands(policy: Option<&PasswordPolicy>) -> String {
+    let length = policy.and_then(|policy| Some((policy.min_length()?, policy.max_length()?)));
+    length.map_or("nothing in particular".to_owned(), |(min, max)| format!("{min} to {max} characters"))
 }
 
 fn unexpected<T>() -> Result<T> {
