@@ -45,6 +45,23 @@ enum Way {
     RegisterBySms,
     RegisterByEmail,
     RegisterByAuthorisedNumber,
+    /// Binds an account whose password has expired.
+    BindThenPassword,
+    /// Binds one, gives a second factor, and changes the password.
+    SecondFactorThenPassword,
+    /// Comes with QQ, and binds by e-mail.
+    Qq,
+    /// Logs in with a password that expires soon, and keeps it.
+    KeptPassword,
+    /// Logs in with one that has expired, and mistypes it as the old one.
+    ExpiredPassword,
+    LoginBySms,
+    LoginByEmail,
+    /// With a user name that is taken at first.
+    RegistrationBySms,
+    RegistrationByEmail,
+    ResetBySms,
+    ResetByEmail,
 }
 
 const TO_BIND: &[Way] = &[
@@ -56,8 +73,58 @@ const TO_BIND: &[Way] = &[
     Way::SecondThoughts,
     Way::SecondFactorBySms,
     Way::SecondFactorByEmail,
+    Way::BindThenPassword,
+    Way::SecondFactorThenPassword,
+    Way::Qq,
+    Way::KeptPassword,
+    Way::ExpiredPassword,
+    Way::LoginBySms,
+    Way::LoginByEmail,
+    Way::RegistrationBySms,
+    Way::RegistrationByEmail,
+    Way::ResetBySms,
+    Way::ResetByEmail,
 ];
 const TO_REGISTER: &[Way] = &[Way::RegisterBySms, Way::RegisterByEmail, Way::RegisterByAuthorisedNumber];
+
+impl Way {
+    /// The platform whose identity is bound in the end, if the login is not with an account from the first.
+    fn platform(self) -> Option<Platform> {
+        match self {
+            Self::Qq => Some(Platform::Qq),
+            Self::KeptPassword
+            | Self::ExpiredPassword
+            | Self::LoginBySms
+            | Self::LoginByEmail
+            | Self::RegistrationBySms
+            | Self::RegistrationByEmail
+            | Self::ResetBySms
+            | Self::ResetByEmail => None,
+            _ => Some(Platform::WeChatMiniProgram),
+        }
+    }
+
+    fn registers(self) -> bool {
+        matches!(self, Self::RegistrationBySms | Self::RegistrationByEmail)
+    }
+
+    fn resets(self) -> bool {
+        matches!(self, Self::ResetBySms | Self::ResetByEmail)
+    }
+
+    /// How often the password is changed, or reset.
+    fn changes(self) -> usize {
+        let changes = self.resets()
+            || matches!(
+                self,
+                Self::BindThenPassword | Self::SecondFactorThenPassword | Self::ExpiredPassword
+            );
+        usize::from(changes)
+    }
+}
+
+const OLD: &str = "right";
+const NEW: &str = "right again";
 
 /// One person, and what became of the login.
 struct Flow {
@@ -90,10 +157,14 @@ impl Flow {
     }
 
     fn prepare(&self, tenant: &Emulator) {
-        let user = User::new(self.user_name()).password("right").mobile(self.mobile()).email(self.email());
+        let user = User::new(self.user_name()).password(OLD).mobile(self.mobile()).email(self.email());
         match self.way {
             Way::RegisterBySms | Way::RegisterByEmail | Way::RegisterByAuthorisedNumber => {}
+            Way::RegistrationBySms | Way::RegistrationByEmail => {}
             Way::SecondFactorBySms | Way::SecondFactorByEmail => tenant.add_user(user.second_factor()),
+            Way::SecondFactorThenPassword => tenant.add_user(user.second_factor().password_expired()),
+            Way::BindThenPassword | Way::ExpiredPassword => tenant.add_user(user.password_expired()),
+            Way::KeptPassword => tenant.add_user(user.password_expiring()),
             Way::Bound => {
                 tenant.add_user(user);
                 tenant.bind(Platform::WeChatMiniProgram, self.openid(), self.user_name());
@@ -102,31 +173,103 @@ impl Flow {
         }
     }
 
+    /// The login begins, or begins again with what may have come of the last one.
+    fn begin(&self, tenant: &Emulator, walk: &mut Walk<'_>, memory: &mut Memory) -> Value {
+        let by_phone = json!({ "way": "phone", "phone": self.mobile() });
+        let by_email = json!({ "way": "email", "email": self.email() });
+        match self.way {
+            Way::Qq => {
+                let code = tenant.login_code(Platform::Qq, self.openid());
+                walk.step("/api/login", &json!({ "way": "qq", "code": code, "identity": self.openid() }))
+            }
+            // An account that may have been registered is found by its number or address.
+            Way::RegistrationBySms if memory.registered => walk.call("/api/login", &by_phone),
+            Way::RegistrationByEmail if memory.registered => walk.call("/api/login", &by_email),
+            Way::RegistrationBySms | Way::RegistrationByEmail => {
+                let user_name = if memory.mistyped { self.user_name() } else { "taken".to_owned() };
+                let attributes = json!({ "user_name": user_name, "password": NEW });
+                walk.call("/api/login", &json!({ "way": "register", "attributes": attributes }))
+            }
+            Way::ResetBySms | Way::ResetByEmail if !memory.changed => {
+                walk.call("/api/login", &json!({ "way": "reset_password" }))
+            }
+            Way::LoginBySms => walk.call("/api/login", &by_phone),
+            Way::LoginByEmail => walk.call("/api/login", &by_email),
+            Way::KeptPassword | Way::ExpiredPassword | Way::ResetBySms | Way::ResetByEmail => {
+                // Whether a change was carried out whose answer was lost, the new password tells.
+                let password = if memory.changed { NEW } else { OLD };
+                let input = json!({ "way": "password", "user_name": self.user_name(), "password": password });
+                let now = walk.step("/api/login", &input);
+                if !now["error"].is_null() {
+                    assert!(memory.changed && now["error"]["what"] == "ask_again", "{now}");
+                    memory.changed = false;
+                }
+                now
+            }
+            _ => walk.step("/api/login", &json!({ "code": tenant.wechat_login_code(self.openid()) })),
+        }
+    }
+
+    /// A code is due: what comes of it, whatever it is for.
+    fn by_code(&self, tenant: &Emulator, walk: &mut Walk<'_>, memory: &mut Memory, now: &Value) -> Value {
+        let handle = now["handle"].clone();
+        let destination = if now["stage"] == "verify_phone" { self.mobile() } else { self.email() };
+        let purpose = now["purpose"].as_str().unwrap_or_default();
+        if purpose == "register" && !memory.mistyped && now["error"]["what"] == "ask_again" {
+            memory.mistyped = true;
+            let attributes = json!({ "user_name": self.user_name(), "password": NEW });
+            return walk.call("/api/attributes", &json!({ "handle": handle, "attributes": attributes }));
+        }
+        let password = if purpose == "reset_password" { NEW } else { "" };
+        let reached = walk.by_code(tenant, handle, &destination, password);
+        match purpose {
+            // Refused: the account that may have been registered was not.
+            "login" if self.way.registers() && !reached["error"].is_null() => {
+                memory.registered = false;
+                return json!({ "stage": "unauthenticated" });
+            }
+            "register" => memory.registered = reached["error"].is_null(),
+            "reset_password" => memory.changed = reached["error"].is_null(),
+            _ => {}
+        }
+        reached
+    }
+
     /// Walks on from whatever stage there is until the user is known.
     fn run(&self, tenant: &Emulator, client: &mut HttpClient) -> Ended {
         let device = format!("device-{}", self.number);
         let mut walk = Walk { client, device, unknown: 0 };
         let mut now = json!({ "stage": "unauthenticated" });
         let mut logins = 0;
-        let (mut mistyped, mut went_back, mut renewed) = (false, false, false);
+        let mut memory = Memory::default();
         loop {
             let handle = now["handle"].clone();
             now = match now["stage"].as_str().unwrap() {
                 "unauthenticated" => {
                     logins += 1;
                     assert!(logins <= MAX_LOGINS, "{:?} does not end", self.way);
-                    walk.step("/api/login", &json!({ "code": tenant.wechat_login_code(self.openid()) }))
+                    self.begin(tenant, &mut walk, &mut memory)
                 }
+                "registration" | "password_reset"
+                    if matches!(self.way, Way::RegistrationBySms | Way::ResetBySms) =>
+                {
+                    walk.call(
+                        "/api/choose",
+                        &json!({ "handle": handle, "way": "phone", "phone": self.mobile() }),
+                    )
+                }
+                "registration" | "password_reset" => walk
+                    .call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() })),
                 "pending_bind" | "pending_register" => match self.way {
                     Way::Sms | Way::RegisterBySms => walk.call(
                         "/api/choose",
                         &json!({ "handle": handle, "way": "phone", "phone": self.mobile() }),
                     ),
-                    Way::Email | Way::RegisterByEmail => walk.call(
+                    Way::Email | Way::RegisterByEmail | Way::Qq => walk.call(
                         "/api/choose",
                         &json!({ "handle": handle, "way": "email", "email": self.email() }),
                     ),
-                    Way::SecondThoughts if !went_back => walk.call(
+                    Way::SecondThoughts if !memory.went_back => walk.call(
                         "/api/choose",
                         &json!({ "handle": handle, "way": "email", "email": self.email() }),
                     ),
@@ -137,58 +280,102 @@ impl Flow {
                             &json!({ "handle": handle, "way": "authorised_number", "code": code }),
                         )
                     }
-                    Way::Bound => panic!("a bound login is asked to bind: {now}"),
-                    Way::Password | Way::SecondThoughts | Way::SecondFactorBySms => {
-                        let wrong = self.way == Way::Password && !mistyped;
+                    Way::Password
+                    | Way::SecondThoughts
+                    | Way::SecondFactorBySms
+                    | Way::BindThenPassword
+                    | Way::SecondFactorThenPassword => {
+                        let wrong = self.way == Way::Password && !memory.mistyped;
                         let now = walk.step(
                             "/api/choose",
                             &json!({
                                 "handle": handle,
                                 "way": "password",
                                 "user_name": self.user_name(),
-                                "password": if wrong { "wrong" } else { "right" },
+                                "password": if wrong { "wrong" } else { OLD },
                             }),
                         );
                         if wrong && now["stage"] == "pending_bind" {
                             assert_eq!(now["error"]["what"], "ask_again", "{now}");
                         }
-                        mistyped = true;
+                        memory.mistyped = true;
                         now
                     }
+                    _ => panic!("a login that needs no bind is asked to bind: {now}"),
                 },
-                "mfa_required" if self.way == Way::SecondFactorBySms => {
-                    walk.call("/api/choose", &json!({ "handle": handle, "way": "phone" }))
-                }
-                "mfa_required" => walk
+                "mfa_required" if self.way == Way::SecondFactorByEmail => walk
                     .call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() })),
+                "mfa_required" => walk.call("/api/choose", &json!({ "handle": handle, "way": "phone" })),
+                "password_expiring" => {
+                    assert_eq!(self.way, Way::KeptPassword);
+                    assert_eq!(now["policy"], json!({ "min_length": 8, "max_length": 18 }));
+                    walk.step("/api/choose", &json!({ "handle": handle, "way": "keep_password" }))
+                }
+                "password_expired" => {
+                    assert_eq!(self.way.changes(), 1, "{now}");
+                    let wrong = self.way == Way::ExpiredPassword && !memory.mistyped;
+                    memory.mistyped = true;
+                    let now = walk.step(
+                        "/api/choose",
+                        &json!({
+                            "handle": handle,
+                            "way": "change_password",
+                            "password": if wrong { "wrong" } else { OLD },
+                            "new_password": NEW,
+                        }),
+                    );
+                    if wrong && now["stage"] == "password_expired" {
+                        assert_eq!(now["error"]["what"], "ask_again", "{now}");
+                        assert_eq!(now["error"]["attempts_left"], 4, "{now}");
+                    }
+                    memory.changed |= !wrong;
+                    now
+                }
                 "verify_email" if self.way == Way::SecondThoughts => {
-                    went_back = true;
+                    memory.went_back = true;
                     walk.call("/api/back", &json!({ "handle": handle }))
                 }
-                "verify_phone" => walk.by_code(tenant, handle, &self.mobile()),
-                "verify_email" => walk.by_code(tenant, handle, &self.email()),
-                "authenticated" if !renewed && self.number.is_multiple_of(3) => {
-                    renewed = true;
+                "verify_phone" | "verify_email" => self.by_code(tenant, &mut walk, &mut memory, &now),
+                "authenticated" if !memory.renewed && self.number.is_multiple_of(3) => {
+                    memory.renewed = true;
                     walk.step("/api/renew", &json!({ "handle": handle }))
                 }
                 "authenticated" => {
                     let me = walk.call("/api/me", &json!({ "handle": handle }));
-                    if me["error"]["what"] == "try_later" {
-                        me
-                    } else {
-                        return Ended {
-                            way: self.way,
-                            openid: self.openid(),
-                            expected: (!TO_REGISTER.contains(&self.way)).then(|| self.user_name()),
-                            user_name: me["user"]["user_name"].as_str().expect("a user").to_owned(),
-                            unknown: walk.unknown,
-                        };
+                    match me["error"]["what"].as_str() {
+                        Some("try_later") => me,
+                        // A registration gives no identity token.
+                        Some("renew_id_token") => {
+                            assert!(self.way.registers(), "{me}");
+                            walk.step("/api/renew", &json!({ "handle": me["handle"] }))
+                        }
+                        _ => {
+                            return Ended {
+                                way: self.way,
+                                openid: self.openid(),
+                                expected: (!TO_REGISTER.contains(&self.way)).then(|| self.user_name()),
+                                user_name: me["user"]["user_name"].as_str().expect("a user").to_owned(),
+                                unknown: walk.unknown,
+                            };
+                        }
                     }
                 }
                 other => panic!("{:?}: {other}: {now}", self.way),
             };
         }
     }
+}
+
+/// What a person remembers of the logins before.
+#[derive(Default)]
+struct Memory {
+    mistyped: bool,
+    went_back: bool,
+    renewed: bool,
+    /// A new password was sent: it may be in force.
+    changed: bool,
+    /// A registration was sent: the account may be there.
+    registered: bool,
 }
 
 struct Walk<'a> {
@@ -217,8 +404,14 @@ impl Walk<'_> {
     }
 
     /// A captcha, a code, and the code again. Each request finds its stage in the handle alone.
-    fn by_code(&mut self, tenant: &Emulator, handle: Value, destination: &str) -> Value {
-        let mut handle = handle;
+    fn by_code(&mut self, tenant: &Emulator, handle: Value, destination: &str, new_password: &str) -> Value {
+        let (handle, code) = self.code(tenant, handle, destination);
+        let input = json!({ "handle": handle, "code": code, "new_password": new_password });
+        self.step("/api/submit", &input)
+    }
+
+    /// The handle of the stage, and the code that was sent.
+    fn code(&mut self, tenant: &Emulator, mut handle: Value, destination: &str) -> (Value, String) {
         let pass = loop {
             let drawn = self.call("/api/captcha", &json!({ "handle": handle }));
             let token = drawn["captcha"]["token"].as_str().expect("a captcha").to_owned();
@@ -234,8 +427,7 @@ impl Walk<'_> {
         };
         let sent = self.call("/api/send-code", &json!({ "handle": handle, "captcha_token": pass }));
         assert_eq!(sent["sent"], true, "{sent}");
-        let code = tenant.last_code(destination).expect("a code");
-        self.step("/api/submit", &json!({ "handle": sent["handle"], "code": code }))
+        (sent["handle"].clone(), tenant.last_code(destination).expect("a code"))
     }
 }
 
@@ -274,7 +466,14 @@ impl HttpClient {
         assert_eq!(answer["error"].is_null(), head.starts_with("HTTP/1.1 200"), "{head}: {answer}");
         if let Some(what) = answer["error"]["what"].as_str() {
             // The tenant is always there, so a backend that lives has an outcome to tell.
-            let known = ["ask_again", "fresh_platform_code", "new_captcha", "start_over", "try_later"];
+            let known = [
+                "ask_again",
+                "fresh_platform_code",
+                "new_captcha",
+                "renew_id_token",
+                "start_over",
+                "try_later",
+            ];
             assert!(known.contains(&what), "{path}: {answer}");
         }
         Some(answer)
@@ -459,6 +658,9 @@ fn every_login_ends_as_the_ledger_says() {
     let server = tenant.start().unwrap();
     let backends = Backends::start(server.base_address());
     let running = EndsBoth(backends);
+    tenant.add_user(User::new("taken"));
+    // Whoever begins again owes a password change as before.
+    tenant.configure(|settings| settings.password_asked_everywhere = true);
 
     let mut flows: Vec<Flow> = (0..count)
         .map(|number| {
@@ -485,11 +687,13 @@ fn every_login_ends_as_the_ledger_says() {
     let mut bound: HashMap<String, Vec<String>> = HashMap::new();
     let mut registered: HashMap<String, usize> = HashMap::new();
     let mut sessions: HashMap<String, usize> = HashMap::new();
+    let mut changed: HashMap<String, usize> = HashMap::new();
     for effect in tenant.ledger().into_iter().flat_map(|entry| entry.effects) {
         match effect {
             Effect::Bound { user_name, identity } => bound.entry(identity).or_default().push(user_name),
             Effect::Registered { user_name } => *registered.entry(user_name).or_default() += 1,
             Effect::Session { user_name } => *sessions.entry(user_name).or_default() += 1,
+            Effect::PasswordChanged { user_name } => *changed.entry(user_name).or_default() += 1,
             _ => {}
         }
     }
@@ -498,31 +702,87 @@ fn every_login_ends_as_the_ledger_says() {
     for end in &ended {
         *ways.entry(end.way).or_default() += 1;
         let ledger = bound.remove(&end.openid).unwrap_or_default();
-        if end.way == Way::Bound {
-            assert!(ledger.is_empty(), "bound again: {end:?}, {ledger:?}");
+        if end.way == Way::Bound || end.way.platform().is_none() {
+            assert!(ledger.is_empty(), "bound: {end:?}, {ledger:?}");
         } else {
             assert_eq!(ledger, [end.user_name.as_str()], "not bound exactly once: {end:?}");
         }
         if let Some(expected) = &end.expected {
             assert_eq!(end.user_name, *expected, "{end:?}");
-        } else {
+        }
+        if end.expected.is_none() || end.way.registers() {
             assert_eq!(registered.remove(&end.user_name), Some(1), "not registered exactly once: {end:?}");
         }
-        assert_eq!(
-            tenant.bound_user(Platform::WeChatMiniProgram, &end.openid).as_ref(),
-            Some(&end.user_name),
-            "{end:?}"
-        );
+        if let Some(platform) = end.way.platform() {
+            assert_eq!(tenant.bound_user(platform, &end.openid).as_ref(), Some(&end.user_name), "{end:?}");
+        }
+        let changes = changed.remove(&end.user_name).unwrap_or_default();
+        assert_eq!(changes, end.way.changes(), "the password was not changed as often as that: {end:?}");
+        if end.way.changes() == 1 || end.way.registers() {
+            assert_eq!(tenant.password(&end.user_name).as_deref(), Some(NEW), "{end:?}");
+        }
         assert!(sessions.contains_key(&end.user_name), "no session: {end:?}");
     }
     assert!(bound.is_empty(), "bound by nobody: {bound:?}");
     assert!(registered.is_empty(), "registered by nobody: {registered:?}");
+    assert!(changed.is_empty(), "changed by nobody: {changed:?}");
     assert_eq!(ways.len().min(count), (TO_BIND.len() + TO_REGISTER.len()).min(count), "a way was not walked");
 
     let unknown: usize = ended.iter().map(|end| end.unknown).sum();
     let kills = kills + more_kills;
     println!("{count} logins, {kills} kills, {unknown} steps whose outcome was unknown, seed {seed}");
     assert!(kills > 0 || count < 50, "no backend was killed");
+}
+
+/// A code is good for what it was sent for. Two processes share nothing that could tell, and need not.
+#[test]
+fn a_code_of_one_flow_is_refused_by_the_others() {
+    let tenant = Emulator::new();
+    let server = tenant.start().unwrap();
+    tenant.configure(|settings| settings.max_attempts = 100);
+    let user = User::new("user0").password(OLD).mobile("13900000000").email("user0@example.com");
+    tenant.add_user(user.second_factor());
+    let backends = Backends::start(server.base_address());
+    let running = EndsBoth(backends);
+    let mut client = HttpClient { backends, turn: 0 };
+    let mut walk = Walk { client: &mut client, device: "device-0".to_owned(), unknown: 0 };
+
+    for (channel, destination) in [("phone", "13900000000"), ("email", "user0@example.com")] {
+        // Each flow, at the stage in which a code is due.
+        let mut due = Vec::new();
+        for purpose in ["login", "reset_password", "bind", "second_factor"] {
+            let login = match purpose {
+                "login" => json!({ "way": channel, channel: destination }),
+                "bind" => json!({ "code": tenant.wechat_login_code(format!("openid-by-{channel}")) }),
+                "second_factor" => json!({ "way": "password", "user_name": "user0", "password": OLD }),
+                other => json!({ "way": other }),
+            };
+            let mut now = walk.call("/api/login", &login);
+            if purpose != "login" {
+                let input = json!({ "handle": now["handle"], "way": channel, channel: destination });
+                now = walk.call("/api/choose", &input);
+            }
+            assert_eq!(now["purpose"], purpose, "{now}");
+            let (handle, code) = walk.code(&tenant, now["handle"].clone(), destination);
+            due.push((purpose, handle, code));
+        }
+        for (purpose, handle, own) in &due {
+            for (other, _, code) in due.iter().filter(|(_, _, code)| code != own) {
+                let input = json!({ "handle": handle, "code": code, "new_password": NEW });
+                let refused = walk.step("/api/submit", &input);
+                assert_eq!(refused["error"]["what"], "ask_again", "{other} for {purpose}: {refused}");
+                assert_eq!(refused["purpose"], *purpose, "{refused}");
+            }
+            let input = json!({ "handle": handle, "code": own, "new_password": OLD.repeat(2) });
+            let right = walk.step("/api/submit", &input);
+            assert!(right["error"].is_null(), "{purpose}: {right}");
+        }
+        tenant.add_user(
+            User::new("user0").password(OLD).mobile("13900000000").email("user0@example.com").second_factor(),
+        );
+    }
+    assert_eq!(walk.unknown, 0);
+    drop(running);
 }
 
 /// Senders of whom each holds a request open: 16 times as many as places at the tenant.
