@@ -16,7 +16,7 @@ use axum::middleware::{Next, from_fn};
 use backend::{Backend, Http, MiniProgram};
 use idaas_login::emulator::{Effect, Emulator, EmulatorServer, Fault, User};
 use idaas_login::endpoints::{self, KEYS_PATH, Platform};
-use idaas_login::{ClientBuilder, Phase, Request, SealKey, Sealer, Sent};
+use idaas_login::{ClientBuilder, Edition, Phase, Request, SealKey, Sealer, Sent};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
@@ -309,6 +309,275 @@ fn a_dropped_handler_costs_nothing_but_time() {
         let body = json!({ "user_name": "sunli", "password": "correct horse" });
         assert_eq!(then(&mut user, "/password", body).await, (200, String::new()));
         assert_eq!(binds(&tenant), 2);
+    });
+}
+
+/// Who comes with a platform's identity or an account of the tenant, and what the account owes.
+#[derive(Clone, Copy, Debug)]
+enum Flow {
+    BindThenPassword,
+    SecondFactorThenPassword,
+    KeptPassword,
+    LoginByCode,
+    /// With a user name that is taken at first.
+    Registration,
+    Reset,
+    SocialApp,
+    Alipay,
+}
+
+const FLOWS: [Flow; 8] = [
+    Flow::BindThenPassword,
+    Flow::SecondFactorThenPassword,
+    Flow::KeptPassword,
+    Flow::LoginByCode,
+    Flow::Registration,
+    Flow::Reset,
+    Flow::SocialApp,
+    Flow::Alipay,
+];
+
+const OLD: &str = "long expired";
+const NEW: &str = "quite fresh";
+
+/// One user of a flow, from the first request to the session; gives the user name.
+async fn walk(flow: Flow, number: usize, tenant: &Emulator, mut user: MiniProgram) -> String {
+    let name = format!("user{number}");
+    let mobile = format!("139{number:08}");
+    let account = User::new(&name).password(OLD).mobile(&mobile);
+    let by_password = |password: &str| json!({ "way": "password", "user_name": &name, "password": password });
+    match flow {
+        Flow::Registration => {}
+        Flow::BindThenPassword => tenant.add_user(account.password_expired()),
+        Flow::SecondFactorThenPassword => tenant.add_user(account.password_expired().second_factor()),
+        Flow::KeptPassword => tenant.add_user(account.password_expiring()),
+        _ => tenant.add_user(account),
+    }
+    let code = |platform| tenant.login_code(platform, format!("identity-{number}"));
+    let way = match flow {
+        Flow::BindThenPassword => {
+            json!({ "way": "wechat_mini_program", "code": code(Platform::WeChatMiniProgram) })
+        }
+        Flow::Alipay => json!({ "way": "alipay_mini_program", "code": code(Platform::AlipayMiniProgram) }),
+        Flow::SocialApp => {
+            json!({ "way": "weibo", "access_token": code(Platform::Weibo), "uid": format!("identity-{number}") })
+        }
+        Flow::SecondFactorThenPassword | Flow::KeptPassword => by_password(OLD),
+        Flow::LoginByCode => json!({ "way": "phone", "mobile": &mobile }),
+        Flow::Registration => json!({ "way": "register", "user_name": "taken", "password": NEW }),
+        Flow::Reset => json!({ "way": "reset_password" }),
+    };
+    let (_, answer) = user.begin(way).await.unwrap();
+    let mut stage = answer["stage"].as_str().unwrap_or_default().to_owned();
+    loop {
+        let (path, body) = match stage.as_str() {
+            "pending_bind" if matches!(flow, Flow::Alipay) => {
+                ("/mobile", json!({ "code": tenant.phone_code(Platform::AlipayMiniProgram, &mobile) }))
+            }
+            "pending_bind" => ("/password", json!({ "user_name": &name, "password": OLD })),
+            "mfa_required" => ("/phone", json!({})),
+            "registration" | "password_reset" => ("/phone", json!({ "mobile": &mobile })),
+            "password_expiring" => ("/keep-password", json!({})),
+            "password_expired" => ("/change-password", json!({ "old_password": OLD, "new_password": NEW })),
+            "verify_code" if matches!(flow, Flow::Registration) => {
+                let code = user.code(tenant, &mobile).await.unwrap();
+                let submitted = json!({ "code": &code });
+                assert_eq!(then(&mut user, "/submit", submitted).await, (422, "ask_again".to_owned()));
+                let other = json!({ "user_name": &name, "password": NEW });
+                let (_, answer) = user.post("/attributes", other).await.unwrap();
+                assert_eq!(answer["stage"], "verify_code", "{answer}");
+                let (_, answer) = user.post("/submit", json!({ "code": code })).await.unwrap();
+                assert_eq!(answer["stage"], "authenticated", "{answer}");
+                // A registration gives no identity token.
+                assert_eq!(then(&mut user, "/me", json!({})).await, (401, "renew_id_token".to_owned()));
+                ("/renew", json!({}))
+            }
+            "verify_code" | "verify_code_and_password" => {
+                let code = user.code(tenant, &mobile).await.unwrap();
+                ("/submit", json!({ "code": code, "new_password": NEW }))
+            }
+            "unauthenticated" => {
+                let (_, answer) = user.begin(by_password(NEW)).await.unwrap();
+                assert_eq!(answer["stage"], "authenticated", "{answer}");
+                ("/renew", json!({}))
+            }
+            "authenticated" => {
+                let (_, me) = user.post("/me", json!({})).await.unwrap();
+                return me["user_name"].as_str().unwrap_or_default().to_owned();
+            }
+            other => panic!("{flow:?} is at {other}"),
+        };
+        let (status, answer) = user.post(path, body).await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{flow:?} at {stage}: {answer}");
+        answer["stage"].as_str().unwrap_or_default().clone_into(&mut stage);
+    }
+}
+
+/// Every flow several times at once, on one thread: each ends as the tenant's ledger says, with nobody else's session.
+#[test]
+fn every_flow_at_once() {
+    const EACH: usize = 8;
+    let (tenant, server) = tenant();
+    tenant.add_user(User::new("taken"));
+    on_one_thread(async {
+        let (address, dropped) = serve(server.client_builder(), http()).await;
+        let (mut users, http) = (JoinSet::new(), http());
+        for number in 0..FLOWS.len() * EACH {
+            let user = MiniProgram::new(http.clone(), &address, &format!("session of user {number}"));
+            let tenant = tenant.clone();
+            users.spawn(async move {
+                let flow = FLOWS[number % FLOWS.len()];
+                let reached = walk(flow, number, &tenant, user).await;
+                assert_eq!(reached, format!("user{number}"), "{flow:?}");
+            });
+        }
+        users.join_all().await;
+        assert_eq!(dropped.load(Ordering::SeqCst), 0);
+    });
+    for (index, flow) in FLOWS.into_iter().enumerate() {
+        for number in (index..FLOWS.len() * EACH).step_by(FLOWS.len()) {
+            let changes =
+                matches!(flow, Flow::BindThenPassword | Flow::SecondFactorThenPassword | Flow::Reset);
+            let registers = matches!(flow, Flow::Registration);
+            let (name, effects) = (format!("user{number}"), effects(&tenant));
+            let count = |wanted: &Effect| effects.iter().filter(|effect| *effect == wanted).count();
+            let changed = Effect::PasswordChanged { user_name: name.clone() };
+            assert_eq!(count(&changed), usize::from(changes), "{flow:?}");
+            assert_eq!(
+                count(&Effect::Registered { user_name: name.clone() }),
+                usize::from(registers),
+                "{flow:?}"
+            );
+            let password = if changes || registers { NEW } else { OLD };
+            assert_eq!(tenant.password(&name).as_deref(), Some(password), "{flow:?}");
+        }
+    }
+}
+
+fn effects(tenant: &Emulator) -> Vec<Effect> {
+    tenant.ledger().into_iter().flat_map(|entry| entry.effects).collect()
+}
+
+/// A handler that is dropped, or whose answer is lost, while a password is changed or reset: the new one is in force, and a new
+/// login says so.
+#[test]
+fn a_password_that_may_have_been_changed_is_tried() {
+    const LATE: Fault = Fault::Late(Duration::from_secs(1));
+    let change = json!({ "old_password": OLD, "new_password": NEW });
+    let (tenant, server) = tenant();
+    on_one_thread(async {
+        let (address, dropped) = serve(server.client_builder(), http()).await;
+        let log_in = |password: &str| json!({ "way": "identifier", "identifier": "15201657312", "password": password });
+        let mut user = user(&address);
+        for (round, fault) in [LATE, Fault::LoseAnswer].into_iter().enumerate() {
+            let late = matches!(fault, Fault::Late(_));
+            tenant.add_user(User::new("wangwei").password(OLD).mobile("15201657312").password_expired());
+            let (_, answer) = user.begin(log_in(OLD)).await.unwrap();
+            assert_eq!(answer["stage"], "password_expired", "{answer}");
+            assert_eq!(answer["policy"], json!({ "min_length": 8, "max_length": 18 }));
+            tenant.fail_next(endpoints::CHANGE_EXPIRED_PASSWORD.path, fault.clone());
+            if late {
+                let soon = Duration::from_millis(200);
+                tokio::time::timeout(soon, user.post("/change-password", change.clone())).await.unwrap_err();
+                until(|| dropped.load(Ordering::SeqCst) == 1).await;
+                // The state token is used up.
+                let again = then(&mut user, "/change-password", change.clone()).await;
+                assert_eq!(again, (410, "start_over".to_owned()));
+            } else {
+                let lost = then(&mut user, "/change-password", change.clone()).await;
+                assert_eq!(lost, (502, "settle".to_owned()));
+            }
+            let (_, answer) = user.begin(log_in(NEW)).await.unwrap();
+            assert_eq!(answer["stage"], "authenticated", "{answer}");
+
+            user.begin(json!({ "way": "reset_password" })).await.unwrap();
+            user.post("/phone", json!({ "mobile": "15201657312" })).await.unwrap();
+            let code = user.code(&tenant, "15201657312").await.unwrap();
+            let newer = format!("{NEW} {round}");
+            let reset = json!({ "code": code, "new_password": &newer });
+            tenant.fail_next(endpoints::RESET_PHONE.path, Fault::LoseAnswer);
+            assert_eq!(then(&mut user, "/submit", reset.clone()).await, (502, "settle".to_owned()));
+            // The code is used up, and the same handle says so.
+            assert_eq!(then(&mut user, "/submit", reset).await, (422, "ask_again".to_owned()));
+            let (_, answer) = user.begin(log_in(&newer)).await.unwrap();
+            assert_eq!(answer["stage"], "authenticated", "{answer}");
+        }
+    });
+    let changed = |effect: &&Effect| matches!(effect, Effect::PasswordChanged { .. });
+    assert_eq!(effects(&tenant).iter().filter(changed).count(), 4);
+}
+
+/// EIAM has a way by a code in place of the old password, to the number that the account has.
+#[test]
+fn a_password_is_changed_by_a_code_where_the_edition_has_it() {
+    let (tenant, server) = tenant();
+    on_one_thread(async {
+        for (edition, expected) in [(Edition::Eiam, "authenticated"), (Edition::Ciam, "tell_operator")] {
+            let name = format!("{edition:?}");
+            tenant.configure(|settings| settings.edition = edition);
+            tenant.add_user(User::new("wangwei").password(OLD).mobile("15201657312").password_expired());
+            let (address, _) = serve(server.client_builder(), http()).await;
+            let mut user = user(&address);
+            let way = json!({ "way": "password", "user_name": "wangwei", "password": OLD });
+            user.begin(way).await.unwrap();
+            let given =
+                if expected == "authenticated" { json!({}) } else { json!({ "mobile": "15201657312" }) };
+            let (_, answer) = user.post("/phone", given).await.unwrap();
+            assert_eq!(answer["stage"], "verify_code_and_password", "{name}: {answer}");
+            assert_eq!(answer["policy"], json!({ "min_length": 8, "max_length": 18 }), "{name}");
+            let code = user.code(&tenant, "15201657312").await.unwrap_or_default();
+            let (_, answer) =
+                user.post("/submit", json!({ "code": code, "new_password": NEW })).await.unwrap();
+            let reached = answer["stage"].as_str().or(answer["then"].as_str());
+            assert_eq!(reached, Some(expected), "{name}: {answer}");
+        }
+    });
+}
+
+/// A request that does not fit the stage is refused before anything is sent, and a code by what it was sent for.
+#[test]
+fn what_belongs_to_another_flow_is_refused() {
+    let (tenant, server) = tenant();
+    tenant.add_user(User::new("wangwei").password(OLD).mobile("15201657312").password_expired());
+    on_one_thread(async {
+        let (address, _) = serve(server.client_builder(), http()).await;
+        let mut codes = Vec::new();
+        for way in [
+            json!({ "way": "phone", "mobile": "15201657312" }),
+            json!({ "way": "reset_password" }),
+            json!({ "way": "wechat_mini_program", "code": tenant.wechat_login_code("openid-wangwei") }),
+        ] {
+            let mut user = user(&address);
+            let (_, answer) = user.begin(way).await.unwrap();
+            if answer["stage"] != "verify_code" {
+                user.post("/phone", json!({ "mobile": "15201657312" })).await.unwrap();
+            }
+            let code = user.code(&tenant, "15201657312").await.unwrap();
+            codes.push((user, code));
+        }
+        let [(login, of_login), (reset, of_reset), (bind, of_bind)] = &mut codes[..] else { panic!() };
+        let submit = |code: &str| json!({ "code": code, "new_password": NEW });
+        for (user, code) in [(&mut *login, &*of_reset), (&mut *reset, &*of_bind), (&mut *bind, &*of_login)] {
+            assert_eq!(then(user, "/submit", submit(code)).await, (422, "ask_again".to_owned()));
+        }
+        let before = tenant.ledger().len();
+        for path in ["/keep-password", "/me", "/renew"] {
+            assert_eq!(then(reset, path, json!({})).await, (400, "start_over".to_owned()), "{path}");
+        }
+        for (user, path) in
+            [(&mut *login, "/attributes"), (&mut *bind, "/attributes"), (&mut *reset, "/attributes")]
+        {
+            assert_eq!(then(user, path, json!({ "user_name": "a" })).await, (400, "start_over".to_owned()));
+        }
+        assert_eq!(tenant.ledger().len(), before, "something was sent");
+        for (user, code, stage) in [
+            (login, of_login, "authenticated"),
+            (bind, of_bind, "authenticated"),
+            (reset, of_reset, "unauthenticated"),
+        ] {
+            let (_, answer) = user.post("/submit", submit(code)).await.unwrap();
+            assert_eq!(answer["stage"], stage, "{answer}");
+        }
     });
 }
 
