@@ -441,8 +441,8 @@ fn every_flow_at_once() {
             let registers = matches!(flow, Flow::Registration);
             let (name, effects) = (format!("user{number}"), effects(&tenant));
             let count = |wanted: &Effect| effects.iter().filter(|effect| *effect == wanted).count();
-            let changed = Effect::PasswordChanged { user_name: name.clone() };
-            assert_eq!(count(&changed), usize::from(changes), "{flow:?}");
+            let change = Effect::PasswordChanged { user_name: name.clone() };
+            assert_eq!(count(&change), usize::from(changes), "{flow:?}");
             assert_eq!(
                 count(&Effect::Registered { user_name: name.clone() }),
                 usize::from(registers),

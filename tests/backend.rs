@@ -159,8 +159,11 @@ impl Flow {
     fn prepare(&self, tenant: &Emulator) {
         let user = User::new(self.user_name()).password(OLD).mobile(self.mobile()).email(self.email());
         match self.way {
-            Way::RegisterBySms | Way::RegisterByEmail | Way::RegisterByAuthorisedNumber => {}
-            Way::RegistrationBySms | Way::RegistrationByEmail => {}
+            Way::RegisterBySms
+            | Way::RegisterByEmail
+            | Way::RegisterByAuthorisedNumber
+            | Way::RegistrationBySms
+            | Way::RegistrationByEmail => {}
             Way::SecondFactorBySms | Way::SecondFactorByEmail => tenant.add_user(user.second_factor()),
             Way::SecondFactorThenPassword => tenant.add_user(user.second_factor().password_expired()),
             Way::BindThenPassword | Way::ExpiredPassword => tenant.add_user(user.password_expired()),
@@ -235,6 +238,75 @@ impl Flow {
         reached
     }
 
+    /// An account is to be bound.
+    fn bind(&self, tenant: &Emulator, walk: &mut Walk<'_>, memory: &mut Memory, now: &Value) -> Value {
+        let handle = now["handle"].clone();
+        match self.way {
+            Way::Sms | Way::RegisterBySms => {
+                walk.call("/api/choose", &json!({ "handle": handle, "way": "phone", "phone": self.mobile() }))
+            }
+            Way::Email | Way::RegisterByEmail | Way::Qq => {
+                walk.call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() }))
+            }
+            Way::SecondThoughts if !memory.went_back => {
+                walk.call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() }))
+            }
+            Way::AuthorisedNumber | Way::RegisterByAuthorisedNumber | Way::SecondFactorByEmail => {
+                let code = tenant.wechat_phone_code(self.mobile());
+                walk.step(
+                    "/api/choose",
+                    &json!({ "handle": handle, "way": "authorised_number", "code": code }),
+                )
+            }
+            Way::Password
+            | Way::SecondThoughts
+            | Way::SecondFactorBySms
+            | Way::BindThenPassword
+            | Way::SecondFactorThenPassword => {
+                let wrong = self.way == Way::Password && !memory.mistyped;
+                let now = walk.step(
+                    "/api/choose",
+                    &json!({
+                        "handle": handle,
+                        "way": "password",
+                        "user_name": self.user_name(),
+                        "password": if wrong { "wrong" } else { OLD },
+                    }),
+                );
+                if wrong && now["stage"] == "pending_bind" {
+                    assert_eq!(now["error"]["what"], "ask_again", "{now}");
+                }
+                memory.mistyped = true;
+                now
+            }
+            _ => panic!("a login that needs no bind is asked to bind: {now}"),
+        }
+    }
+
+    /// The password has expired.
+    fn change_password(&self, walk: &mut Walk<'_>, memory: &mut Memory, now: &Value) -> Value {
+        let handle = now["handle"].clone();
+
+        assert_eq!(self.way.changes(), 1, "{now}");
+        let wrong = self.way == Way::ExpiredPassword && !memory.mistyped;
+        memory.mistyped = true;
+        let now = walk.step(
+            "/api/choose",
+            &json!({
+                "handle": handle,
+                "way": "change_password",
+                "password": if wrong { "wrong" } else { OLD },
+                "new_password": NEW,
+            }),
+        );
+        if wrong && now["stage"] == "password_expired" {
+            assert_eq!(now["error"]["what"], "ask_again", "{now}");
+            assert_eq!(now["error"]["attempts_left"], 4, "{now}");
+        }
+        memory.changed |= !wrong;
+        now
+    }
+
     /// Walks on from whatever stage there is until the user is known.
     fn run(&self, tenant: &Emulator, client: &mut HttpClient) -> Ended {
         let device = format!("device-{}", self.number);
@@ -260,49 +332,7 @@ impl Flow {
                 }
                 "registration" | "password_reset" => walk
                     .call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() })),
-                "pending_bind" | "pending_register" => match self.way {
-                    Way::Sms | Way::RegisterBySms => walk.call(
-                        "/api/choose",
-                        &json!({ "handle": handle, "way": "phone", "phone": self.mobile() }),
-                    ),
-                    Way::Email | Way::RegisterByEmail | Way::Qq => walk.call(
-                        "/api/choose",
-                        &json!({ "handle": handle, "way": "email", "email": self.email() }),
-                    ),
-                    Way::SecondThoughts if !memory.went_back => walk.call(
-                        "/api/choose",
-                        &json!({ "handle": handle, "way": "email", "email": self.email() }),
-                    ),
-                    Way::AuthorisedNumber | Way::RegisterByAuthorisedNumber | Way::SecondFactorByEmail => {
-                        let code = tenant.wechat_phone_code(self.mobile());
-                        walk.step(
-                            "/api/choose",
-                            &json!({ "handle": handle, "way": "authorised_number", "code": code }),
-                        )
-                    }
-                    Way::Password
-                    | Way::SecondThoughts
-                    | Way::SecondFactorBySms
-                    | Way::BindThenPassword
-                    | Way::SecondFactorThenPassword => {
-                        let wrong = self.way == Way::Password && !memory.mistyped;
-                        let now = walk.step(
-                            "/api/choose",
-                            &json!({
-                                "handle": handle,
-                                "way": "password",
-                                "user_name": self.user_name(),
-                                "password": if wrong { "wrong" } else { OLD },
-                            }),
-                        );
-                        if wrong && now["stage"] == "pending_bind" {
-                            assert_eq!(now["error"]["what"], "ask_again", "{now}");
-                        }
-                        memory.mistyped = true;
-                        now
-                    }
-                    _ => panic!("a login that needs no bind is asked to bind: {now}"),
-                },
+                "pending_bind" | "pending_register" => self.bind(tenant, &mut walk, &mut memory, &now),
                 "mfa_required" if self.way == Way::SecondFactorByEmail => walk
                     .call("/api/choose", &json!({ "handle": handle, "way": "email", "email": self.email() })),
                 "mfa_required" => walk.call("/api/choose", &json!({ "handle": handle, "way": "phone" })),
@@ -311,26 +341,7 @@ impl Flow {
                     assert_eq!(now["policy"], json!({ "min_length": 8, "max_length": 18 }));
                     walk.step("/api/choose", &json!({ "handle": handle, "way": "keep_password" }))
                 }
-                "password_expired" => {
-                    assert_eq!(self.way.changes(), 1, "{now}");
-                    let wrong = self.way == Way::ExpiredPassword && !memory.mistyped;
-                    memory.mistyped = true;
-                    let now = walk.step(
-                        "/api/choose",
-                        &json!({
-                            "handle": handle,
-                            "way": "change_password",
-                            "password": if wrong { "wrong" } else { OLD },
-                            "new_password": NEW,
-                        }),
-                    );
-                    if wrong && now["stage"] == "password_expired" {
-                        assert_eq!(now["error"]["what"], "ask_again", "{now}");
-                        assert_eq!(now["error"]["attempts_left"], 4, "{now}");
-                    }
-                    memory.changed |= !wrong;
-                    now
-                }
+                "password_expired" => self.change_password(&mut walk, &mut memory, &now),
                 "verify_email" if self.way == Way::SecondThoughts => {
                     memory.went_back = true;
                     walk.call("/api/back", &json!({ "handle": handle }))
@@ -368,6 +379,7 @@ impl Flow {
 
 /// What a person remembers of the logins before.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools)] // They are independent.
 struct Memory {
     mistyped: bool,
     went_back: bool,
@@ -716,8 +728,8 @@ fn every_login_ends_as_the_ledger_says() {
         if let Some(platform) = end.way.platform() {
             assert_eq!(tenant.bound_user(platform, &end.openid).as_ref(), Some(&end.user_name), "{end:?}");
         }
-        let changes = changed.remove(&end.user_name).unwrap_or_default();
-        assert_eq!(changes, end.way.changes(), "the password was not changed as often as that: {end:?}");
+        let times = changed.remove(&end.user_name).unwrap_or_default();
+        assert_eq!(times, end.way.changes(), "the password was not changed as often as that: {end:?}");
         if end.way.changes() == 1 || end.way.registers() {
             assert_eq!(tenant.password(&end.user_name).as_deref(), Some(NEW), "{end:?}");
         }

@@ -80,7 +80,7 @@ impl Attributes {
 
 /// What the front end can ask for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Operation {
     Login,
     Choose,
     Attributes,
@@ -94,7 +94,7 @@ enum Wish {
     Renew,
 }
 
-impl Wish {
+impl Operation {
     fn at(path: &str) -> Option<Self> {
         Some(match path {
             "/api/login" => Self::Login,
@@ -116,9 +116,11 @@ impl Wish {
 impl Backend {
     /// The call of this path, if there is one.
     pub fn call(&self, path: &str, caller: &Caller, input: &Input) -> Option<Reply> {
-        Some(match Wish::at(path)? {
-            Wish::Login => self.login(caller, input),
-            call => self.resume(&input.handle, caller).and_then(|login| self.go_on(login, call, input)),
+        Some(match Operation::at(path)? {
+            Operation::Login => self.login(caller, input),
+            operation => {
+                self.resume(&input.handle, caller).and_then(|login| self.go_on(login, operation, input))
+            }
         })
     }
 
@@ -200,9 +202,9 @@ impl Backend {
 
     /// From here on it does not matter how the login began, but for the number that a platform authorises: that is matched where
     /// the platform is still known.
-    fn go_on(&self, login: AnyLogin, call: Wish, input: &Input) -> Reply {
+    fn go_on(&self, login: AnyLogin, operation: Operation, input: &Input) -> Reply {
         let code = &input.code;
-        match (login, call == Wish::Choose && input.way == "authorised_number") {
+        match (login, operation == Operation::Choose && input.way == "authorised_number") {
             (AnyLogin::WeChatMiniProgram(Resumed::Stage(AnyStage::PendingBind(stage))), true) => {
                 stepped(stage.wechat_mobile(code))
             }
@@ -215,33 +217,33 @@ impl Backend {
             (AnyLogin::AlipayMiniProgram(Resumed::Stage(AnyStage::PendingRegister(stage))), true) => {
                 stepped(stage.alipay_mobile(code))
             }
-            (AnyLogin::WeChatMiniProgram(login), _) => self.go_on_from(login, call, input),
-            (AnyLogin::AlipayMiniProgram(login), _) => self.go_on_from(login, call, input),
-            (AnyLogin::SocialApp(login), _) => self.go_on_from(login, call, input),
-            (AnyLogin::Account(login), _) => self.go_on_from(login, call, input),
+            (AnyLogin::WeChatMiniProgram(login), _) => self.go_on_from(login, operation, input),
+            (AnyLogin::AlipayMiniProgram(login), _) => self.go_on_from(login, operation, input),
+            (AnyLogin::SocialApp(login), _) => self.go_on_from(login, operation, input),
+            (AnyLogin::Account(login), _) => self.go_on_from(login, operation, input),
         }
     }
 
-    fn go_on_from<O: Origin>(&self, login: Resumed<O>, call: Wish, input: &Input) -> Reply {
+    fn go_on_from<O: Origin>(&self, login: Resumed<O>, operation: Operation, input: &Input) -> Reply {
         let held = match login {
             Resumed::Stage(held) => held,
             // At the user's own risk.
-            Resumed::Unresolved(unresolved) if call == Wish::RetryAnyway => {
+            Resumed::Unresolved(unresolved) if operation == Operation::RetryAnyway => {
                 return Ok(Done::at(unresolved.retry_anyway()));
             }
             Resumed::Unresolved(unresolved) => return Err(Refused::unsettled(unresolved.suspend())),
         };
-        match call {
-            Wish::Choose => choose(held, input),
-            Wish::Attributes => attributes(held, &input.attributes),
-            Wish::Captcha => self.captcha(held),
-            Wish::Solve => self.solve(held, input),
-            Wish::SendCode => send_code(held, input),
-            Wish::Submit => submit(held, input),
-            Wish::Back => back(held),
-            Wish::Me => self.me(held),
-            Wish::Renew => renew(held),
-            Wish::Login | Wish::RetryAnyway => Err(Refused::wrong_stage(held)),
+        match operation {
+            Operation::Choose => choose(held, input),
+            Operation::Attributes => attributes(held, &input.attributes),
+            Operation::Captcha => self.captcha(held),
+            Operation::Solve => self.solve(held, input),
+            Operation::SendCode => send_code(held, input),
+            Operation::Submit => submit(held, input),
+            Operation::Back => back(held),
+            Operation::Me => self.me(held),
+            Operation::Renew => renew(held),
+            Operation::Login | Operation::RetryAnyway => Err(Refused::wrong_stage(held)),
         }
     }
 

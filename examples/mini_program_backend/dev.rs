@@ -139,6 +139,10 @@ With curl:
   HANDLE=$(call /api/login "{{\"code\":\"$CODE\"}}" | value handle)
   call /api/choose "{{\"handle\":\"$HANDLE\",\"way\":\"password\",\"user_name\":\"hanmeimei\",\"password\":\"wrong\"}}"
   call /api/choose "{{\"handle\":\"$HANDLE\",\"way\":\"password\",\"user_name\":\"hanmeimei\",\"password\":\"correct horse\"}}"
+
+  # Wang Wei's password has expired: he changes it. `ways` says what can be done, `policy` what a new one needs.
+  HANDLE=$(call /api/login '{{"way":"password","user_name":"wangwei","password":"long expired"}}' | value handle)
+  call /api/choose "{{\"handle\":\"$HANDLE\",\"way\":\"change_password\",\"password\":\"long expired\",\"new_password\":\"quite fresh\"}}"
 "#
     )
 }

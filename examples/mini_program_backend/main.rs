@@ -1,4 +1,5 @@
-//! A backend that a mini program logs in through, and whoever else has an account: blocking handlers, JSON in and out, and no store.
+//! A backend that users log in through, from a mini program or in any other way: blocking handlers, JSON in and out, and no
+//! store.
 //!
 //! `cargo run --example mini_program_backend`
 //!
