@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -476,6 +477,9 @@ impl HttpClient {
         let answer: Value = serde_json::from_str(body).ok()?;
         assert!(head.starts_with("HTTP/1.1 "), "{head}");
         assert_eq!(answer["error"].is_null(), head.starts_with("HTTP/1.1 200"), "{head}: {answer}");
+        // Each request carries it; only a session's has an identity token in it.
+        let handle = answer["handle"].as_str().unwrap_or_default();
+        assert!(handle.len() < 1024 || answer["stage"] == "authenticated", "{answer}");
         if let Some(what) = answer["error"]["what"].as_str() {
             // The tenant is always there, so a backend that lives has an outcome to tell.
             let known = [
@@ -499,6 +503,8 @@ struct Backends {
     running: [Mutex<Option<Backend>>; 2],
     requests: Mutex<usize>,
     counted: Condvar,
+    /// What they log, both of them.
+    log: PathBuf,
 }
 
 struct Backend {
@@ -544,12 +550,17 @@ fn program() -> PathBuf {
 impl Backends {
     /// The object lives as long as the test process; its own processes end with [`EndsBoth`].
     fn start(emulator: String) -> &'static Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::SeqCst);
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("backends-{number}.txt"));
+        fs::write(&log, "").unwrap();
         let backends: &'static Self = Box::leak(Box::new(Self {
             emulator,
             addresses: [const { RwLock::new(String::new()) }; 2],
             running: [const { Mutex::new(None) }; 2],
             requests: Mutex::new(0),
             counted: Condvar::new(),
+            log,
         }));
         backends.start_one(0);
         backends.start_one(1);
@@ -564,6 +575,7 @@ impl Backends {
             .env("SEAL_KEY", "5ea1000102030405060708090a0b0c0d".repeat(2))
             .env("LISTEN", "127.0.0.1:0")
             .stdout(Stdio::piped())
+            .stderr(fs::OpenOptions::new().append(true).open(&self.log).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
@@ -582,6 +594,15 @@ impl Backends {
 
     fn address(&self, index: usize) -> String {
         self.addresses[index].read().unwrap().clone()
+    }
+
+    /// The log says what happened, and to whom nothing: no password, no code, no number, no handle.
+    fn assert_nothing_secret_is_logged(&self) {
+        for line in fs::read_to_string(&self.log).unwrap().lines() {
+            let of_identity = line == "an identity token is not accepted: there is no identity token";
+            let of_handle = line.starts_with("a handle does not open: ") && line.len() < 80;
+            assert!(of_identity || of_handle, "{line}");
+        }
     }
 
     fn count(&self) {
@@ -695,6 +716,7 @@ fn every_login_ends_as_the_ledger_says() {
     let (registered, more_kills) = run(&to_register, &tenant, backends, &mut random);
     ended.extend(registered);
     drop(running);
+    backends.assert_nothing_secret_is_logged();
 
     let mut bound: HashMap<String, Vec<String>> = HashMap::new();
     let mut registered: HashMap<String, usize> = HashMap::new();
@@ -795,6 +817,7 @@ fn a_code_of_one_flow_is_refused_by_the_others() {
     }
     assert_eq!(walk.unknown, 0);
     drop(running);
+    backends.assert_nothing_secret_is_logged();
 }
 
 /// Senders of whom each holds a request open: 16 times as many as places at the tenant.
