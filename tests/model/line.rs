@@ -110,14 +110,19 @@ impl Line {
         Self { tenant, fault: Mutex::new(None), sent: AtomicUsize::new(0) }
     }
 
+    /// How many requests were sent.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::SeqCst)
+    }
+
     /// What `send` gives when this goes wrong, how often it sent, and whether anything went wrong.
     pub fn with<T>(&self, fault: Option<Fault>, send: impl FnOnce() -> T) -> (T, usize, Option<Fault>) {
         *self.fault.lock().unwrap() = fault;
-        let before = self.sent.load(Ordering::SeqCst);
+        let before = self.sent();
         let came = send();
         let left = self.fault.lock().unwrap().take();
         let happened = if left.is_some() { None } else { fault };
-        (came, self.sent.load(Ordering::SeqCst) - before, happened)
+        (came, self.sent() - before, happened)
     }
 }
 
