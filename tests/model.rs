@@ -346,10 +346,8 @@ fn straight<O: Origin>(world: &mut World<'_>, ways: &[usize], who: usize) -> Vec
 #[test]
 fn second_factor_and_new_password_come_in_the_tenants_order() {
     use StageKind::{Authenticated, MfaRequired, PasswordExpired, PasswordExpiring, PendingBind};
-    let seen = RefCell::new(Seen::default());
-    // By e-mail: the stage is narrowed, and the code is submitted.
-    const FACTOR: [usize; 2] = [0, 0];
     const NEW_PASSWORD: [usize; 1] = [0];
+    let seen = RefCell::new(Seen::default());
     for (new_state_token, second_factor_first) in [(true, true), (true, false), (false, true), (false, false)]
     {
         for (who, password) in [(5, PasswordExpiring), (6, PasswordExpired)] {
@@ -359,8 +357,8 @@ fn second_factor_and_new_password_come_in_the_tenants_order() {
                 world.change_setting(Change::SecondFactorFirst(second_factor_first));
                 let owed =
                     if second_factor_first { [MfaRequired, password] } else { [password, MfaRequired] };
-                // No code by e-mail there.
-                let factor = if edition == EditionKind::OneAccess { [1, 1] } else { FACTOR };
+                // The stage is narrowed, and the code is submitted. OneAccess sends none by e-mail.
+                let factor = if edition == EditionKind::OneAccess { [1, 1] } else { [0, 0] };
                 let ways = if second_factor_first {
                     [&factor[..], &NEW_PASSWORD].concat()
                 } else {

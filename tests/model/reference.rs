@@ -448,7 +448,7 @@ impl Model {
     ) -> Result<Left, Refused> {
         let user = match ask {
             Ask::Identity { platform, code, named } => {
-                let identity = take_fresh(&mut self.login_codes, (*platform, code.clone()), self.now)?;
+                let identity = take_fresh(&mut self.login_codes, *platform, code, self.now)?;
                 if named.as_ref().is_some_and(|named| *named != identity) {
                     return Err((ErrorClass::Server, None));
                 }
@@ -471,7 +471,7 @@ impl Model {
                 return Ok(self.past_first_factor(row, Some(identity), user));
             }
             Ask::Number { platform, code } => {
-                let mobile = take_fresh(&mut self.phone_codes, (*platform, code.clone()), self.now)?;
+                let mobile = take_fresh(&mut self.phone_codes, *platform, code, self.now)?;
                 self.owner(&mobile).ok_or(WRONG)?.to_owned()
             }
             Ask::Password { name, password } => {
@@ -506,7 +506,7 @@ impl Model {
                 Ok(name.clone())
             }
             Ask::Number { platform, code } => {
-                let mobile = take_fresh(&mut self.phone_codes, (*platform, code.clone()), self.now)?;
+                let mobile = take_fresh(&mut self.phone_codes, *platform, code, self.now)?;
                 self.account(&mobile, registers, registered, effects)
             }
             Ask::Code { contact, code } => {
@@ -683,9 +683,12 @@ fn check_password(new: &str) -> Result<(), Refused> {
 /// A code of a platform is used up by the try, whatever comes of it.
 fn take_fresh(
     codes: &mut HashMap<(Platform, String), (String, Duration)>,
-    key: (Platform, String),
+    platform: Platform,
+    code: &str,
     now: Duration,
 ) -> Result<String, Refused> {
-    let fresh = codes.remove(&key).filter(|(_, since)| now.saturating_sub(*since) <= CODE_LIFETIME);
+    let fresh = codes
+        .remove(&(platform, code.to_owned()))
+        .filter(|(_, since)| now.saturating_sub(*since) <= CODE_LIFETIME);
     fresh.map(|(whose, _)| whose).ok_or((ErrorClass::Server, None))
 }

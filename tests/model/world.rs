@@ -411,11 +411,11 @@ impl<'a> World<'a> {
         if turn.way % 4 == 3 {
             let ask = self.phone_code(facts, platform, turn);
             let Ask::Number { code, .. } = &ask else { unreachable!() };
-            return self.send(facts, login.wechat_mini_program_mobile(code), ask.clone(), turn, going);
+            return self.send(facts, login.wechat_mini_program_mobile(code), &ask, turn, going);
         }
         let (code, _) = self.login_code(facts, platform, turn);
         let step = login.wechat_mini_program(&code);
-        self.send(facts, step, Ask::Identity { platform, code, named: None }, turn, going)
+        self.send(facts, step, &Ask::Identity { platform, code, named: None }, turn, going)
     }
 
     fn begin_alipay(
@@ -427,7 +427,7 @@ impl<'a> World<'a> {
         let platform = Platform::AlipayMiniProgram;
         let (code, _) = self.login_code(facts, platform, turn);
         let step = login.alipay_mini_program(&code);
-        self.send(facts, step, Ask::Identity { platform, code, named: None }, turn, going)
+        self.send(facts, step, &Ask::Identity { platform, code, named: None }, turn, going)
     }
 
     fn begin_social(&mut self, facts: &mut Facts, login: Unauthenticated, turn: Turn) -> Held<SocialApp> {
@@ -445,7 +445,7 @@ impl<'a> World<'a> {
             Platform::Weibo => (login.weibo(&code, &name), Some(name)),
             _ => (login.apple(&code), None),
         };
-        self.send(facts, step, Ask::Identity { platform, code, named }, turn, going)
+        self.send(facts, step, &Ask::Identity { platform, code, named }, turn, going)
     }
 
     fn begin_account(&mut self, facts: &mut Facts, login: Unauthenticated, turn: Turn) -> Held<AccountLogin> {
@@ -464,12 +464,12 @@ impl<'a> World<'a> {
                     _ => email(turn.who),
                 };
                 let step = login.identifier_password(&name, &password);
-                self.send(facts, step, Ask::Password { name, password }, turn, going)
+                self.send(facts, step, &Ask::Password { name, password }, turn, going)
             }
             2 => {
                 let ask = self.phone_code(facts, Platform::Carrier, turn);
                 let Ask::Number { code, .. } = &ask else { unreachable!() };
-                self.send(facts, login.carrier_one_tap(code), ask.clone(), turn, going)
+                self.send(facts, login.carrier_one_tap(code), &ask, turn, going)
             }
             3 => {
                 narrowed(self, "phone");
@@ -492,11 +492,12 @@ impl<'a> World<'a> {
                 let name = self.name(turn.who);
                 let password = self.password(&name, turn);
                 let step = login.username_password(&name, &password);
-                self.send(facts, step, Ask::Password { name, password }, turn, going)
+                self.send(facts, step, &Ask::Password { name, password }, turn, going)
             }
         }
     }
 
+    #[allow(clippy::too_many_lines)] // An arm for each stage.
     fn go_on<O: Origin>(&mut self, facts: &mut Facts, stage: AnyStage<O>, turn: Turn) -> Held<O> {
         let Turn { way, who, input, .. } = turn;
         let kind = stage.kind();
@@ -522,7 +523,7 @@ impl<'a> World<'a> {
                     let name = self.name(who);
                     let password = self.password(&name, turn);
                     let step = stage.username_password(&name, &password);
-                    self.send(facts, step, Ask::Password { name, password }, turn, going)
+                    self.send(facts, step, &Ask::Password { name, password }, turn, going)
                 }
             },
             AnyStage::PendingRegister(stage) => match way % 4 {
@@ -551,9 +552,9 @@ impl<'a> World<'a> {
                     0 => {
                         let ask = self.change(facts, turn);
                         let Ask::Change { old, new } = &ask else { unreachable!() };
-                        self.send(facts, stage.change_password(old, new), ask.clone(), turn, going)
+                        self.send(facts, stage.change_password(old, new), &ask, turn, going)
                     }
-                    1 => self.send(facts, stage.keep_password(), Ask::Keep, turn, going),
+                    1 => self.send(facts, stage.keep_password(), &Ask::Keep, turn, going),
                     2 => {
                         narrowed(self, "phone");
                         stage.phone(mobile(own)).held()
@@ -570,7 +571,7 @@ impl<'a> World<'a> {
                     0 | 1 => {
                         let ask = self.change(facts, turn);
                         let Ask::Change { old, new } = &ask else { unreachable!() };
-                        self.send(facts, stage.change_password(old, new), ask.clone(), turn, going)
+                        self.send(facts, stage.change_password(old, new), &ask, turn, going)
                     }
                     2 => {
                         narrowed(self, "phone");
@@ -587,11 +588,11 @@ impl<'a> World<'a> {
             AnyStage::AwaitingCode(stage) => self.submit(facts, stage, turn),
             AnyStage::LoginByPhone(stage) => {
                 let (code, ask) = self.code_of(kind, stage.destination(), input);
-                cast(self.send(facts, stage.submit(&code), ask, turn, going))
+                cast(self.send(facts, stage.submit(&code), &ask, turn, going))
             }
             AnyStage::LoginByEmail(stage) => {
                 let (code, ask) = self.code_of(kind, stage.destination(), input);
-                cast(self.send(facts, stage.submit(&code), ask, turn, going))
+                cast(self.send(facts, stage.submit(&code), &ask, turn, going))
             }
             AnyStage::Registration(stage) => match way % 4 {
                 0 | 1 => {
@@ -610,12 +611,12 @@ impl<'a> World<'a> {
             AnyStage::RegistrationByPhone(stage) => {
                 let ask = self.registration(facts, kind, stage.destination(), input);
                 let Ask::Registration { code, .. } = &ask else { unreachable!() };
-                cast(self.send(facts, stage.submit(code), ask.clone(), turn, going))
+                cast(self.send(facts, stage.submit(code), &ask, turn, going))
             }
             AnyStage::RegistrationByEmail(stage) => {
                 let ask = self.registration(facts, kind, stage.destination(), input);
                 let Ask::Registration { code, .. } = &ask else { unreachable!() };
-                cast(self.send(facts, stage.submit(code), ask.clone(), turn, going))
+                cast(self.send(facts, stage.submit(code), &ask, turn, going))
             }
             AnyStage::PasswordReset(stage) => {
                 if way.is_multiple_of(2) {
@@ -629,18 +630,18 @@ impl<'a> World<'a> {
             AnyStage::ResetByPhone(stage) => {
                 let ask = self.reset(kind, stage.destination(), turn);
                 let Ask::Reset { code, new, .. } = &ask else { unreachable!() };
-                self.send(facts, stage.submit(code, new), ask.clone(), turn, Held::Start)
+                self.send(facts, stage.submit(code, new), &ask, turn, Held::Start)
             }
             AnyStage::ResetByEmail(stage) => {
                 let ask = self.reset(kind, stage.destination(), turn);
                 let Ask::Reset { code, new, .. } = &ask else { unreachable!() };
-                self.send(facts, stage.submit(code, new), ask.clone(), turn, Held::Start)
+                self.send(facts, stage.submit(code, new), &ask, turn, Held::Start)
             }
             // Signing is slow, and there is more to see from the beginning.
             AnyStage::Authenticated(user) if way % 4 > 0 => Held::Start(user.start_over()),
             AnyStage::Authenticated(user) => {
                 let going = |user| Held::At(AnyStage::Authenticated(user));
-                self.send(facts, user.renew_id_token(), Ask::Renewal, turn, going)
+                self.send(facts, user.renew_id_token(), &Ask::Renewal, turn, going)
             }
         }
     }
@@ -649,18 +650,18 @@ impl<'a> World<'a> {
     fn submit<O: Origin>(&mut self, facts: &mut Facts, stage: AwaitingCode<O>, turn: Turn) -> Held<O> {
         let (code, ask) = self.code_of(stage.kind(), stage.destination(), turn.input);
         if turn.way.is_multiple_of(2) {
-            return self.send(facts, stage.submit(&code), ask, turn, going);
+            return self.send(facts, stage.submit(&code), &ask, turn, going);
         }
         match stage {
-            AwaitingCode::BindByPhone(stage) => self.send(facts, stage.submit(&code), ask, turn, going),
-            AwaitingCode::BindByEmail(stage) => self.send(facts, stage.submit(&code), ask, turn, going),
-            AwaitingCode::RegisterByPhone(stage) => self.send(facts, stage.submit(&code), ask, turn, going),
-            AwaitingCode::RegisterByEmail(stage) => self.send(facts, stage.submit(&code), ask, turn, going),
+            AwaitingCode::BindByPhone(stage) => self.send(facts, stage.submit(&code), &ask, turn, going),
+            AwaitingCode::BindByEmail(stage) => self.send(facts, stage.submit(&code), &ask, turn, going),
+            AwaitingCode::RegisterByPhone(stage) => self.send(facts, stage.submit(&code), &ask, turn, going),
+            AwaitingCode::RegisterByEmail(stage) => self.send(facts, stage.submit(&code), &ask, turn, going),
             AwaitingCode::SecondFactorByPhone(stage) => {
-                self.send(facts, stage.submit(&code), ask, turn, going)
+                self.send(facts, stage.submit(&code), &ask, turn, going)
             }
             AwaitingCode::SecondFactorByEmail(stage) => {
-                self.send(facts, stage.submit(&code), ask, turn, going)
+                self.send(facts, stage.submit(&code), &ask, turn, going)
             }
         }
     }
@@ -706,7 +707,7 @@ impl<'a> World<'a> {
         let code = self.verify_code(stage.destination(), code_rows(stage.kind()).submit, turn.input);
         let new = self.new_password(turn);
         let step = stage.submit(&code, &new);
-        self.send(facts, step, Ask::ChangeByCode { code, new }, turn, going)
+        self.send(facts, step, &Ask::ChangeByCode { code, new }, turn, going)
     }
 
     fn bind_by_number<O: Origin>(&mut self, facts: &mut Facts, stage: PendingBind<O>, turn: Turn) -> Held<O> {
@@ -714,12 +715,12 @@ impl<'a> World<'a> {
             let ask = self.phone_code(facts, Platform::AlipayMiniProgram, turn);
             let Ask::Number { code, .. } = &ask else { unreachable!() };
             let step = cast::<_, PendingBind<AlipayMiniProgram>>(stage).alipay_mobile(code);
-            return cast(self.send(facts, step, ask.clone(), turn, going));
+            return cast(self.send(facts, step, &ask, turn, going));
         }
         let ask = self.phone_code(facts, Platform::WeChatMiniProgram, turn);
         let Ask::Number { code, .. } = &ask else { unreachable!() };
         let step = cast::<_, PendingBind<WeChatMiniProgram>>(stage).wechat_mobile(code);
-        cast(self.send(facts, step, ask.clone(), turn, going))
+        cast(self.send(facts, step, &ask, turn, going))
     }
 
     fn register_by_number<O: Origin>(
@@ -732,12 +733,12 @@ impl<'a> World<'a> {
             let ask = self.phone_code(facts, Platform::AlipayMiniProgram, turn);
             let Ask::Number { code, .. } = &ask else { unreachable!() };
             let step = cast::<_, PendingRegister<AlipayMiniProgram>>(stage).alipay_mobile(code);
-            return cast(self.send(facts, step, ask.clone(), turn, going));
+            return cast(self.send(facts, step, &ask, turn, going));
         }
         let ask = self.phone_code(facts, Platform::WeChatMiniProgram, turn);
         let Ask::Number { code, .. } = &ask else { unreachable!() };
         let step = cast::<_, PendingRegister<WeChatMiniProgram>>(stage).wechat_mobile(code);
-        cast(self.send(facts, step, ask.clone(), turn, going))
+        cast(self.send(facts, step, &ask, turn, going))
     }
 
     /// A way is open if the tenant listed it, and the stage comes back if not.
@@ -761,7 +762,7 @@ impl<'a> World<'a> {
         &mut self,
         facts: &mut Facts,
         step: Step<S, N>,
-        ask: Ask,
+        ask: &Ask,
         turn: Turn,
         going: impl FnOnce(N) -> Held<O>,
     ) -> Held<O>
@@ -794,7 +795,7 @@ impl<'a> World<'a> {
                 count(&mut seen.faults, format!("{} -> {}", fault.name(), came.name()));
             }
         });
-        self.judge(row, facts, &ask, fault, &came, sent, &entries);
+        self.judge(row, facts, ask, fault, &came, sent, &entries);
         held
     }
 
@@ -975,7 +976,7 @@ impl<'a> World<'a> {
         let often = [Scenario::Bind, Scenario::SecondFactor, Scenario::Login];
         if support::scenario(stage.kind()).is_some_and(|scenario| often.contains(&scenario))
             && self.counting
-            && self.next() % 2 == 0
+            && self.next().is_multiple_of(2)
         {
             return;
         }
