@@ -115,6 +115,8 @@ enum Change {
     PasswordAskedEverywhere(bool),
     RegisterAtLogin(bool),
     AttributeRequired(bool),
+    WrongEndsToken(bool),
+    UndocumentedExtras(bool),
 }
 
 /// The tenant of a walk.
@@ -224,7 +226,8 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
             2 => Fault::LoseAnswer,
             3 => Fault::Panic,
             4 => Fault::PanicAfter,
-            5 => Fault::CutOff(detail),
+            // Nothing at all is a whole answer to some requests.
+            5 => Fault::CutOff(detail.max(1)),
             6 if detail < 50 => Fault::Answer(Canned::CLEAR[detail % Canned::CLEAR.len()]),
             6 => Fault::Answer(unclear),
             // The word of whoever says that nothing was carried out is taken: that he lies is out of scope.
@@ -235,7 +238,7 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    (0..14_u32, 0..12_usize).prop_map(|(kind, detail)| {
+    (0..17_u32, 0..12_usize).prop_map(|(kind, detail)| {
         let on = detail % 2 == 1;
         match kind {
             0 => Change::NewStateToken(on),
@@ -249,6 +252,8 @@ fn change() -> impl Strategy<Value = Change> {
             8 => Change::RegisterAtLogin(on),
             9 => Change::AttributeRequired(on),
             10 => Change::Data(Data::Both),
+            11 => Change::WrongEndsToken(on),
+            12 => Change::UndocumentedExtras(on),
             // Otherwise only few logins come to the password stages.
             _ => Change::PasswordAskedEverywhere(detail > 1),
         }
@@ -329,7 +334,7 @@ fn whatever_goes_wrong_the_stage_in_hand_is_the_tenants_or_told_to_be_unknown() 
     }
 }
 
-const WALKS: u64 = 640;
+const WALKS: u64 = 700;
 
 /// A login with what is right, and nothing that goes wrong: the stages that it came by.
 fn straight<O: Origin>(world: &mut World<'_>, ways: &[usize], who: usize) -> Vec<StageKind> {

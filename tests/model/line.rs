@@ -38,18 +38,21 @@ pub enum Canned {
     HalfASuccess,
     UnknownStatus,
     NoTokens,
+    /// An error code beside a status that leads on.
+    Contradiction,
 }
 
 impl Canned {
     /// Those that say that nothing was carried out.
     pub const CLEAR: [Self; 4] = [Self::Redirect, Self::NotFound, Self::HalfARefusal, Self::BusyRefusal];
-    pub const UNCLEAR: [Self; 6] = [
+    pub const UNCLEAR: [Self; 7] = [
         Self::BadGateway,
         Self::Busy,
         Self::WebPage,
         Self::HalfASuccess,
         Self::UnknownStatus,
         Self::NoTokens,
+        Self::Contradiction,
     ];
 
     fn answer(self) -> (u16, &'static str) {
@@ -63,6 +66,10 @@ impl Canned {
             Self::WebPage => (200, "<html>"),
             Self::HalfASuccess => (200, r#"{"status":"SUCCESS","session_token":"btsiBj"#),
             Self::UnknownStatus => (200, r#"{"status":"PASSWORD_LOCKED","state_token":"eyJhbGci"}"#),
+            Self::Contradiction => (
+                400,
+                r#"{"error_code":"SDK.COMMON.1002","status":"PASSWORD_EXPIRED","state_token":"eyJhbGci"}"#,
+            ),
             Self::NoTokens => (200, r#"{"status":"SUCCESS"}"#),
         }
     }

@@ -70,6 +70,8 @@ pub struct Switches {
     pub password_asked_everywhere: bool,
     pub register_at_login: bool,
     pub attribute_required: bool,
+    /// Whether a wrong code or password ends the state token, too.
+    pub wrong_ends_token: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -262,6 +264,7 @@ impl Model {
                 password_asked_everywhere: false,
                 register_at_login: false,
                 attribute_required: false,
+                wrong_ends_token: false,
             },
             now: Duration::ZERO,
             accounts: HashMap::new(),
@@ -420,8 +423,12 @@ impl Model {
             return Err(DEAD);
         }
         let flow = self.flows[token].clone();
-        let user = self.prove(row, &flow, ask, registered, effects)?;
-        self.flows.remove(token);
+        let proved = self.prove(row, &flow, ask, registered, effects);
+        let was_wrong = matches!(proved, Err((ErrorClass::WrongInput | ErrorClass::Locked, _)));
+        if proved.is_ok() || was_wrong && self.switches.wrong_ends_token {
+            self.flows.remove(token);
+        }
+        let user = proved?;
         if self.accounts[&user].denied {
             return Ok(Left::Denied);
         }

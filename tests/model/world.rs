@@ -528,7 +528,7 @@ impl<'a> World<'a> {
             },
             AnyStage::PendingRegister(stage) => match way % 4 {
                 0 | 3 if has_number::<O>() => self.register_by_number(facts, stage, turn),
-                2 => match self.narrowed(facts, kind, "VERIFY_EMAIL", stage.email(email(who))) {
+                2 | 3 => match self.narrowed(facts, kind, "VERIFY_EMAIL", stage.email(email(who))) {
                     Ok(stage) => stage.held(),
                     Err(stage) => stage.held(),
                 },
@@ -1139,7 +1139,8 @@ impl<'a> World<'a> {
             Change::PasswordAskedEverywhere(everywhere) => switches.password_asked_everywhere = everywhere,
             Change::RegisterAtLogin(register) => switches.register_at_login = register,
             Change::AttributeRequired(required) => switches.attribute_required = required,
-            Change::PrintedSpaces(_) => {}
+            Change::WrongEndsToken(ends) => switches.wrong_ends_token = ends,
+            Change::PrintedSpaces(_) | Change::UndocumentedExtras(_) => {}
         }
         self.tenant.configure(|settings| match change {
             Change::NewStateToken(new) => settings.new_state_token = new,
@@ -1154,7 +1155,9 @@ impl<'a> World<'a> {
             Change::AttributeRequired(required) => {
                 settings.required_attributes = required.then(|| REQUIRED.to_owned()).into_iter().collect();
             }
+            Change::WrongEndsToken(ends) => settings.state_token_ends_with_wrong_code = ends,
             Change::PrintedSpaces(printed) => settings.printed_spaces = printed,
+            Change::UndocumentedExtras(extras) => settings.undocumented_extras = extras,
         });
     }
 
