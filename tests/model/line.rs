@@ -66,10 +66,7 @@ impl Canned {
             Self::WebPage => (200, "<html>"),
             Self::HalfASuccess => (200, r#"{"status":"SUCCESS","session_token":"btsiBj"#),
             Self::UnknownStatus => (200, r#"{"status":"PASSWORD_LOCKED","state_token":"eyJhbGci"}"#),
-            Self::Contradiction => (
-                400,
-                r#"{"error_code":"SDK.COMMON.1002","status":"PASSWORD_EXPIRED","state_token":"eyJhbGci"}"#,
-            ),
+            Self::Contradiction => (400, r#"{"error_code":"SDK.COMMON.1002","status":"PASSWORD_EXPIRED"}"#),
             Self::NoTokens => (200, r#"{"status":"SUCCESS"}"#),
         }
     }
