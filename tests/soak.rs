@@ -19,11 +19,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use idaas_login::emulator::{Effect, Emulator, Fault, Unbound, User};
-use idaas_login::endpoints::{self, EditionKind, Endpoint, Platform, Scenario, StageKind};
+use idaas_login::endpoints::{self, EditionKind, Endpoint, OriginKind, Platform, Scenario, StageKind};
 use idaas_login::{
-    AcceptsCode, AlipayMiniProgram, AnyStage, Client, Device, MfaRequired, Next, Origin, Outcome,
-    PendingBind, PendingRegister, Recovery, Request, Response, Stage, Step, StepError, Transport,
-    TransportError, Unauthenticated, UreqTransport, WeChatMiniProgram,
+    Account, AlipayMiniProgram, AnyStage, Client, Device, MfaRequired, Next, Origin, Outcome,
+    PasswordExpired, PasswordExpiring, PendingBind, PendingRegister, Recovery, Registration,
+    RegistrationAttributes, Request, Response, SendsCode, SocialApp, Stage, Step, StepError, Transport,
+    TransportError, Unauthenticated, UreqTransport, VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -68,6 +69,28 @@ enum Way {
     /// The same stage twice: the second one's token is dead.
     Twice,
     Denied,
+    /// User name and password, and a second factor.
+    UserName,
+    /// By whatever names the account, with a password that has expired.
+    Expired,
+    /// With one that expires soon, and is changed.
+    Expiring,
+    /// The same, and it is kept.
+    Kept,
+    /// By a code alone.
+    LoginByPhone,
+    LoginByEmail,
+    /// By the number of the phone itself.
+    Carrier,
+    Registration,
+    RegistrationByEmail,
+    /// A forgotten password, and a login with the new one.
+    Reset,
+    ResetByEmail,
+    /// By another app, which the account is bound to.
+    App,
+    /// By another app, which it is not bound to yet.
+    NewApp,
 }
 
 const TO_BIND: &[Way] = &[
@@ -87,32 +110,102 @@ const TO_BIND: &[Way] = &[
     Way::Denied,
 ];
 const TO_REGISTER: &[Way] = &[Way::Phone, Way::Email, Way::Number, Way::SecondFactorByPhone, Way::PutDown];
+const WITH_ACCOUNT: &[Way] = &[
+    Way::UserName,
+    Way::Expired,
+    Way::Expiring,
+    Way::Kept,
+    Way::LoginByPhone,
+    Way::LoginByEmail,
+    Way::Carrier,
+    Way::Registration,
+    Way::RegistrationByEmail,
+    Way::Reset,
+    Way::ResetByEmail,
+    Way::App,
+    Way::NewApp,
+];
+const APPS: [Platform; 5] =
+    [Platform::WeChatApp, Platform::AlipayApp, Platform::Qq, Platform::Weibo, Platform::Apple];
+
+/// What the flows of an epoch have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A mini program's user binds an account.
+    Bind,
+    /// The same, or registers.
+    BindOrRegister,
+    /// Without a mini program.
+    Account,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Bind, Self::Account, Self::BindOrRegister];
+
+    fn read(name: &str) -> Self {
+        Self::ALL.into_iter().find(|kind| format!("{kind:?}") == name).unwrap()
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Flow {
     number: usize,
-    registers: bool,
+    kind: Kind,
 }
 
 impl Flow {
     fn way(self) -> Way {
-        let ways = if self.registers { TO_REGISTER } else { TO_BIND };
+        let ways = self.ways();
         match ways[self.number % ways.len()] {
             // Drawing a captcha is slow.
             Way::Phone if (self.number / ways.len()).is_multiple_of(10) => Way::Captcha,
             way => way,
         }
     }
+    fn ways(self) -> &'static [Way] {
+        match self.kind {
+            Kind::Bind => TO_BIND,
+            Kind::BindOrRegister => TO_REGISTER,
+            Kind::Account => WITH_ACCOUNT,
+        }
+    }
+    /// The platform that the codes are of.
     fn platform(self) -> Platform {
-        let is_alipay = (self.number / 100).is_multiple_of(3) && self.way() != Way::LoginByNumber;
-        if is_alipay { Platform::AlipayMiniProgram } else { Platform::WeChatMiniProgram }
+        match self.kind {
+            Kind::Account if self.way() == Way::Carrier => Platform::Carrier,
+            Kind::Account => APPS[self.number / WITH_ACCOUNT.len() % APPS.len()],
+            _ if (self.number / 100).is_multiple_of(3) && self.way() != Way::LoginByNumber => {
+                Platform::AlipayMiniProgram
+            }
+            _ => Platform::WeChatMiniProgram,
+        }
+    }
+    fn origin(self) -> OriginKind {
+        match self.way() {
+            Way::App | Way::NewApp => OriginKind::SocialApp,
+            _ if self.kind == Kind::Account => OriginKind::Account,
+            _ => self.platform().origin(),
+        }
     }
     /// Whether there is no account yet.
     fn is_new(self) -> bool {
-        self.registers && self.way() != Way::SecondFactorByPhone
+        match self.kind {
+            Kind::Bind => false,
+            Kind::BindOrRegister => self.way() != Way::SecondFactorByPhone,
+            Kind::Account => matches!(self.way(), Way::Registration | Way::RegistrationByEmail),
+        }
     }
     fn is_bound_once(self) -> bool {
-        !matches!(self.way(), Way::Bound | Way::LoginByNumber | Way::Denied)
+        match self.kind {
+            Kind::Account => self.way() == Way::NewApp,
+            _ => !matches!(self.way(), Way::Bound | Way::LoginByNumber | Way::Denied),
+        }
+    }
+    fn changes_password_once(self) -> bool {
+        matches!(self.way(), Way::Expired | Way::Expiring)
+    }
+    fn resets_password(self) -> bool {
+        matches!(self.way(), Way::Reset | Way::ResetByEmail)
     }
     fn user_name(self) -> String {
         format!("user{}", self.number)
@@ -133,6 +226,8 @@ impl Flow {
 }
 
 const PREPARED: usize = 3;
+const RIGHT: &str = "the right one";
+const NEW: &str = "the new one";
 
 // The tenant's process.
 
@@ -161,13 +256,13 @@ fn the_tenant_of_the_soak() {
         let words: Vec<_> = line.split(' ').collect();
         let number = |index: usize| words[index].parse::<usize>().unwrap();
         let platform = |index: usize| {
-            if words[index] == "Alipay" { Platform::AlipayMiniProgram } else { Platform::WeChatMiniProgram }
+            *Platform::ALL.iter().find(|platform| format!("{platform:?}") == words[index]).unwrap()
         };
         let answer = match words[0] {
             "prepare" => {
-                let registers = words[3] == "true";
-                (number(1)..number(2)).for_each(|number| prepare(&tenant, Flow { number, registers }));
-                go_wrong(&tenant, &mut faults, registers);
+                let kind = Kind::read(words[3]);
+                (number(1)..number(2)).for_each(|number| prepare(&tenant, Flow { number, kind }));
+                go_wrong(&tenant, &mut faults, kind);
                 "ok".to_owned()
             }
             "login" => tenant.login_code(platform(1), words[2]),
@@ -175,7 +270,10 @@ fn the_tenant_of_the_soak() {
             "code" => tenant.issue_code(words[1], endpoints::ALL[number(2)].send_type.unwrap()),
             "last" => tenant.last_code(words[1]).unwrap_or_default(),
             "unbound" => {
-                let unbound = if words[1] == "true" { Unbound::Register } else { Unbound::Bind };
+                let unbound = match Kind::read(words[1]) {
+                    Kind::BindOrRegister => Unbound::Register,
+                    Kind::Bind | Kind::Account => Unbound::Bind,
+                };
                 tenant.configure(|settings| settings.unbound = unbound);
                 "ok".to_owned()
             }
@@ -194,17 +292,19 @@ fn the_tenant_of_the_soak() {
 
 fn prepare(tenant: &Emulator, flow: Flow) {
     let (platform, way) = (flow.platform(), flow.way());
-    let user = User::new(flow.user_name()).password("right").mobile(flow.mobile()).email(flow.email());
+    let user = User::new(flow.user_name()).password(RIGHT).mobile(flow.mobile()).email(flow.email());
     let user = match way {
-        Way::SecondFactorByPhone | Way::SecondFactorByEmail => user.second_factor(),
+        Way::SecondFactorByPhone | Way::SecondFactorByEmail | Way::UserName => user.second_factor(),
         Way::TwoFactors => user.second_factors(2),
         Way::Denied => user.denied(),
+        Way::Expired => user.password_expired(),
+        Way::Expiring | Way::Kept => user.password_expiring(),
         _ => user,
     };
     if !flow.is_new() {
         tenant.add_user(user);
     }
-    if way == Way::Bound {
+    if matches!(way, Way::Bound | Way::App) {
         tenant.bind(platform, flow.identity(), flow.user_name());
     }
     for attempt in 0..PREPARED {
@@ -215,20 +315,34 @@ fn prepare(tenant: &Emulator, flow: Flow) {
 
 /// Lets the next request to one path after the other go wrong, in one way after the other: to the paths that these flows
 /// use, and to those of the captcha, which few do, once in a while.
-fn go_wrong(tenant: &Emulator, faults: &mut usize, registers: bool) {
-    let is_used = |row: &&&Endpoint| match row.from {
-        StageKind::PendingBind => !registers,
-        StageKind::PendingRegister => registers,
-        StageKind::VerifyPhone(scenario) | StageKind::VerifyEmail(scenario) => {
-            row.moves_the_flow() && scenario != if registers { Scenario::Bind } else { Scenario::Register }
-        }
-        _ => row.moves_the_flow() || row.from == StageKind::MfaRequired,
+fn go_wrong(tenant: &Emulator, faults: &mut usize, kind: Kind) {
+    let is_used = |row: &&&Endpoint| {
+        let has_account = kind == Kind::Account;
+        let used = match row.from {
+            StageKind::Unauthenticated => {
+                let by_mini_program =
+                    [Some(OriginKind::WeChatMiniProgram), Some(OriginKind::AlipayMiniProgram)];
+                by_mini_program.contains(&row.origin()) != has_account
+            }
+            StageKind::PendingBind => {
+                kind != Kind::BindOrRegister && (row.platform.is_none() || !has_account)
+            }
+            StageKind::PendingRegister => kind == Kind::BindOrRegister,
+            StageKind::PasswordExpiring | StageKind::PasswordExpired => has_account,
+            StageKind::VerifyPhone(scenario) | StageKind::VerifyEmail(scenario) => match scenario {
+                Scenario::Bind => kind == Kind::Bind,
+                Scenario::BindOrRegister => kind == Kind::BindOrRegister,
+                Scenario::SecondFactor => true,
+                _ => has_account,
+            },
+            _ => true,
+        };
+        used && is_here(row) && (row.moves_the_flow() || row.from == StageKind::MfaRequired)
     };
-    let is_documented = |row: &&&Endpoint| row.in_edition(EditionKind::Ciam).is_some();
     let turn = *faults;
     *faults += 1;
     let captcha = [&endpoints::CAPTCHA, &endpoints::CAPTCHA_VERIFY, &endpoints::SEND_BIND_SMS];
-    let used: Vec<_> = endpoints::ALL.iter().filter(is_documented).filter(is_used).collect();
+    let used: Vec<_> = endpoints::ALL.iter().filter(is_used).collect();
     let path = if turn % 64 == 63 { captcha[turn / 64 % 3].path } else { used[turn % used.len()].path };
     let busy = r#"{"error_code":"SDK.COMMON.1008","error_msg":"busy"}"#.to_owned();
     let fault = match turn / used.len() % 4 {
@@ -238,6 +352,11 @@ fn go_wrong(tenant: &Emulator, faults: &mut usize, registers: bool) {
         _ => Fault::Answer { http_status: 500.try_into().unwrap(), body: busy },
     };
     tenant.fail_next(path, fault);
+}
+
+/// Whether this tenant's edition has the row.
+fn is_here(row: &Endpoint) -> bool {
+    row.in_edition(EditionKind::Ciam).is_some()
 }
 
 /// What the tenant did since it was last asked: by path, and by flow.
@@ -271,13 +390,21 @@ fn settle(tenant: &Emulator) -> Value {
                     did.sessions += 1;
                     did.lost_sessions += usize::from(!answered);
                 }
+                Effect::PasswordChanged { user_name } => {
+                    let did = flows.entry(user(user_name)).or_default();
+                    did.changes += 1;
+                    did.lost_changes += usize::from(!answered);
+                }
                 _ => {}
             }
         }
     }
     let flows: Vec<_> = flows
         .into_iter()
-        .map(|(number, did)| [number, did.registered, did.bound, did.sessions, did.lost_sessions])
+        .map(|(number, did)| {
+            let Did { registered, bound, sessions, lost_sessions, changes, lost_changes } = did;
+            [number, registered, bound, sessions, lost_sessions, changes, lost_changes]
+        })
         .collect();
     json!({ "paths": paths, "flows": flows })
 }
@@ -289,6 +416,9 @@ struct Did {
     sessions: usize,
     /// Those of which the client heard nothing.
     lost_sessions: usize,
+    /// Passwords that were changed or reset.
+    changes: usize,
+    lost_changes: usize,
 }
 
 fn digits(name: &str) -> usize {
@@ -375,20 +505,28 @@ impl Transport for Counting {
     }
 }
 
-/// What the mini programs differ in.
+/// What the origins differ in.
 trait Program: Origin + Sized {
-    fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>>;
-    fn log_in_by_number(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>>;
-    fn bind(stage: PendingBind<Self>, code: &str) -> Step<PendingBind<Self>, Outcome<Self>>;
-    fn register(stage: PendingRegister<Self>, code: &str) -> Step<PendingRegister<Self>, Outcome<Self>>;
+    fn log_in(walk: &mut Walk<'_>, login: Unauthenticated) -> Now<Self>;
+
+    fn bind(_: PendingBind<Self>, _: &str) -> Step<PendingBind<Self>, Outcome<Self>> {
+        panic!("only a mini program has a number to bind by")
+    }
+    fn register(_: PendingRegister<Self>, _: &str) -> Step<PendingRegister<Self>, Outcome<Self>> {
+        panic!("only a mini program has a number to bind by")
+    }
 }
 
 impl Program for WeChatMiniProgram {
-    fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome> {
-        login.wechat_mini_program(code)
-    }
-    fn log_in_by_number(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome> {
-        login.wechat_mini_program_mobile(code)
+    fn log_in(walk: &mut Walk<'_>, login: Unauthenticated) -> Now<Self> {
+        let went = if walk.flow.way() == Way::LoginByNumber {
+            let code = walk.fresh("number");
+            walk.take(login.wechat_mini_program_mobile(code), |outcome| outcome)
+        } else {
+            let code = walk.fresh("login");
+            walk.take(login.wechat_mini_program(code), |outcome| outcome)
+        };
+        went.or_start()
     }
     fn bind(stage: PendingBind, code: &str) -> Step<PendingBind, Outcome> {
         stage.wechat_mobile(code)
@@ -399,11 +537,9 @@ impl Program for WeChatMiniProgram {
 }
 
 impl Program for AlipayMiniProgram {
-    fn log_in(login: Unauthenticated, code: &str) -> Step<Unauthenticated, Outcome<Self>> {
-        login.alipay_mini_program(code)
-    }
-    fn log_in_by_number(_: Unauthenticated, _: &str) -> Step<Unauthenticated, Outcome<Self>> {
-        panic!("WeChat alone has it")
+    fn log_in(walk: &mut Walk<'_>, login: Unauthenticated) -> Now<Self> {
+        let code = walk.fresh("login");
+        walk.take(login.alipay_mini_program(code), |outcome| outcome).or_start()
     }
     fn bind(stage: PendingBind<Self>, code: &str) -> Step<PendingBind<Self>, Outcome<Self>> {
         stage.alipay_mobile(code)
@@ -413,15 +549,61 @@ impl Program for AlipayMiniProgram {
     }
 }
 
+impl Program for SocialApp {
+    fn log_in(walk: &mut Walk<'_>, login: Unauthenticated) -> Now<Self> {
+        let (code, identity) = (walk.fresh("login"), walk.flow.identity());
+        let step = match walk.flow.platform() {
+            Platform::WeChatApp => login.wechat_app(code),
+            Platform::AlipayApp => login.alipay_app(code),
+            Platform::Qq => login.qq(code, identity),
+            Platform::Weibo => login.weibo(code, identity),
+            _ => login.apple(code),
+        };
+        walk.take(step, |outcome| outcome).or_start()
+    }
+}
+
+impl Program for Account {
+    fn log_in(walk: &mut Walk<'_>, login: Unauthenticated) -> Now<Self> {
+        // Who is not sure of having registered tries to log in: with a number that is taken nobody registers again.
+        let first_try = !std::mem::replace(&mut walk.tried, true);
+        let flow = walk.flow;
+        match flow.way() {
+            Way::LoginByPhone => walk.log_in_by_phone(login.phone(flow.mobile())),
+            Way::LoginByEmail => {
+                let stage = login.email(flow.email());
+                let code = walk.email_code(&endpoints::LOGIN_EMAIL);
+                walk.take(stage.submit(code), |outcome| outcome).or_start_over()
+            }
+            Way::Carrier => {
+                let code = walk.fresh("number");
+                walk.take(login.carrier_one_tap(code), |outcome| outcome).or_start()
+            }
+            Way::Registration | Way::RegistrationByEmail if first_try => walk.sign_up(login),
+            Way::Reset | Way::ResetByEmail if !walk.has_reset => walk.reset(login),
+            Way::Expired => {
+                let step = login.identifier_password(flow.mobile(), walk.password());
+                walk.by_own_password(step)
+            }
+            _ => {
+                let step = login.username_password(flow.user_name(), walk.password());
+                walk.by_own_password(step)
+            }
+        }
+    }
+}
+
 /// What a flow's client saw.
 #[derive(Clone, Copy, Debug, Default)]
 struct Saw {
     sessions: usize,
+    changes: usize,
     unresolved: usize,
     start_overs: usize,
     refused: usize,
 }
 
+#[allow(clippy::struct_excessive_bools)] // What has happened, each by itself.
 struct Walk<'a> {
     flow: Flow,
     client: &'a Client,
@@ -433,6 +615,11 @@ struct Walk<'a> {
     mistyped: bool,
     went_back: bool,
     renewed: bool,
+    /// Whether it tried to register.
+    tried: bool,
+    has_reset: bool,
+    /// Whether the new password is the one to be tried next.
+    password_is_new: bool,
 }
 
 /// How often each step was taken, by the row of the table.
@@ -460,6 +647,24 @@ impl<O: Origin, S> Went<O, S> {
     }
 }
 
+impl<O: Origin> Went<O, Unauthenticated> {
+    fn or_start(self) -> Now<O> {
+        match self {
+            Self::On(now) => now,
+            Self::Again(login) => Now::Start(login),
+        }
+    }
+}
+
+impl<O: Origin, S: Stage> Went<O, S> {
+    fn or_start_over(self) -> Now<O> {
+        match self {
+            Self::On(now) => now,
+            Self::Again(stage) => Now::Start(stage.start_over()),
+        }
+    }
+}
+
 impl Walk<'_> {
     fn run<O: Program>(mut self) -> Saw {
         let mut now = Now::<O>::Start(self.client.login(self.device.clone()));
@@ -467,17 +672,17 @@ impl Walk<'_> {
             now = match now {
                 Now::Over => return self.saw,
                 Now::Start(_) if self.flow.way() == Way::Denied && self.saw.start_overs > 0 => Now::Over,
-                Now::Start(login) => self.log_in(login),
+                Now::Start(login) => O::log_in(&mut self, login),
                 Now::At(Outcome::PendingBind(stage)) => self.bind(stage),
                 Now::At(Outcome::PendingRegister(stage)) => self.register(stage),
                 Now::At(Outcome::MfaRequired(stage)) => self.second_factor(stage),
+                Now::At(Outcome::PasswordExpiring(stage)) => self.expiring(stage),
+                Now::At(Outcome::PasswordExpired(stage)) => self.expired(stage),
                 Now::At(Outcome::Authenticated(user))
                     if !self.renewed && self.flow.number.is_multiple_of(10) =>
                 {
                     self.renewed = true;
-                    let step = user.renew_id_token();
-                    let went = self.take(step, "renew_id_token", Outcome::Authenticated);
-                    went.or(Outcome::Authenticated)
+                    self.take(user.renew_id_token(), Outcome::Authenticated).or(Outcome::Authenticated)
                 }
                 Now::At(Outcome::Authenticated(_)) => Now::Over,
             };
@@ -489,16 +694,27 @@ impl Walk<'_> {
     fn take<S: Stage, N: Next<S>, O: Origin>(
         &mut self,
         step: Step<S, N>,
-        name: &'static str,
         outcome: impl FnOnce(N) -> Outcome<O>,
     ) -> Went<O, S> {
-        let from = step.endpoint().from;
-        self.steps[&(from, name)].fetch_add(1, Ordering::Relaxed);
-        match step.send().map(outcome) {
-            Ok(outcome) => {
-                let is_new = from != StageKind::Authenticated;
-                self.saw.sessions += usize::from(is_new && matches!(outcome, Outcome::Authenticated(_)));
-                Went::On(Now::At(outcome))
+        self.take_to(step, |next| Now::At(outcome(next)))
+    }
+
+    /// The same for a step that leads anywhere.
+    fn take_to<S: Stage, N: Next<S>, O: Origin>(
+        &mut self,
+        step: Step<S, N>,
+        now: impl FnOnce(N) -> Now<O>,
+    ) -> Went<O, S> {
+        let row = step.endpoint();
+        self.steps[&(row.from, row.step)].fetch_add(1, Ordering::Relaxed);
+        match step.send().map(now) {
+            Ok(now) => {
+                let is_new = row.from != StageKind::Authenticated;
+                let is_session = matches!(now, Now::At(Outcome::Authenticated(_)));
+                self.saw.sessions += usize::from(is_new && is_session);
+                let is_reset = row.from.before_narrowing() == StageKind::PasswordReset;
+                self.saw.changes += usize::from(is_reset || row.step == "change_password");
+                Went::On(now)
             }
             Err(failed) => self.recover(failed),
         }
@@ -536,41 +752,96 @@ impl Walk<'_> {
         self.tenant.ask(&format!("{what} {:?} {whose}", self.flow.platform()))
     }
 
-    fn log_in<O: Program>(&mut self, login: Unauthenticated) -> Now<O> {
-        let went = if self.flow.way() == Way::LoginByNumber {
-            let code = self.fresh("number");
-            self.take(O::log_in_by_number(login, &code), "wechat_mini_program_mobile", |outcome| outcome)
+    /// A number and a code: another request of the user submits it.
+    fn log_in_by_phone(&mut self, stage: VerifyPhone<Unauthenticated>) -> Now<Account> {
+        let stage: VerifyPhone<Unauthenticated> = self.client.resume(stage.suspend()).unwrap();
+        let code = self.phone_code(&stage, &endpoints::LOGIN_PHONE);
+        self.take(stage.submit(code), |outcome| outcome).or_start_over()
+    }
+
+    fn sign_up(&mut self, login: Unauthenticated) -> Now<Account> {
+        let attributes = RegistrationAttributes::new().user_name(self.flow.user_name()).password(RIGHT);
+        let stage = login.register(attributes);
+        if self.flow.way() == Way::Registration {
+            let stage: VerifyPhone<Registration> =
+                self.client.resume(stage.phone(self.flow.mobile()).suspend()).unwrap();
+            let code = self.phone_code(&stage, &endpoints::REGISTRATION_PHONE);
+            self.take(stage.submit(code), |outcome| outcome).or_start_over()
         } else {
-            let name = match O::KIND {
-                Platform::AlipayMiniProgram => "alipay_mini_program",
-                _ => "wechat_mini_program",
-            };
-            let code = self.fresh("login");
-            self.take(O::log_in(login, &code), name, |outcome| outcome)
-        };
-        match went {
-            Went::On(now) => now,
-            Went::Again(login) => Now::Start(login),
+            let stage: VerifyEmail<Registration> =
+                self.client.resume(stage.email(self.flow.email()).suspend()).unwrap();
+            let code = self.email_code(&endpoints::REGISTRATION_EMAIL);
+            self.take(stage.submit(code), |outcome| outcome).or_start_over()
         }
+    }
+
+    /// A reset whose outcome is unknown is simply taken again, with another code.
+    fn reset(&mut self, login: Unauthenticated) -> Now<Account> {
+        let before = self.saw.changes;
+        let stage = login.reset_password();
+        let now = if self.flow.way() == Way::Reset {
+            let stage = stage.phone(self.flow.mobile());
+            let code = self.phone_code(&stage, &endpoints::RESET_PHONE);
+            self.take_to(stage.submit(code, NEW), Now::Start).or_start_over()
+        } else {
+            let stage = stage.email(self.flow.email());
+            let code = self.email_code(&endpoints::RESET_EMAIL);
+            self.take_to(stage.submit(code, NEW), Now::Start).or_start_over()
+        };
+        self.has_reset = self.saw.changes > before;
+        self.password_is_new = self.has_reset;
+        now
+    }
+
+    fn password(&self) -> &'static str {
+        if self.password_is_new { NEW } else { RIGHT }
+    }
+
+    /// One that is refused may be the old one, or the new one of a change that was not carried out. And whoever may or may
+    /// not have registered has not, if there is no such account.
+    fn by_own_password(&mut self, step: Step<Unauthenticated, Outcome<Account>>) -> Now<Account> {
+        let refused = self.saw.refused;
+        let went = self.take(step, |outcome| outcome);
+        if self.saw.refused > refused {
+            self.password_is_new =
+                self.flow.changes_password_once() && !self.password_is_new || self.flow.resets_password();
+            self.tried = false;
+        }
+        went.or_start()
+    }
+
+    fn expiring<O: Program>(&mut self, stage: PasswordExpiring<O>) -> Now<O> {
+        if self.flow.way() == Way::Kept {
+            return self.take(stage.keep_password(), |outcome| outcome).or(Outcome::PasswordExpiring);
+        }
+        self.password_is_new = true;
+        let step = stage.change_password(RIGHT, NEW);
+        self.take(step, |outcome| outcome).or(Outcome::PasswordExpiring)
+    }
+
+    fn expired<O: Program>(&mut self, stage: PasswordExpired<O>) -> Now<O> {
+        let stage: PasswordExpired<O> = self.client.resume(stage.suspend()).unwrap();
+        self.password_is_new = true;
+        let step = stage.change_password(RIGHT, NEW);
+        self.take(step, |outcome| outcome).or(Outcome::PasswordExpired)
     }
 
     fn bind<O: Program>(&mut self, stage: PendingBind<O>) -> Now<O> {
         match self.flow.way() {
             Way::Number => {
                 let code = self.fresh("number");
-                let name = number_step::<O>();
-                self.take(O::bind(stage, &code), name, |outcome| outcome).or(Outcome::PendingBind)
+                self.take(O::bind(stage, &code), |outcome| outcome).or(Outcome::PendingBind)
             }
             Way::Phone | Way::Captcha | Way::SecondFactorByPhone | Way::WrongCode => {
                 let stage = stage.phone(self.flow.mobile()).unwrap();
                 let code = self.phone_code(&stage, &endpoints::BIND_PHONE);
-                self.take(stage.submit(code), "submit", |outcome| outcome)
+                self.take(stage.submit(code), |outcome| outcome)
                     .or(|stage| Outcome::PendingBind(stage.back()))
             }
             Way::Email | Way::SecondFactorByEmail => {
                 let stage = stage.email(self.flow.email()).unwrap();
                 let code = self.email_code(&endpoints::BIND_EMAIL);
-                self.take(stage.submit(code), "submit", |outcome| outcome)
+                self.take(stage.submit(code), |outcome| outcome)
                     .or(|stage| Outcome::PendingBind(stage.back()))
             }
             Way::PutDown => {
@@ -598,29 +869,28 @@ impl Walk<'_> {
 
     fn by_password<O: Program>(&mut self, stage: PendingBind<O>) -> Now<O> {
         let wrong = self.flow.way() == Way::Password && !std::mem::replace(&mut self.mistyped, true);
-        let password = if wrong { "wrong" } else { "right" };
+        let password = if wrong { "wrong" } else { RIGHT };
         let step = stage.username_password(self.flow.user_name(), password);
-        self.take(step, "username_password", |outcome| outcome).or(Outcome::PendingBind)
+        self.take(step, |outcome| outcome).or(Outcome::PendingBind)
     }
 
     fn register<O: Program>(&mut self, stage: PendingRegister<O>) -> Now<O> {
         match self.flow.way() {
             Way::Number => {
                 let code = self.fresh("number");
-                let name = number_step::<O>();
-                self.take(O::register(stage, &code), name, |outcome| outcome).or(Outcome::PendingRegister)
+                self.take(O::register(stage, &code), |outcome| outcome).or(Outcome::PendingRegister)
             }
             Way::Email => {
                 let stage = stage.email(self.flow.email()).unwrap();
                 let code = self.email_code(&endpoints::REGISTER_EMAIL);
-                self.take(stage.submit(code), "submit", |outcome| outcome)
+                self.take(stage.submit(code), |outcome| outcome)
                     .or(|stage| Outcome::PendingRegister(stage.back()))
             }
             _ => {
                 let stage = stage.phone(self.flow.mobile()).unwrap();
-                let stage = self.client.resume(stage.suspend()).unwrap();
+                let stage: VerifyPhone<PendingRegister<O>> = self.client.resume(stage.suspend()).unwrap();
                 let code = self.phone_code(&stage, &endpoints::REGISTER_PHONE);
-                self.take(stage.submit(code), "submit", |outcome| outcome)
+                self.take(stage.submit(code), |outcome| outcome)
                     .or(|stage| Outcome::PendingRegister(stage.back()))
             }
         }
@@ -631,7 +901,7 @@ impl Walk<'_> {
             let stage = stage.email(self.flow.email());
             let code = self.email_code(&endpoints::MFA_EMAIL);
             return self
-                .take(stage.submit(code), "submit", |outcome| outcome)
+                .take(stage.submit(code), |outcome| outcome)
                 .or(|stage| Outcome::MfaRequired(stage.back()));
         }
         let Ok(mobile) = stage.registered_mobile().send() else {
@@ -640,12 +910,11 @@ impl Walk<'_> {
         };
         let stage = stage.phone(mobile);
         let code = self.phone_code(&stage, &endpoints::MFA_PHONE);
-        self.take(stage.submit(code), "submit", |outcome| outcome)
-            .or(|stage| Outcome::MfaRequired(stage.back()))
+        self.take(stage.submit(code), |outcome| outcome).or(|stage| Outcome::MfaRequired(stage.back()))
     }
 
     /// A code: some cost a captcha, the others are just there. The first of some is mistyped.
-    fn phone_code<S: AcceptsCode>(&mut self, stage: &idaas_login::VerifyPhone<S>, row: &Endpoint) -> String {
+    fn phone_code<S: SendsCode>(&mut self, stage: &VerifyPhone<S>, row: &Endpoint) -> String {
         let is_wrong = self.flow.way() == Way::WrongCode && !std::mem::replace(&mut self.mistyped, true);
         if is_wrong {
             return "wrong".to_owned();
@@ -672,10 +941,6 @@ impl Walk<'_> {
         let index = endpoints::ALL.iter().position(|other| *other == row).unwrap();
         self.tenant.ask(&format!("code {destination} {index}"))
     }
-}
-
-fn number_step<O: Program>() -> &'static str {
-    if O::KIND == Platform::AlipayMiniProgram { "alipay_mobile" } else { "wechat_mobile" }
 }
 
 /// What the system says about this process; `None` where it has no `/proc`.
@@ -722,8 +987,8 @@ struct Soak<'a> {
 }
 
 impl Soak<'_> {
-    fn epoch(&mut self, count: usize, registers: bool) {
-        self.tenant.ask(&format!("unbound {registers}"));
+    fn epoch(&mut self, count: usize, kind: Kind) {
+        self.tenant.ask(&format!("unbound {kind:?}"));
         let (from, next) = (self.flows, AtomicUsize::new(self.flows));
         self.flows += count;
         let to = self.flows;
@@ -735,9 +1000,9 @@ impl Soak<'_> {
                     return saw;
                 }
                 let last = to.min(first + BATCH);
-                self.tenant.ask(&format!("prepare {first} {last} {registers}"));
+                self.tenant.ask(&format!("prepare {first} {last} {kind:?}"));
                 for number in first..last {
-                    saw.push((number, self.flow(Flow { number, registers })));
+                    saw.push((number, self.flow(Flow { number, kind })));
                 }
                 if let Some(descriptors) = descriptors() {
                     self.most_descriptors.fetch_max(descriptors, Ordering::Relaxed);
@@ -753,13 +1018,13 @@ impl Soak<'_> {
         self.compare_paths(&ledger["paths"]);
         let mut did: HashMap<usize, Did> = HashMap::new();
         for row in ledger["flows"].as_array().unwrap() {
-            let [number, registered, bound, sessions, lost_sessions] =
-                [0, 1, 2, 3, 4].map(|index| usize::try_from(row[index].as_u64().unwrap()).unwrap());
-            did.insert(number, Did { registered, bound, sessions, lost_sessions });
+            let [number, registered, bound, sessions, lost_sessions, changes, lost_changes] =
+                [0, 1, 2, 3, 4, 5, 6].map(|index| usize::try_from(row[index].as_u64().unwrap()).unwrap());
+            did.insert(number, Did { registered, bound, sessions, lost_sessions, changes, lost_changes });
         }
         for number in from..to {
             let did = did.remove(&number).unwrap_or_default();
-            self.compare(Flow { number, registers }, saw[&number], did);
+            self.compare(Flow { number, kind }, saw[&number], did);
         }
         assert!(did.is_empty(), "the tenant did what nobody asked for: {did:?}");
     }
@@ -777,10 +1042,15 @@ impl Soak<'_> {
             mistyped: false,
             went_back: false,
             renewed: false,
+            tried: false,
+            has_reset: false,
+            password_is_new: false,
         };
-        match flow.platform() {
-            Platform::AlipayMiniProgram => walk.run::<AlipayMiniProgram>(),
-            _ => walk.run::<WeChatMiniProgram>(),
+        match flow.origin() {
+            OriginKind::WeChatMiniProgram => walk.run::<WeChatMiniProgram>(),
+            OriginKind::AlipayMiniProgram => walk.run::<AlipayMiniProgram>(),
+            OriginKind::SocialApp => walk.run::<SocialApp>(),
+            OriginKind::Account => walk.run::<Account>(),
         }
     }
 
@@ -799,6 +1069,12 @@ impl Soak<'_> {
         assert!(did.lost_sessions <= saw.unresolved, "sessions that were not: {what}");
         assert_eq!(did.bound, usize::from(flow.is_bound_once()), "binds: {what}");
         assert_eq!(did.registered, usize::from(flow.is_new()), "registrations: {what}");
+        assert_eq!(did.changes - did.lost_changes, saw.changes, "changes that were heard of: {what}");
+        if flow.resets_password() {
+            assert!(saw.changes > 0, "a reset: {what}");
+        } else {
+            assert_eq!(did.changes, usize::from(flow.changes_password_once()), "changed passwords: {what}");
+        }
         if flow.way() == Way::Denied {
             assert_eq!(did.sessions, 0, "{what}");
         } else {
@@ -812,6 +1088,8 @@ impl Soak<'_> {
         self.ledger.lost_sessions += did.lost_sessions;
         self.ledger.bound += did.bound;
         self.ledger.registered += did.registered;
+        self.ledger.changes += did.changes;
+        self.ledger.lost_changes += did.lost_changes;
     }
 
     fn taken(&self) -> usize {
@@ -819,17 +1097,15 @@ impl Soak<'_> {
     }
 }
 
-/// The steps of the tenant's edition.
-fn flow_rows() -> impl Iterator<Item = &'static Endpoint> {
-    support::flow_rows().filter(|row| row.in_edition(EditionKind::Ciam).is_some())
-}
-
 #[test]
 fn a_client_of_many_threads_neither_errs_nor_grows() {
     let target = env::var("STEPS").map_or(SHORT, |text| text.parse().expect("STEPS is a number"));
     let tenant = TenantProcess::start();
     let paths: Arc<Paths> = Arc::new(endpoints::ALL.iter().map(|row| (row.path, Sent::default())).collect());
-    let steps: Steps = flow_rows().map(|row| ((row.from, row.step), AtomicUsize::default())).collect();
+    let steps: Steps = support::flow_rows()
+        .filter(|row| is_here(row))
+        .map(|row| ((row.from, row.step), AtomicUsize::default()))
+        .collect();
     let transport =
         UreqTransport::builder().connect_timeout(TIME_LIMIT).call_timeout(TIME_LIMIT).build().unwrap();
     let client = Client::builder(&tenant.address, support::CLIENT_ID)
@@ -853,8 +1129,8 @@ fn a_client_of_many_threads_neither_errs_nor_grows() {
     let mut samples = Vec::new();
     while soak.taken() < target {
         // The first epochs warm up: each kind, and then a tenth of all.
-        let registers = soak.flows / epoch % 3 == 2;
-        soak.epoch(epoch, registers);
+        let kind = Kind::ALL[soak.flows / epoch % Kind::ALL.len()];
+        soak.epoch(epoch, kind);
         samples.push(Sample { steps: soak.taken(), live: live(), measured: measure() });
     }
     let seconds = begun.elapsed().as_secs_f64();
@@ -866,8 +1142,13 @@ fn a_client_of_many_threads_neither_errs_nor_grows() {
     let rate = taken as f64 / seconds;
     println!("{taken} steps of {flows} logins by {THREADS} threads in {seconds:.1} s: {rate:.0} steps/s");
     println!(
-        "{} sessions, {} of them not heard of; {} binds, {} registrations",
-        ledger.sessions, ledger.lost_sessions, ledger.bound, ledger.registered
+        "{} sessions, {} of them not heard of; {} binds, {} registrations; {} changed passwords, {} not heard of",
+        ledger.sessions,
+        ledger.lost_sessions,
+        ledger.bound,
+        ledger.registered,
+        ledger.changes,
+        ledger.lost_changes
     );
     println!("{} unresolved, {} started over, {} refused", seen.unresolved, seen.start_overs, seen.refused);
     println!(
@@ -887,6 +1168,7 @@ fn a_client_of_many_threads_neither_errs_nor_grows() {
         assert!(count.load(Ordering::Relaxed) > 0, "never taken: {step:?}");
     }
     assert!(seen.unresolved > 0 && seen.start_overs > 0 && seen.refused > 0 && ledger.lost_sessions > 0);
+    assert!(ledger.changes > 0 && ledger.registered > 0);
     // A connection more for each that was lost, and those that two threads opened at once.
     assert!(connections <= 2 * THREADS + seen.unresolved * 2, "{connections} connections are too many");
     let (Some(before), Some(after)) = (warm.measured, end.measured) else {
