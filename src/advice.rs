@@ -67,8 +67,12 @@ impl Advice {
 
     /// For a step of `row` whose outcome is unknown.
     pub(crate) fn of_unresolved(row: &Endpoint) -> Self {
-        let is_first = row.from == StageKind::Unauthenticated;
-        if is_first && row.spends_platform_code() { Self::FreshPlatformCode } else { Self::Settle }
+        // Before the first stage there is nothing to settle.
+        match row.from {
+            StageKind::Unauthenticated if row.spends_platform_code() => Self::FreshPlatformCode,
+            StageKind::Unauthenticated => Self::StartOver,
+            _ => Self::Settle,
+        }
     }
 
     /// For a step of `row` that was not carried out, with the stage in hand.

@@ -60,6 +60,18 @@ impl<S> NotAllowed<S> {
         self.0.stage
     }
 
+    /// Both: the error, and the stage.
+    #[must_use]
+    pub fn into_parts(self) -> (Error, S) {
+        (self.0.error, self.0.stage)
+    }
+
+    /// What to do: [`Advice::ChooseAnotherMethod`](crate::Advice::ChooseAnotherMethod).
+    #[must_use]
+    pub fn advice(&self) -> crate::Advice {
+        self.0.error.advice()
+    }
+
     /// The method that is not allowed.
     #[must_use]
     pub fn method(&self) -> &VerifyMethod {

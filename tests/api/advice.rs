@@ -49,8 +49,11 @@ fn a_lost_request_advises_by_what_is_known_of_it() {
             support::advice_of(row, std::sync::Arc::new(move |_| Err(error()))).unwrap()
         };
         assert_eq!(lost(|| TransportError::not_sent("offline")).name(), "try_later", "{}", name(row));
-        let first = row.from == StageKind::Unauthenticated && row.spends_platform_code();
-        let expected = if first { "fresh_platform_code" } else { "settle" };
+        let expected = match row.from {
+            StageKind::Unauthenticated if row.spends_platform_code() => "fresh_platform_code",
+            StageKind::Unauthenticated => "start_over",
+            _ => "settle",
+        };
         assert_eq!(lost(|| TransportError::maybe_sent("reset")).name(), expected, "{}", name(row));
     }
 }
@@ -153,4 +156,21 @@ fn what_the_user_is_told() {
     let error = Error::from(failed);
     assert_eq!(error.advice(), Advice::TellOperator);
     snapshot!("advice", "what_the_user_is_told", told.join("\n"));
+}
+
+/// An identity token that is not accepted: the session is there all the same.
+#[cfg(feature = "verify")]
+#[test]
+fn an_identity_token_that_is_not_accepted_advises() {
+    use idaas_login::IdTokenError;
+    for (error, expected) in [
+        (IdTokenError::Missing, "renew_id_token"),
+        (IdTokenError::Expired, "renew_id_token"),
+        (IdTokenError::KeySet, "try_later"),
+        (IdTokenError::NoUsableKey, "try_later"),
+        (IdTokenError::AlgorithmNotAllowed, "tell_operator"),
+        (IdTokenError::TooLarge, "tell_operator"),
+    ] {
+        assert_eq!(error.advice().name(), expected, "{error}");
+    }
 }

@@ -8,9 +8,9 @@ use idaas_login::endpoints::{
     self, EditionKind, Endpoint, FieldKind, Platform, Scenario, SendType, StageKind,
 };
 use idaas_login::{
-    AcceptsCode, AlipayMiniProgram, Captcha, CaptchaPass, Client, Edition, Error, ErrorClass, MfaRequired,
-    Outcome, PendingBind, PendingRegister, Recovery, RegistrationAttributes, Request, Transport, VerifyEmail,
-    VerifyPhone,
+    AcceptsCode, Advice, AlipayMiniProgram, Captcha, CaptchaPass, Client, Edition, Error, ErrorClass,
+    MfaRequired, Outcome, PendingBind, PendingRegister, Recovery, RegistrationAttributes, Request, Transport,
+    VerifyEmail, VerifyPhone,
 };
 use support::{CAPTCHA, CLIENT_ID, EMAIL, MOBILE, StepResult, always, client, device, response, step_result};
 
@@ -722,6 +722,13 @@ fn a_way_that_is_not_allowed_is_an_error_like_the_others() {
     let only_phone = r#"{"status":"SOCIAL_BIND","state_token":"t","data":"{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}"}"#;
     let error = bind(support::pending_bind(&client(always(200, only_phone)))).unwrap_err();
     assert_eq!(error.to_string(), "the tenant does not allow VERIFY_EMAIL here; nothing was sent");
+    let Err(refused) = support::pending_bind(&client(always(200, only_phone))).email(EMAIL) else {
+        panic!("it is not listed")
+    };
+    assert_eq!(refused.advice(), Advice::ChooseAnotherMethod);
+    let (same, stage) = refused.into_parts();
+    assert_eq!(same.to_string(), error.to_string());
+    assert!(stage.phone(MOBILE).is_ok());
 }
 
 /// A side call whose answer is lost leaves the stage as it is.
