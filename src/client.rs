@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::error::{Error, InvalidInput, Unsupported};
 #[cfg(feature = "signature")]
-use crate::signature::Signer;
+use crate::signer::{MonotonicClock, Signer};
 use crate::transport::{Request, Response, Transport, TransportError, discard, is_host, is_loopback};
 #[cfg(feature = "verify")]
 use crate::wire::endpoints::ISSUER_PATH;
@@ -90,10 +90,6 @@ struct Inner {
 /// Tells the time.
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Tells how much time has passed since a moment that stays the same.
-#[cfg(feature = "signature")]
-pub(crate) type MonotonicClock = Arc<dyn Fn() -> Duration + Send + Sync>;
-
 /// Where this tenant differs from the documents of its edition.
 #[derive(Clone, Default)]
 struct Overrides {
@@ -124,7 +120,7 @@ impl Client {
             overrides: Overrides::default(),
             clock: Arc::new(SystemTime::now),
             #[cfg(feature = "signature")]
-            monotonic_clock: crate::signature::system_clock(),
+            monotonic_clock: crate::signer::system_clock(),
             loopback_http: false,
         }
     }

@@ -77,6 +77,8 @@ mod sealed;
 mod secret;
 #[cfg(feature = "signature")]
 mod signature;
+#[cfg(feature = "signature")]
+mod signer;
 mod stage;
 mod suspend;
 mod trace;

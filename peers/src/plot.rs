@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::document::{Figures, sections};
+use crate::figures::{Figures, sections};
 use crate::record::{Row, Target};
 
 const WIDTH: f64 = 940.0;

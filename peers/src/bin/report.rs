@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use idaas_login_peers::document::{Figures, PARTS, Part, write};
+use idaas_login_peers::document::write;
+use idaas_login_peers::figures::{Figures, PARTS, Part};
 use idaas_login_peers::record::{BUILDS, Record, Row, fragment};
 use idaas_login_peers::time::median;
 

@@ -5,6 +5,7 @@
 mod call;
 mod connect;
 mod pool;
+mod pooled;
 mod recorder;
 mod resolver;
 mod socket;
@@ -31,7 +32,8 @@ use zeroize::Zeroizing;
 
 use self::call::{CallScope, LEAKY, Limits};
 use self::connect::{Connected, Dial};
-use self::pool::{Pool, Pooled};
+use self::pool::Pool;
+use self::pooled::Pooled;
 use self::resolver::{Names, ResolveLater};
 use super::{Phase, Request, Response, Transport, TransportError, discard, is_loopback};
 use crate::error::{Error, InvalidInput};
