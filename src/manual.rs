@@ -10,7 +10,9 @@
 //! - [Testing](testing): your own service against an emulated tenant.
 //! - [From raw HTTP](from_raw_http): what a login by hand gets wrong, and how to move step by step.
 //! - [Decisions](decisions): what the API's documents leave open, and what this crate does.
+//! - [Coming from](coming_from): Okta, Amazon Cognito or Ory Kratos, status by status.
 //! - [The probe](probe): what your own tenant does.
+//! - [Glossary](glossary): the terms, with the Chinese ones.
 
 /// A chapter: a document of the repository, which links to others by reference (`[failure]`). Where its links lead is said
 /// at its end, as file names; here it is said before that, as paths, and the first definition of a link counts.
@@ -30,6 +32,8 @@ macro_rules! chapters {
             "[from raw HTTP]: crate::manual::from_raw_http\n",
             "[decisions]: crate::manual::decisions\n",
             "[probe]: crate::manual::probe\n",
+            "[coming from]: crate::manual::coming_from\n",
+            "[glossary]: crate::manual::glossary\n",
             // In rustdoc each stage's own page has its part of the reference.
             "[reference]: crate\n",
             "[`Client`]: crate::Client\n",
@@ -72,6 +76,10 @@ chapters! {
     decisions = "decisions.md";
 
     probe = "probe.md";
+
+    coming_from = "coming-from.md";
+
+    glossary = "glossary.md";
 }
 
 /// The README's examples are compiled with the others.

@@ -19,7 +19,7 @@ pub fn flow() -> Flow {
     Flow::new(&read("docs/decisions.md"))
 }
 
-/// Every generated file, and every generated part of a file (`README.md#steps`), with its text.
+/// Every generated file, and every generated part of a file (`docs/flow.md#steps`), with its text.
 pub fn generated() -> BTreeMap<String, String> {
     reference::documents(&flow())
 }
