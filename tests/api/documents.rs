@@ -9,7 +9,7 @@ use idaas_login::endpoints;
 use serde_json::{Value, json};
 use support::root;
 use xtask::documents::{flow, generated, markdown, read, stale};
-use xtask::reference;
+use xtask::{reference, translations};
 
 #[test]
 fn what_is_generated_is_not_stale() {
@@ -220,6 +220,14 @@ fn links_lead_somewhere() {
             }
         }
     }
+}
+
+/// A Chinese page may be behind its English one, which `cargo xtask translations --check` lists. Its code may not.
+#[test]
+fn translations_have_the_code_of_their_pages() {
+    assert!(translations::pages().len() >= 8, "only {:?} were found", translations::pages());
+    let wrong = translations::wrong().join("\n");
+    assert!(wrong.is_empty(), "`cargo xtask translations` copies the code blocks:\n{wrong}");
 }
 
 /// The targets of the packages of a workspace, as cargo knows them: kind, name and the folder of the source.

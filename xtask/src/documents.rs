@@ -86,10 +86,10 @@ pub fn stale() -> Vec<String> {
     stale
 }
 
-/// The documents of the repository, by their paths: those in its root and those in `docs`.
+/// The documents of the repository, by their paths: those in its root, in `docs` and in `docs/zh`.
 pub fn markdown() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
-    for folder in [root().to_owned(), root().join("docs")] {
+    for folder in [root().to_owned(), root().join("docs"), root().join("docs/zh")] {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {

@@ -10,3 +10,4 @@ pub mod dependencies;
 pub mod documents;
 pub mod reference;
 pub mod rustdoc;
+pub mod translations;

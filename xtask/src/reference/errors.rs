@@ -73,7 +73,7 @@ pub fn evidence(evidence: Evidence) -> &'static str {
     }
 }
 
-fn edition(edition: EditionKind) -> &'static str {
+pub fn edition(edition: EditionKind) -> &'static str {
     match edition {
         EditionKind::Ciam => "CIAM",
         EditionKind::Eiam => "EIAM",

@@ -4,6 +4,7 @@
 //! [answer](answers), and what came of it is written down.
 
 pub mod answers;
+pub mod chinese;
 pub mod errors;
 pub mod flow;
 pub mod json;
@@ -25,6 +26,9 @@ pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
         ("docs/flow.json".to_owned(), json::document(flow)),
         ("docs/flow.mmd".to_owned(), mermaid::whole(flow)),
         ("docs/flow.svg".to_owned(), svg::drawing(flow)),
+        ("docs/zh/errors.md".to_owned(), chinese::errors()),
+        ("docs/zh/emulator.md#reserved".to_owned(), chinese::reserved()),
+        ("docs/zh/flow.md#steps".to_owned(), chinese::overview(&markdown::overview(flow))),
         ("docs/flow.md#steps".to_owned(), markdown::overview(flow)),
         ("README.md#stages".to_owned(), mermaid::block(flow)),
     ]);
