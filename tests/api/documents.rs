@@ -9,7 +9,7 @@ use idaas_login::endpoints;
 use serde_json::{Value, json};
 use support::root;
 use xtask::documents::{flow, generated, markdown, read, stale};
-use xtask::{reference, translations};
+use xtask::{reference, translations, words};
 
 #[test]
 fn what_is_generated_is_not_stale() {
@@ -228,6 +228,13 @@ fn translations_have_the_code_of_their_pages() {
     assert!(translations::pages().len() >= 8, "only {:?} were found", translations::pages());
     let wrong = translations::wrong().join("\n");
     assert!(wrong.is_empty(), "`cargo xtask translations` copies the code blocks:\n{wrong}");
+}
+
+/// What the table in CONTRIBUTING.md replaced does not slip back into the documents.
+#[test]
+fn replaced_terms_stay_away() {
+    let found = words::found().join("\n");
+    assert!(found.is_empty(), "CONTRIBUTING.md, Words, has the terms to use:\n{found}");
 }
 
 /// The targets of the packages of a workspace, as cargo knows them: kind, name and the folder of the source.

@@ -11,3 +11,4 @@ pub mod documents;
 pub mod reference;
 pub mod rustdoc;
 pub mod translations;
+pub mod words;
