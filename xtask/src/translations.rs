@@ -91,32 +91,32 @@ fn rows(text: &str) -> Vec<BTreeSet<String>> {
     prose(text).iter().filter(|line| line.starts_with('|')).map(code).collect()
 }
 
-/// What has to be the same in both: the code blocks, and in a page that is not behind the code in the tables.
+/// What has to be the same in all pages: the code blocks, and in a page that is not behind the code in the tables.
 pub fn wrong() -> Vec<String> {
     let mut wrong = Vec::new();
     for pair in pages() {
-        let (chinese, english) = (read(&pair.0), read(&pair.1));
-        let (own, other) = (blocks(&chinese), blocks(&english));
+        let differences = differences(&read(&pair.0), &read(&pair.1), is_current(&pair));
+        wrong.extend(differences.into_iter().map(|difference| format!("{}: {difference}", pair.0)));
+    }
+    wrong
+}
+
+/// How a translation differs from the English text where it should not.
+pub fn differences(chinese: &str, english: &str, is_current: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (own, other) = (blocks(chinese), blocks(english));
+    if own.len() != other.len() {
+        wrong.push(format!("{} code blocks, and {} in English", own.len(), other.len()));
+    } else if let Some(at) = own.iter().zip(&other).position(|(own, other)| own != other) {
+        wrong.push(format!("code block {} is not the English one", at + 1));
+    }
+    if is_current {
+        let (own, other) = (rows(chinese), rows(english));
         if own.len() != other.len() {
-            wrong.push(format!("{}: {} code blocks, and {} in {}", pair.0, own.len(), other.len(), pair.1));
-        } else if let Some(at) = own.iter().zip(&other).position(|(own, other)| own != other) {
-            wrong.push(format!("{}: code block {} is not that of {}", pair.0, at + 1, pair.1));
-        }
-        if !is_current(&pair) {
-            continue;
-        }
-        let (own, other) = (rows(&chinese), rows(&english));
-        if own.len() != other.len() {
-            wrong.push(format!(
-                "{}: {} rows of tables, and {} in {}",
-                pair.0,
-                own.len(),
-                other.len(),
-                pair.1
-            ));
+            wrong.push(format!("{} rows of tables, and {} in English", own.len(), other.len()));
         }
         for (own, other) in own.iter().zip(&other).filter(|(own, other)| own != other) {
-            wrong.push(format!("{}: a row of a table has {own:?}, and in {} {other:?}", pair.0, pair.1));
+            wrong.push(format!("a row of a table has {own:?}, and in English {other:?}"));
         }
     }
     wrong

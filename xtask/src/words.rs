@@ -18,18 +18,19 @@ pub fn found() -> Vec<String> {
     for (file, text) in markdown() {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // The table itself, what is generated, and a document that is still to be edited.
-        if ["CONTRIBUTING.md", "reference.md", "emulator.md"].contains(&&*name) {
-            continue;
-        }
-        let prose: String = text.split("```").step_by(2).collect();
-        let prose: String = prose.split('`').step_by(2).collect::<Vec<_>>().join("``");
-        let prose = prose.to_lowercase();
-        let words: Vec<_> =
-            prose.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        let prose = format!(" {} ", words.join(" "));
-        for term in replaced.iter().filter(|term| prose.contains(&format!(" {term} "))) {
-            found.push(format!("{}: {term}", file.display()));
+        if !["CONTRIBUTING.md", "reference.md", "emulator.md"].contains(&&*name) {
+            found.extend(found_in(&text, &replaced).into_iter().map(|term| format!("{name}: {term}")));
         }
     }
     found
+}
+
+/// Those of the terms that a text has outside of code.
+pub fn found_in(text: &str, terms: &[String]) -> Vec<String> {
+    let prose: String = text.split("```").step_by(2).collect();
+    let prose = prose.split('`').step_by(2).collect::<Vec<_>>().join(".").to_lowercase();
+    let words = prose.split(|letter: char| !letter.is_alphanumeric() && letter != '.');
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let prose = format!(" {} ", words.join(" ").replace('.', " . "));
+    terms.iter().filter(|term| prose.contains(&format!(" {term} "))).cloned().collect()
 }

@@ -13,7 +13,7 @@ use super::errors::edition;
 use super::markdown::GENERATED;
 
 const INTRODUCTION: &str = "
-接口的所有已知错误码，来自表 `idaas_login::codes`。用日志中的错误码在本页搜索即可。错误码对程序意味着什么，由它的类别决定：`refusal.code().class()`；其他失败见[失败处理](failure.md)。
+接口的所有已知错误码，来自表 `idaas_login::codes`。用日志中的错误码在本页搜索即可。错误码对程序意味着什么，由它的类别决定：`refusal.code().class()`；其他失败见[失败处理](failure.md)。术语见[术语表](glossary.md)。
 
 - 错误码有三族：`SDK.*` 属于 EIAM，`IDAAS.SDK.*` 属于 CIAM 以及 EIAM 的小程序文档，没有这两种前缀的属于 OneAccess。同一编号在不同族中含义不同，因此总是比较完整的错误码。
 - *文档记载*：有公开文档印出该错误码。*生产所见*：有在生产中使用的客户端依赖它。*推断*：错误码、编号或前缀由其他文档推断而来。CIAM 与 OneAccess 视为同一份列表，区别只在有无前缀：见[决定](../decisions.md)中的 D25。
