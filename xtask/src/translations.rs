@@ -53,7 +53,7 @@ fn prose(text: &str) -> Vec<String> {
         let mark = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
         match (&generated, mark) {
             (Some(name), Some(mark)) if mark.strip_prefix('/') == Some(name) => generated = None,
-            (None, Some(mark)) if !mark.contains(&[' ', '/']) => generated = Some(mark.to_owned()),
+            (None, Some(mark)) if !mark.contains([' ', '/']) => generated = Some(mark.to_owned()),
             (None, _) => lines.push(line.trim_end().to_owned()),
             _ => {}
         }
