@@ -77,6 +77,7 @@ enum Came<S, N = Outcome> {
     Over(Error),
 }
 
+#[allow(clippy::struct_excessive_bools)] // Each is about another stage.
 pub struct Probe<'a> {
     tenant: &'a Tenant,
     client: Client,

@@ -172,15 +172,11 @@ impl Probe<'_> {
                 "{} with its password was refused ({error}); nothing more is tried",
                 who.variable()
             ))),
-            Came::Back(error, _) => {
-                self.findings.differs(id, error.to_string());
-                Ok(None)
-            }
             Came::Over(Error::AccessDenied) => {
                 self.findings.open(id, "the tenant denies the account");
                 Ok(None)
             }
-            Came::Over(error) => {
+            Came::Back(error, _) | Came::Over(error) => {
                 self.findings.differs(id, error.to_string());
                 Ok(None)
             }

@@ -147,13 +147,14 @@ impl Probe<'_> {
         let mobile = self.supply.destination_of(who, Channel::Phone);
         let rows = Purpose::Change.rows(Channel::Phone);
         let by_code = who == Who::Expired && self.has(rows.send_code) && self.has(rows.submit);
-        match mobile.filter(|_| by_code && self.gone.insert(Way::ChangeByCode)) {
-            Some(mobile) => self.change_by_code(stage, mobile, &new),
-            None => {
-                let act = if who == Who::Both { &checks::CHANGE_BOTH } else { &checks::CHANGE_EXPIRED };
-                self.change_expired(stage, act, &user_name, &old, &new)
-            }
+        if by_code
+            && let Some(mobile) = mobile
+            && self.gone.insert(Way::ChangeByCode)
+        {
+            return self.change_by_code(stage, mobile, &new);
         }
+        let act = if who == Who::Both { &checks::CHANGE_BOTH } else { &checks::CHANGE_EXPIRED };
+        self.change_expired(stage, act, &user_name, &old, &new)
     }
 
     /// The types have no such step, so it is sent in the place of another one.

@@ -169,7 +169,7 @@ impl Probe<'_> {
     pub(super) fn refused_in(&mut self, purpose: Purpose, error: &Error) {
         match purpose {
             Purpose::Unknown => {
-                self.findings.as_decided("E.login-registers", format!("it does not: {error}"))
+                self.findings.as_decided("E.login-registers", format!("it does not: {error}"));
             }
             Purpose::Expiring => self.findings.open("D22.sms", error.to_string()),
             _ => {}
