@@ -96,6 +96,7 @@ fn the_emulated_tenant_does_all_as_decided() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn another_setting_of_the_tenant_is_found_and_nothing_else() {
     use Verdict::{AsDecided, Differs};
     type Case = (&'static str, fn(&mut Settings), Vec<(&'static str, Verdict, &'static str)>);
