@@ -111,10 +111,9 @@ acts! {
     BIND_WECHAT: "bind by a code of the phone-number button", [LoginCodes, PhoneCodes, Bind];
     PHONE_TWICE: "try a used code of the phone-number button again in the next login",
         [LoginCodes, PhoneCodes, Bind, WrongAttempts];
-    CAPTCHA: "solve captchas for the mobile number or the address", [Mobile, Captcha, Send];
-    WRONG_CAPTCHA: "solve a captcha wrongly, and then rightly", [Mobile, Captcha, Send, WrongAttempts];
-    SEND: "have codes sent to the mobile number or the address, twice with the same pass once",
-        [Mobile, Captcha, Send];
+    CAPTCHA: "solve captchas for the numbers and addresses that were given", [Captcha, Send];
+    WRONG_CAPTCHA: "solve a captcha wrongly, and then rightly", [Captcha, Send, WrongAttempts];
+    SEND: "have codes sent to the numbers and addresses that were given, twice with the same pass once", [Captcha, Send];
     WRONG_CODE: "give a wrong code from the mobile number", [LoginCodes, Mobile, SmsCode, WrongAttempts];
     WRONG_EMAIL_CODE: "give a wrong code from the address", [LoginCodes, Email, EmailCode, WrongAttempts];
     BIND_PHONE: "bind by mobile number and code", [LoginCodes, Mobile, SmsCode, Bind];
