@@ -156,9 +156,9 @@ struct Given<'a> {
     loopback: bool,
 }
 
-/// Whether a header carries it: no control characters but the tab.
+/// Whether a header carries it: at most 1 KiB, and no control characters but the tab.
 fn is_header(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte == b'\t' || byte >= b' ' && byte != 0x7f)
+    (1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte == b'\t' || byte >= b' ' && byte != 0x7f)
 }
 
 impl Given<'_> {
