@@ -267,6 +267,7 @@ fn letter(wanted: &Endpoint) -> char {
 }
 
 /// Whole logins, and requests that are none.
+#[allow(clippy::too_many_lines)] // It is a list.
 fn scripts() -> Vec<Vec<u8>> {
     let script = |settings: &str, lines: &[(&Endpoint, &str)]| {
         let lines = lines.iter().map(|(row, body)| format!("{} {body}\n", letter(row)));
@@ -394,7 +395,8 @@ fn scripts() -> Vec<Vec<u8>> {
     ];
     all.push("\0\0~GET /api/v1/oauth2/keys\t\n~GET /nothing?x=1\thost:a\t{}\n~POST /api/v2/sdk/captcha\tx-client-id:nTo1eRIub60vPb54WeE6aojPwYwImtl4\tcontent-type:application/json\t{}\n".to_owned());
     let odd = ["!{\"code\":\"c1\"}", "\"{}", "${}", "([]", "0[]", "\0{}"];
-    all.push(format!("\u{44}\0{}", odd.iter().map(|odd| format!("{first}{odd}\n")).collect::<String>()));
+    let lines: Vec<_> = odd.iter().map(|odd| format!("{first}{odd}\n")).collect();
+    all.push(format!("\u{44}\0{}", lines.concat()));
     all.into_iter().map(String::into_bytes).collect()
 }
 
