@@ -61,9 +61,10 @@ fn prose(text: &str) -> Vec<String> {
     lines
 }
 
-/// FNV-1a, of the prose.
+/// FNV-1a, of the words of the prose: where a line is broken does not matter.
 fn hash(english: &str) -> String {
-    let bytes = prose(english).join("\n").into_bytes();
+    let prose = prose(english).join("\n");
+    let bytes = prose.split_whitespace().collect::<Vec<_>>().join(" ").into_bytes();
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
