@@ -7,6 +7,7 @@ use std::io;
 use support::root;
 
 use crate::documents::read;
+use crate::reference::chinese;
 use crate::reference::markdown::GENERATED;
 
 /// A translation: its path, and that of the English page.
@@ -80,10 +81,14 @@ fn is_current((chinese, english): &Pair) -> bool {
     read(chinese).starts_with(&stamp(english))
 }
 
-/// The pages that are behind their English ones.
+/// The pages that are behind their English ones, and what the generated ones show in English.
 pub fn behind() -> Vec<String> {
     let behind = pages().into_iter().filter(|pair| !is_current(pair));
-    behind.map(|(chinese, english)| format!("{chinese} is behind {english}")).collect()
+    let behind = behind.map(|(chinese, english)| format!("{chinese} is behind {english}"));
+    let untranslated = chinese::untranslated();
+    let untranslated =
+        untranslated.iter().map(|text| format!("xtask/src/reference/chinese.rs lacks: {text}"));
+    behind.chain(untranslated).collect()
 }
 
 /// What is code in the rows of the tables.

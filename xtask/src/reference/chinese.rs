@@ -143,6 +143,13 @@ fn chinese(text: &str) -> &str {
     TEXTS.iter().find(|(english, _)| *english == text).map_or(text, |(_, chinese)| chinese)
 }
 
+/// The texts of the library that have no translation here.
+pub fn untranslated() -> Vec<&'static str> {
+    let codes = codes::ALL.iter().flat_map(|known| [Some(known.meaning), known.fix]).flatten();
+    let all = codes.chain(reserved::ALL.iter().map(|value| value.meaning));
+    all.filter(|text| !TEXTS.iter().any(|(english, _)| english == text)).collect()
+}
+
 /// What a class comes to: its heading, what to tell the user, and what the program or its operator does.
 fn advice(class: ErrorClass) -> (&'static str, &'static str, &'static str) {
     match class {
