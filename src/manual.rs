@@ -29,7 +29,6 @@ macro_rules! chapters {
             "[asynchronous code]: crate::manual::async_code\n",
             "[testing]: crate::manual::testing\n",
             "[program]: crate::manual::testing_without_rust\n",
-            "[emulator]: crate::manual::testing\n",
             "[from raw HTTP]: crate::manual::from_raw_http\n",
             "[decisions]: crate::manual::decisions\n",
             "[probe]: crate::manual::probe\n",

@@ -114,8 +114,8 @@ fn what_is_wrong_is_told_by_line_and_field() {
         ("{}\n{}", "2:1: trailing characters"),
         ("{\n  \"user\": []\n}", "2:8: user: unknown field `user`, expected one of `$schema`, `settings`"),
         (
-            "{\n  \"users\": [\n    { \"user_name\": \"a\",\n      \"pasword\": \"b\" }\n  ]\n}",
-            "4:15: users[0].pasword: unknown field `pasword`",
+            "{\n  \"users\": [\n    { \"user_name\": \"a\",\n      \"phone\": \"b\" }\n  ]\n}",
+            "4:13: users[0].phone: unknown field `phone`",
         ),
         ("{ \"users\": [{ \"name\": \"a\" }] }", "1:27: users[0]: missing field `user_name`"),
         (

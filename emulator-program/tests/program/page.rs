@@ -31,7 +31,7 @@ fn the_commands_of_the_page_work() {
         .unwrap();
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{errors}");
-    assert!(errors.contains("wrong.json:1:49: users[0].pasword: unknown field `pasword`"), "{errors}");
+    assert!(errors.contains("wrong.json:1:47: users[0].phone: unknown field `phone`"), "{errors}");
     assert!(said.contains("tenant.json: nothing is wrong with it"), "{said}");
     // Only what is wrong on purpose is objected to.
     let lines: Vec<_> = program.log.try_iter().filter(|line| !line.contains("\"objections\":[]")).collect();

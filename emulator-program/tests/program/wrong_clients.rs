@@ -631,9 +631,7 @@ fn the_document_lists_the_wrong_clients() {
         if std::env::var_os("WRITE_DOCS").is_some() {
             fs::write(&path, format!("{before}{begin}{list}{end}{after}")).unwrap();
         } else {
-            panic!(
-                "docs/emulator.md is stale: WRITE_DOCS=1 cargo test --package idaas-emulator writes it anew"
-            );
+            panic!("docs/emulator.md is stale: WRITE_DOCS=1 cargo test --test program writes it anew");
         }
     }
     assert!(WRONG.len() >= 45);
