@@ -17,6 +17,9 @@ use crate::forms::{self, Binding, FaultForm, PlatformCode, PlatformForm, Setting
 const OPENAPI: &str = include_str!("../openapi.json");
 const SCHEMA: &str = include_str!("../tenant.schema.json");
 
+/// The longest time that passes at once, in seconds: clocks that come to their end stand still.
+const LONGEST_ADVANCE: u64 = 100 * 365 * 86_400;
+
 /// The tenant, and what it is made of.
 pub struct Control {
     config: Config,
@@ -265,6 +268,9 @@ impl Control {
         }
 
         let Form { seconds } = call.json()?;
+        if seconds > LONGEST_ADVANCE {
+            return Err(Wrong::member("seconds", "is more than a hundred years").into());
+        }
         self.tenant().advance(Duration::from_secs(seconds));
         self.clock(call)
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -12,33 +12,25 @@ pub enum Form {
 }
 
 impl Form {
-    /// Writes what happened. `fields` is an object; what is null in it is left out of text.
-    pub fn write(self, event: &str, fields: &Value) {
-        let none = Map::new();
-        let fields = fields.as_object().unwrap_or(&none);
+    /// Writes what happened. What is null or empty is left out of text.
+    pub fn write(self, event: &str, fields: &[(&str, Value)]) {
         let time = timestamp(SystemTime::now());
-        let line = match self {
-            Self::Json => {
-                let mut line = Map::new();
-                line.insert("time".to_owned(), time.into());
-                line.insert("event".to_owned(), event.into());
-                line.extend(fields.clone());
-                Value::Object(line).to_string()
-            }
-            Self::Text => {
-                let mut line = format!("time={time} event={event}");
-                for (name, value) in fields {
-                    let text = match value {
-                        Value::Null => continue,
-                        Value::Array(items) if items.is_empty() => continue,
-                        Value::String(text) if is_plain(text) => text.clone(),
-                        other => other.to_string(),
-                    };
-                    line.extend([" ", name, "=", &text]);
-                }
-                line
-            }
+        let mut line = match self {
+            Self::Json => format!(r#"{{"time":"{time}","event":"{event}""#),
+            Self::Text => format!("time={time} event={event}"),
         };
+        for (name, value) in fields {
+            match (self, value) {
+                (Self::Json, value) => line.extend([",\"", name, "\":", &value.to_string()]),
+                (Self::Text, Value::Null) => {}
+                (Self::Text, Value::Array(items)) if items.is_empty() => {}
+                (Self::Text, Value::String(text)) if is_plain(text) => line.extend([" ", name, "=", text]),
+                (Self::Text, value) => line.extend([" ", name, "=", &value.to_string()]),
+            }
+        }
+        if self == Self::Json {
+            line.push('}');
+        }
         // Whoever closed the output does not want to read it.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }

@@ -107,15 +107,15 @@ fn start_up(options: &Options, addresses: &Addresses, state: &Control) {
     let users = state.tenant().user_names();
     match options.log {
         Form::Json => {
-            let fields = json!({
-                "tenant": tenant,
-                "control": control,
-                "edition": edition,
-                "client_id": client_id,
-                "strict": strict,
-                "users": users.len(),
-                "notice": "for development and tests, never for users",
-            });
+            let fields = [
+                ("tenant", json!(tenant)),
+                ("control", json!(control)),
+                ("edition", json!(edition)),
+                ("client_id", json!(client_id)),
+                ("strict", json!(strict)),
+                ("users", json!(users.len())),
+                ("notice", json!("for development and tests, never for users")),
+            ];
             options.log.write("started", &fields);
         }
         Form::Text => {
@@ -203,15 +203,15 @@ async fn answer(
     }
     let entry = &handled.entry;
     let effects: Vec<_> = entry.effects.iter().map(forms::effect).collect();
-    let fields = json!({
-        "method": method,
-        "path": entry.path,
-        "http_status": entry.http_status.map(|status| status.as_u16()),
-        "error_code": entry.error_code,
-        "effects": effects,
-        "objections": entry.objections,
-        "milliseconds": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-    });
+    let fields = [
+        ("method", json!(method)),
+        ("path", json!(entry.path)),
+        ("http_status", json!(entry.http_status.map(|status| status.as_u16()))),
+        ("error_code", json!(entry.error_code)),
+        ("effects", json!(effects)),
+        ("objections", json!(entry.objections)),
+        ("milliseconds", json!(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))),
+    ];
     log.write("request", &fields);
     let response = handled.response.ok_or(io::ErrorKind::ConnectionAborted)?;
     Ok(response.map(|body| Full::new(Bytes::from(body))))

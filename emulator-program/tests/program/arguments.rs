@@ -90,3 +90,14 @@ fn files_that_are_no_certificate_or_key_are_told() {
     let said = refused(&["--listen", "127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key]);
     assert!(said.contains("cert.pem: has no certificate in PEM"), "{said}");
 }
+
+#[test]
+fn the_image_starts_it_with_options_that_there_are() {
+    let dockerfile = include_str!("../../Dockerfile");
+    let entry = dockerfile.lines().find_map(|line| line.strip_prefix("ENTRYPOINT ")).unwrap();
+    let entry: Vec<String> = serde_json::from_str(entry).unwrap();
+    assert_eq!(entry[0], "/idaas-emulator");
+    assert!(entry.iter().any(|argument| argument == "--beyond-loopback-not-for-users"));
+    let output = command().args(&entry[1..]).arg("--version").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -147,6 +147,13 @@ fn errors_say_what_is_wrong() {
             "path: must begin with /",
         ),
         (
+            "POST",
+            "/clock/advance",
+            json!({ "seconds": u64::MAX }),
+            400,
+            "seconds: is more than a hundred years",
+        ),
+        (
             "PATCH",
             "/settings",
             json!({ "password_length": [2, 1] }),
