@@ -8,6 +8,7 @@
 //! - [Between requests](between_requests): a stage put down and picked up, with [blocking handlers](blocking_backend) and from
 //!   [asynchronous code](async_code).
 //! - [Testing](testing): your own service against an emulated tenant.
+//! - [Testing without Rust](testing_without_rust): the emulator as a program, and its control API.
 //! - [From raw HTTP](from_raw_http): what a login by hand gets wrong, and how to move step by step.
 //! - [Decisions](decisions): what the API's documents leave open, and what this crate does.
 //! - [Coming from](coming_from): Okta, Amazon Cognito or Ory Kratos, status by status.
@@ -29,6 +30,7 @@ macro_rules! chapters {
             "[blocking handlers]: crate::manual::blocking_backend\n",
             "[asynchronous code]: crate::manual::async_code\n",
             "[testing]: crate::manual::testing\n",
+            "[program]: crate::manual::testing_without_rust\n",
             "[from raw HTTP]: crate::manual::from_raw_http\n",
             "[decisions]: crate::manual::decisions\n",
             "[probe]: crate::manual::probe\n",
@@ -69,6 +71,8 @@ chapters! {
 
     #[cfg(any(not(doctest), all(feature = "emulator", feature = "seal", feature = "ureq", feature = "verify")))]
     testing = "emulator.md";
+
+    testing_without_rust = "emulator-program.md";
 
     #[cfg(any(not(doctest), all(feature = "emulator", feature = "ureq")))]
     from_raw_http = "from-raw-http.md";

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::ledger::{Entry, Fault};
+use super::ledger::{Entry, Fault, Handled};
 use super::settings::Settings;
 use super::tenant::{Reply, Tenant};
 use super::token::TokenKind;
@@ -207,6 +207,30 @@ impl Emulator {
     #[must_use]
     pub fn take_ledger(&self) -> Vec<Entry> {
         std::mem::take(&mut self.tenant().ledger)
+    }
+
+    /// What becomes of a request, for whoever serves the tenant himself: the response, and what the ledger says of it.
+    #[must_use]
+    pub fn handle(&self, request: &Request) -> Handled {
+        let mut tenant = self.tenant();
+        let (response, delay) = match tenant.reply(request) {
+            Reply::Answer(response) => (Some(response), Duration::ZERO),
+            Reply::Late(delay, response) => (Some(response), delay),
+            Reply::Lost => (None, Duration::ZERO),
+        };
+        Handled { entry: tenant.last_entry(), response, delay }
+    }
+
+    /// The tenant's time.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.tenant().now()
+    }
+
+    /// The user names of all accounts, in order.
+    #[must_use]
+    pub fn user_names(&self) -> Vec<String> {
+        self.tenant().user_names()
     }
 
     /// A client that talks to this tenant in process.

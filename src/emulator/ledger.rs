@@ -1,11 +1,13 @@
 //! What goes wrong with a request, and what the tenant really did with it.
 
+use std::fmt;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::codes::KnownCode;
 use crate::endpoints::SendType;
+use crate::transport::Response;
 
 /// Something that goes wrong with one request; see [`Emulator::fail_next`](super::Emulator::fail_next).
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ pub enum Fault {
 }
 
 /// What the tenant really did with a request; see [`Emulator::ledger`](super::Emulator::ledger).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// The path of the request.
@@ -52,6 +54,41 @@ pub struct Entry {
     pub error_code: Option<String>,
     /// What changed.
     pub effects: Vec<Effect>,
+    /// What a strict tenant objects to ([`Settings::strict`](super::Settings::strict)), each with its place: `header x-l: …`.
+    pub objections: Vec<String>,
+    /// The request; `None` without [`Settings::keep_requests`](super::Settings::keep_requests).
+    pub request: Option<SeenRequest>,
+}
+
+/// A request as the tenant saw it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeenRequest {
+    /// Its method.
+    pub method: Method,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// Without the values, which may be passwords.
+impl fmt::Debug for SeenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SeenRequest").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// What became of a request; see [`Emulator::handle`](super::Emulator::handle).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Handled {
+    /// What the ledger says of it.
+    pub entry: Entry,
+    /// The response; `None` if the connection is to be closed without one.
+    pub response: Option<Response>,
+    /// How much later the response is to be given.
+    pub delay: Duration,
 }
 
 /// A change that the tenant made.

@@ -39,7 +39,7 @@ mod token;
 mod user;
 
 pub use self::emulated::Emulator;
-pub use self::ledger::{Effect, Entry, Fault};
+pub use self::ledger::{Effect, Entry, Fault, Handled, SeenRequest};
 pub use self::server::EmulatorServer;
 pub use self::settings::{ClaimsLayout, DataForm, Settings, Unbound};
 pub use self::token::TokenKind;

@@ -85,6 +85,14 @@ pub struct Settings {
     ///
     /// Signatures are read with the feature `signature`, and refused without it.
     pub signature_window: Duration,
+    /// Whether what a real tenant might refuse is refused, as a wrong format: a charset other than UTF-8, a field or a token that
+    /// the request does not have, white space around a value, nonsense in a header. [`Entry::objections`](super::Entry::objections)
+    /// names what it was, also where the request is refused for another reason. Defaults to `false`.
+    pub strict: bool,
+    /// Whether the ledger keeps the requests: [`Entry::request`](super::Entry::request). Defaults to `false`.
+    pub keep_requests: bool,
+    /// How many entries the ledger keeps at the least; at twice as many it forgets the oldest. Defaults to no limit.
+    pub ledger_entries: usize,
 }
 
 impl Default for Settings {
@@ -123,6 +131,9 @@ impl Default for Settings {
             undocumented_extras: false,
             session_lifetime: Duration::from_secs(432_000),
             signature_window: Duration::from_secs(5 * 60),
+            strict: false,
+            keep_requests: false,
+            ledger_entries: usize::MAX,
         }
     }
 }

@@ -844,3 +844,99 @@ mod over_http {
         ));
     }
 }
+
+/// What the client sends for each step is what a strict tenant expects, in every edition that has the step.
+#[test]
+fn a_strict_tenant_objects_to_no_request_of_the_client() {
+    let isv = Edition::OneAccessIsv { tenant_id: "a-tenant".to_owned() };
+    let mut sent = 0;
+    for row in endpoints::ALL {
+        for edition in [Edition::Ciam, Edition::Eiam, Edition::OneAccess, isv.clone()] {
+            if !support::is_supported(row, &edition) {
+                continue;
+            }
+            let tenant = Emulator::new();
+            tenant.configure(|settings| {
+                settings.edition = edition.clone();
+                settings.strict = true;
+            });
+            let handled = tenant.handle(&support::request_of(row, edition.clone()));
+            assert_eq!(handled.entry.objections, [""; 0], "{} in {edition:?}", support::name(row));
+            assert!(handled.response.is_some_and(|response| response.status() != StatusCode::NOT_FOUND));
+            sent += 1;
+        }
+    }
+    assert!(sent > 100, "only {sent} requests");
+}
+
+/// A tenant that spells a field its own way, with a path and a send type of its own, expects just that.
+#[test]
+fn a_strict_tenant_goes_by_its_own_settings() {
+    let tenant = Emulator::new();
+    tenant.configure(|settings| {
+        settings.strict = true;
+        settings.path_prefix = "/gateway".to_owned();
+        settings.paths.push((&endpoints::LOGIN_USERNAME_PASSWORD, "/own/login".to_owned()));
+        settings.field_names.push((
+            &endpoints::LOGIN_USERNAME_PASSWORD,
+            "user_name".to_owned(),
+            "account".to_owned(),
+        ));
+    });
+    tenant.add_user(User::new("zhangshan").password("correct horse"));
+    let log_in = || {
+        let login = tenant.client().unwrap().login(device());
+        login.username_password("zhangshan", "correct horse").send()
+    };
+    log_in().unwrap();
+    let own = |name: &str| {
+        let body = format!(r#"{{"{name}":"zhangshan","password":"correct horse"}}"#);
+        let mut request = request(&endpoints::LOGIN_USERNAME_PASSWORD, &body, None);
+        *request.uri_mut() = "https://acme.example.com/gateway/own/login".parse().unwrap();
+        tenant.handle(&request)
+    };
+    assert_eq!(own("account").entry.objections, [""; 0]);
+    assert_eq!(own("user_name").entry.objections, ["field user_name: this request has no such field"]);
+    // The client sends what the settings say, so a tenant with others names it.
+    tenant.configure(|settings| settings.path_prefix = "/other".to_owned());
+    let elsewhere = own("account").entry;
+    assert_eq!(elsewhere.http_status, Some(StatusCode::NOT_FOUND));
+    assert_eq!(elsewhere.objections, ["address: no path begins without /other"]);
+}
+
+/// The refusal has the code of a wrong format and says what was wrong; nothing was carried out. Without the setting it passes.
+#[test]
+fn a_strict_tenant_refuses_before_it_does_anything() {
+    let tenant = Emulator::new();
+    tenant.add_user(User::new("zhangshan").password("correct horse"));
+    let body = r#"{"user_name":"zhangshan","password":"correct horse","remember":true}"#;
+    let sent = || tenant.handle(&request(&endpoints::LOGIN_USERNAME_PASSWORD, body, None));
+    assert_eq!(sent().entry.effects.len(), 1);
+    tenant.configure(|settings| settings.strict = true);
+    let refused = sent();
+    assert_eq!(refused.entry.error_code.as_deref(), Some("SDK.COMMON.1002"));
+    assert_eq!(refused.entry.effects, []);
+    let message = json(&refused.response.unwrap())["error_msg"].as_str().unwrap().to_owned();
+    assert_eq!(message, "field remember: this request has no such field");
+    assert_eq!(refused.entry.objections, [message]);
+}
+
+#[test]
+fn the_ledger_keeps_requests_and_forgets_the_oldest_if_it_is_told_to() {
+    let tenant = Emulator::new();
+    let body = r#"{"user_name":"zhangshan","password":"secret horse"}"#;
+    let login = || tenant.handle(&request(&endpoints::LOGIN_USERNAME_PASSWORD, body, None)).entry;
+    assert_eq!(login().request, None);
+    tenant.configure(|settings| {
+        settings.keep_requests = true;
+        settings.ledger_entries = 3;
+    });
+    let kept = login().request.unwrap();
+    assert_eq!((kept.method.as_str(), kept.body.as_slice()), ("POST", body.as_bytes()));
+    assert_eq!(kept.headers["x-client-id"], CLIENT_ID);
+    assert!(!format!("{kept:?}").contains("horse"));
+    for _ in 0..20 {
+        let _ = login();
+        assert!((2..=6).contains(&tenant.ledger().len()), "{}", tenant.ledger().len());
+    }
+}

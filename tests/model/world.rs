@@ -194,6 +194,7 @@ impl<'a> World<'a> {
             settings.signature_window = SIGNATURE_WINDOW;
             // Signing is slow, and renewals do it anyway.
             settings.id_token = false;
+            settings.strict = true;
         });
         let mut model = Model::new(edition);
         for (who, (name, factors, age)) in USERS.into_iter().enumerate() {
@@ -902,6 +903,7 @@ impl<'a> World<'a> {
         assert_eq!(sent, 1, "a request is sent once");
         let arrived = fault.is_none_or(Fault::reaches_the_tenant);
         assert_eq!(entries.len(), usize::from(arrived), "the tenant got it once");
+        assert!(entries.iter().all(|entry| entry.objections.is_empty()), "{entries:?}");
         let effects: Vec<_> = entries.iter().flat_map(|entry| entry.effects.clone()).collect();
         let registered = effects.iter().find_map(|effect| match effect {
             Effect::Registered { user_name } => Some(user_name.as_str()),
@@ -1264,6 +1266,7 @@ impl<'a> World<'a> {
             let came = if came.is_ok() { "done" } else { "error" };
             count(&mut seen.calls, (at(side.row.from, side.row.step), came.to_owned()));
         });
+        assert!(entries.iter().all(|entry| entry.objections.is_empty()), "{entries:?}");
         let happened: Vec<_> = entries.iter().flat_map(|entry| entry.effects.clone()).collect();
         match &came {
             Ok(_) => {

@@ -11,9 +11,17 @@ pub const WIDTH: usize = 132;
 /// Each line of a comment that is too wide, unless it cannot be wrapped: an address, the row of a table.
 pub fn wide() -> Vec<String> {
     let mut files = Vec::new();
-    for folder in
-        ["src", "tests", "xtask", "examples", "fuzz/src", "fuzz/fuzz_targets", "peers/src", "peers/benches"]
-    {
+    for folder in [
+        "src",
+        "emulator-program",
+        "tests",
+        "xtask",
+        "examples",
+        "fuzz/src",
+        "fuzz/fuzz_targets",
+        "peers/src",
+        "peers/benches",
+    ] {
         rust_files(&root().join(folder), &mut files);
     }
     files.sort();

@@ -12,6 +12,7 @@ mod requests;
 mod session;
 mod signature;
 mod state;
+mod strict;
 
 pub(super) use self::requests::Reply;
 pub(super) use self::state::Tenant;

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::super::ledger::{Entry, Fault};
+use super::super::ledger::{Entry, Fault, SeenRequest};
 use super::extras;
 use super::refusal::{
     Answer, BAD_FORMAT, Fields, NO_CLIENT_ID, NO_DEVICE, NO_TENANT_ID, OTHER_APPLICATION, Refused, blank,
@@ -36,7 +36,7 @@ impl Tenant {
         let path = request.uri().path().to_owned();
         let fault = self.faults.get_mut(&path).and_then(std::collections::VecDeque::pop_front);
         self.lose_answer = false;
-        self.ledger.push(Entry { path, http_status: None, error_code: None, effects: Vec::new() });
+        self.begin_entry(path, request);
         match fault {
             Some(Fault::LoseRequest) => Reply::Lost,
             Some(Fault::Answer { http_status, body }) => self.answered(text(http_status, body)),
@@ -66,6 +66,36 @@ impl Tenant {
         }
     }
 
+    fn begin_entry(&mut self, path: String, request: &Request) {
+        let longest = self.settings.ledger_entries;
+        if self.ledger.len() >= longest.saturating_mul(2) {
+            self.ledger.drain(..self.ledger.len().saturating_sub(longest));
+        }
+        let request = self.settings.keep_requests.then(|| SeenRequest {
+            method: request.method().clone(),
+            headers: request.headers().clone(),
+            body: request.body().clone(),
+        });
+        self.ledger.push(Entry {
+            path,
+            http_status: None,
+            error_code: None,
+            effects: Vec::new(),
+            objections: Vec::new(),
+            request,
+        });
+    }
+
+    /// Writes down what a strict tenant objects to.
+    fn object(&mut self, objections: impl FnOnce(&Self) -> Vec<String>) {
+        if self.settings.strict {
+            let objections = objections(self);
+            if let Some(entry) = self.ledger.last_mut() {
+                entry.objections = objections;
+            }
+        }
+    }
+
     pub(super) fn answered(&mut self, response: Response) -> Reply {
         if self.lose_answer {
             return Reply::Lost;
@@ -78,18 +108,28 @@ impl Tenant {
 
     pub(super) fn carry_out(&mut self, request: &Request) -> Response {
         let Some(path) = request.uri().path().strip_prefix(self.settings.path_prefix.as_str()) else {
+            self.object(|tenant| {
+                vec![format!("address: no path begins without {}", tenant.settings.path_prefix)]
+            });
             return not_the_api(StatusCode::NOT_FOUND, request);
         };
         if path == endpoints::KEYS_PATH && request.method() == Method::GET {
-            return self.key_set();
+            self.object(|tenant| tenant.objections_to_keys(request));
+            return match self.refuse_objections() {
+                Ok(()) => self.key_set(),
+                Err(refused) => self.refused(refused),
+            };
         }
         self.issuer = issuer(request, &self.settings.path_prefix);
         let rows: Vec<_> =
             endpoints::ALL.iter().copied().filter(|row| self.path(row) == Some(path)).collect();
         let Some(first) = rows.first() else {
+            self.object(|_| vec!["address: this edition documents no such path".to_owned()]);
             return not_the_api(StatusCode::NOT_FOUND, request);
         };
+        self.object(|tenant| tenant.objections(&rows, request));
         if Method::from(first.verb) != request.method() {
+            self.object(|_| vec![format!("method: it is {}", first.verb)]);
             return not_the_api(StatusCode::METHOD_NOT_ALLOWED, request);
         }
         match self.route(&rows, request) {
@@ -151,8 +191,19 @@ impl Tenant {
         };
         let meant: Vec<_> = complete.into_iter().filter(meant).collect();
         match self.meant_by_token(&meant, request.headers()) {
-            Some(row) => self.call(row, request.headers(), &fields),
+            Some(row) => {
+                self.refuse_objections()?;
+                self.call(row, request.headers(), &fields)
+            }
             None => self.refuse(BAD_FORMAT, "The type parameter format is incorrect"),
+        }
+    }
+
+    /// Refuses what a strict tenant objects to. What every tenant refuses comes first, with the code that it has.
+    fn refuse_objections(&self) -> Result<(), Refused> {
+        match self.ledger.last().map(|entry| entry.objections.join("; ")) {
+            Some(objections) if !objections.is_empty() => self.refuse(BAD_FORMAT, objections),
+            _ => Ok(()),
         }
     }
 
@@ -172,7 +223,7 @@ impl Tenant {
     }
 
     /// The name of that type on the wire.
-    fn send_type_name(&self, row: &Endpoint) -> Option<&str> {
+    pub(super) fn send_type_name(&self, row: &Endpoint) -> Option<&str> {
         let own = self.settings.send_types.iter().find(|(of, _)| ptr::eq(*of, row));
         own.map(|(_, name)| name.as_str()).or(self.send_type(row).map(SendType::as_str))
     }

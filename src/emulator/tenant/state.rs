@@ -196,6 +196,17 @@ impl Tenant {
         (!self.is_expired(session, self.settings.session_lifetime)).then(|| session.value.clone())
     }
 
+    pub(in crate::emulator) fn user_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.users.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// The entry of the request that came last.
+    pub(in crate::emulator) fn last_entry(&self) -> Entry {
+        self.ledger.last().cloned().unwrap_or_default()
+    }
+
     pub(in crate::emulator) fn waiting_stage(&self, state_token: &str) -> Option<StageKind> {
         self.live_flow(state_token).map(|flow| flow.waits_for.stage())
     }
@@ -248,7 +259,7 @@ impl Tenant {
         bits ^ (bits >> 33)
     }
 
-    pub(super) fn now(&self) -> SystemTime {
+    pub(in crate::emulator) fn now(&self) -> SystemTime {
         let now = (self.clock)();
         now.checked_add(self.passed).unwrap_or(now)
     }

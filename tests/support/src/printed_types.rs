@@ -158,4 +158,6 @@ pub const NOT_PRINTED: &[(&str, &str)] = &[
     ("Fault", "of the emulator: what a test wants to be answered"),
     ("Entry", "of the emulator: tells a test what was done, to whom"),
     ("Effect", "of the emulator: tells a test what was done, to whom"),
+    ("Handled", "of the emulator: tells whoever serves it what was done, and the response"),
+    ("SeenRequest", "of the emulator: prints its method alone"),
 ];

@@ -32,6 +32,13 @@ impl Check<'_> {
                 }
 
                 "const" | "enum" | "$schema" | "$defs" | "title" | "description" => {}
+                "anyOf" => self.any(wanted, value, at),
+                "minimum" => {
+                    let is_less = value.as_f64().zip(wanted.as_f64()).is_some_and(|(is, least)| is < least);
+                    if is_less {
+                        self.wrong(at, format!("less than {wanted}"));
+                    }
+                }
                 "minLength" => {
                     let long = value
                         .as_str()
@@ -87,6 +94,17 @@ impl Check<'_> {
         match target {
             Some(schema) => self.value(schema, value, at),
             None => self.wrong(at, format!("the schema lacks {wanted}")),
+        }
+    }
+
+    fn any(&mut self, wanted: &Value, value: &Value, at: &str) {
+        let fits = |schema: &Value| {
+            let mut check = Check { root: self.root, errors: Vec::new() };
+            check.value(schema, value, at);
+            check.errors.is_empty()
+        };
+        if !list(wanted).iter().any(fits) {
+            self.wrong(at, "none of the forms fits");
         }
     }
 
