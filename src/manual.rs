@@ -9,6 +9,8 @@
 //!   [asynchronous code](async_code).
 //! - [Testing](testing): your own service against an emulated tenant.
 //! - [From raw HTTP](from_raw_http): what a login by hand gets wrong, and how to move step by step.
+//! - [Reading responses](reading_responses): how a response is read, step by step.
+//! - [Porting](porting): a client in another language, and the vectors that test it.
 //! - [Decisions](decisions): what the API's documents leave open, and what this crate does.
 //! - [The probe](probe): what your own tenant does.
 
@@ -30,6 +32,8 @@ macro_rules! chapters {
             "[from raw HTTP]: crate::manual::from_raw_http\n",
             "[decisions]: crate::manual::decisions\n",
             "[probe]: crate::manual::probe\n",
+            "[reading responses]: crate::manual::reading_responses\n",
+            "[porting]: crate::manual::porting\n",
             // In rustdoc each stage's own page has its part of the reference.
             "[reference]: crate\n",
             "[`Client`]: crate::Client\n",
@@ -70,6 +74,10 @@ chapters! {
     from_raw_http = "from-raw-http.md";
 
     decisions = "decisions.md";
+
+    reading_responses = "reading-responses.md";
+
+    porting = "porting.md";
 
     probe = "probe.md";
 }
