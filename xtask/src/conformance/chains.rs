@@ -12,7 +12,8 @@ const DEAD: &str = r#"{"error_code":"IDAAS.SDK.COMMON.1007","error_msg":"state_t
 const RENEWED: &str = r#"{"session_token":"s2","expire":604800,"id_token":"i2"}"#;
 
 fn sends(step: &str, inputs: Value, answer: Value) -> Value {
-    let mut link = json!({ "step": step, "answer": answer });
+    let mut link = json!({ "step": step });
+    link["answer"] = answer;
     if inputs != json!({}) {
         link["inputs"] = inputs;
     }

@@ -32,7 +32,7 @@ struct Vectors {
     kind: Kind,
     file: Value,
     ids: BTreeSet<String>,
-    vectors: Vec<Value>,
+    all: Vec<Value>,
 }
 
 impl Vectors {
@@ -46,15 +46,15 @@ impl Vectors {
                 "private_key_pkcs8": BASE64_STANDARD.encode(support::keys::ONE),
             },
         });
-        Self { kind, file, ids: BTreeSet::new(), vectors: Vec::new() }
+        Self { kind, file, ids: BTreeSet::new(), all: Vec::new() }
     }
 
     /// Adds a vector with what comes out of it.
     fn add(&mut self, id: &str, mut vector: Value) -> &Value {
         assert!(self.ids.insert(id.to_owned()), "two vectors are called {id}");
         vector["id"] = id.into();
-        self.vectors.push(complete(self.kind, &self.file, &vector));
-        &self.vectors[self.vectors.len() - 1]
+        self.all.push(complete(self.kind, &self.file, &vector));
+        &self.all[self.all.len() - 1]
     }
 
     /// A file of which a line is a vector, so that a change is read as one.
@@ -62,9 +62,9 @@ impl Vectors {
         let head = serde_json::to_string_pretty(&self.file).unwrap();
         let mut text = head.strip_suffix("\n}").unwrap().to_owned();
         text.push_str(",\n  \"vectors\": [\n");
-        for (index, vector) in self.vectors.iter().enumerate() {
-            let end = if index + 1 == self.vectors.len() { "\n" } else { ",\n" };
-            text.push_str(&format!("    {vector}{end}"));
+        for (index, vector) in self.all.iter().enumerate() {
+            let end = if index + 1 == self.all.len() { "\n" } else { ",\n" };
+            text.extend(["    ", &vector.to_string(), end]);
         }
         text.push_str("  ]\n}\n");
         text

@@ -75,7 +75,7 @@ fn from(row: &Endpoint) -> Value {
     }
     match row.from {
         StageKind::VerifyPhone(Scenario::SecondFactor) => {
-            hold("destination", DOCUMENTED.registered_mobile.into())
+            hold("destination", DOCUMENTED.registered_mobile.into());
         }
         StageKind::VerifyPhone(_) => hold("destination", DOCUMENTED.mobile.into()),
         StageKind::VerifyEmail(_) => hold("destination", DOCUMENTED.email.into()),

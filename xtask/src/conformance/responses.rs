@@ -82,7 +82,9 @@ pub(super) fn vectors() -> Vectors {
 
 impl Vectors {
     fn read(&mut self, reading: &str, id: &str, answer: Value) -> &Value {
-        self.add(&format!("{reading}/{id}"), json!({ "reading": reading, "answer": answer }))
+        let mut vector = json!({ "reading": reading });
+        vector["answer"] = answer;
+        self.add(&format!("{reading}/{id}"), vector)
     }
 
     fn read_body(&mut self, reading: &str, id: &str, http_status: u16, body: impl AsRef<[u8]>) -> &Value {
@@ -344,6 +346,9 @@ fn body(fields: &[(&str, &str)], field: &str, values: &[Vec<u8>]) -> Vec<u8> {
     [b"{".as_slice(), &entries.join(b",".as_slice()), b"}"].concat()
 }
 
+/// A reading, what the body is of, its HTTP status, its fields, and those that take odd forms.
+type Body<'a> = (&'a str, &'a str, u16, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// The fields of each reading in each odd form.
 fn fields(vectors: &mut Vectors) {
     let success: &[_] = &[
@@ -374,7 +379,7 @@ fn fields(vectors: &mut Vectors) {
         ("phoneAreaCodeDefinitions", r#"[{"areaCode":"86","countryCode":"CN"}]"#),
         ("preferredAreaCode", "\"CN\""),
     ];
-    let bodies: &[(&str, &str, u16, &[(&str, &str)], &[&str])] = &[
+    let bodies: &[Body] = &[
         ("first_step", "success", 200, success, &["status", "session_token"]),
         ("first_step", "waiting", 200, waiting, &["state_token"]),
         ("step", "success", 200, success, &["status", "session_token", "expire", "id_token"]),

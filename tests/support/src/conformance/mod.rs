@@ -79,14 +79,14 @@ fn begin(file: &Value, vector: &Value) -> Result<Taken, Value> {
 
 fn request(file: &Value, vector: &Value) -> Value {
     match begin(file, vector) {
-        Ok(Taken::Sent(request, _)) => request_of(file, request),
+        Ok(Taken::Sent(request, _)) => request_of(file, *request),
         Ok(Taken::Unsent(then, _)) | Err(then) => then,
     }
 }
 
 fn refused(file: &Value, vector: &Value) -> Value {
     match begin(file, vector) {
-        Ok(Taken::Sent(request, _)) => json!({ "sent": request_of(file, request) }),
+        Ok(Taken::Sent(request, _)) => json!({ "sent": request_of(file, *request) }),
         Ok(Taken::Unsent(mut then, _)) => match then.get_mut("error") {
             Some(error) => error.take(),
             None => then,
@@ -117,7 +117,7 @@ fn chain(file: &Value, vector: &Value) -> Value {
         }
         now = match now.take(step, &link["inputs"]) {
             Taken::Sent(request, receive) => {
-                keep("request", request_of(file, request));
+                keep("request", request_of(file, *request));
                 keep("answer", link["answer"].clone());
                 let (then, next) = receive(answer(&link["answer"]));
                 keep("then", then);

@@ -24,7 +24,7 @@ type Receive = Box<dyn FnOnce(Result<Response, TransportError>) -> (Value, Now)>
 /// What became of a step.
 pub(super) enum Taken {
     /// A request, and what its answer means.
-    Sent(Request, Receive),
+    Sent(Box<Request>, Receive),
     /// Nothing was sent: where that leads, or why not.
     Unsent(Value, Now),
 }
@@ -66,7 +66,7 @@ fn moved(place: impl Place) -> Taken {
 fn stepped<S: Stage + Place, N: Next<S> + Leads + 'static>(step: Step<S, N>) -> Taken {
     match step.into_request() {
         Ok((request, in_flight)) => Taken::Sent(
-            request,
+            Box::new(request),
             Box::new(move |answer| match in_flight.receive(answer) {
                 Ok(next) => {
                     let place = next.place();
@@ -97,7 +97,7 @@ fn recovered<S: Stage + Place>(failed: StepError<S>) -> (Value, Now) {
 fn called<T: Reply + Gives + 'static>(call: Call<T>, place: Box<dyn Place>) -> Taken {
     match call.into_request() {
         Ok((request, in_flight)) => Taken::Sent(
-            request,
+            Box::new(request),
             Box::new(move |answer| match in_flight.receive(answer) {
                 Ok(reply) => {
                     let gives = reply.gives();
@@ -234,7 +234,10 @@ impl Gives for CountryCodes {
 // The stages.
 
 fn stage_of(stage: &impl Stage, holds: Value) -> Value {
-    json!({ "stage": stage.kind().to_string(), "holds": holds })
+    Value::Object(Map::from_iter([
+        ("stage".to_owned(), stage.kind().to_string().into()),
+        ("holds".to_owned(), holds),
+    ]))
 }
 
 fn unknown(kind: StageKind, step: &str) -> ! {
