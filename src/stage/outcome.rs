@@ -69,7 +69,7 @@ impl<S: Stage, O: Origin> Next<S> for Outcome<O> {
                 Ok(Self::Authenticated(user))
             }
             Progress::Pending { status, state_token, data } => {
-                // Step 10 of `docs/reading-responses.md`, the newest state token: the response's if it has one, else the one in hand.
+                // Step 10 of `docs/reading-responses.md`: the response's state token if it has one, else the one in hand.
                 let Some(state_token) = state_token.or_else(|| stage.state_token().cloned()) else {
                     return Err((stage, UnexpectedReason::NoStateToken));
                 };

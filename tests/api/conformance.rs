@@ -81,6 +81,25 @@ fn every_row_has_a_vector_in_every_edition() {
     }
 }
 
+/// Each step of the text is a place in the code.
+#[test]
+fn the_steps_of_the_text_are_in_the_code() {
+    let text = xtask::documents::read("docs/reading-responses.md");
+    let code: String = ["src/wire/responses.rs", "src/stage/step.rs", "src/stage/outcome.rs", "src/call.rs"]
+        .map(xtask::documents::read)
+        .concat();
+    let is_there = |text: &str, mark: &str| text.contains(mark);
+    for number in 1..=11 {
+        assert!(
+            is_there(&text, &format!("**Step {number}. ")),
+            "docs/reading-responses.md: no step {number}"
+        );
+        let marks = [format!("// Step {number}:"), format!("// Step {number} of")];
+        assert!(marks.iter().any(|mark| is_there(&code, mark)), "no comment names step {number}");
+    }
+    assert!(!is_there(&text, "**Step 12."));
+}
+
 /// Every altered leaf of what comes out is noticed, and so is what goes in.
 #[test]
 fn a_vector_that_is_altered_fails() {

@@ -291,9 +291,9 @@ fn kind(row: &Endpoint) -> &'static str {
         (StageKind::Client, _) => "captcha",
         (StageKind::Captcha, _) => "solution",
         (_, "registered_mobile") => "mobile",
-        (_, "send_code") => "code",
         // A reset is answered as a request for a code is: with nothing.
-        (
+        (_, "send_code")
+        | (
             StageKind::VerifyPhone(Scenario::ResetPassword) | StageKind::VerifyEmail(Scenario::ResetPassword),
             _,
         ) => "code",
