@@ -12,7 +12,9 @@
 //! - [Reading responses](reading_responses): how a response is read, step by step.
 //! - [Porting](porting): a client in another language, and the vectors that test it.
 //! - [Decisions](decisions): what the API's documents leave open, and what this crate does.
+//! - [Coming from](coming_from): Okta, Amazon Cognito or Ory Kratos, status by status.
 //! - [The probe](probe): what your own tenant does.
+//! - [Glossary](glossary): the terms, with the Chinese ones.
 
 /// A chapter: a document of the repository, which links to others by reference (`[failure]`). Where its links lead is said
 /// at its end, as file names; here it is said before that, as paths, and the first definition of a link counts.
@@ -34,6 +36,8 @@ macro_rules! chapters {
             "[probe]: crate::manual::probe\n",
             "[reading responses]: crate::manual::reading_responses\n",
             "[porting]: crate::manual::porting\n",
+            "[coming from]: crate::manual::coming_from\n",
+            "[glossary]: crate::manual::glossary\n",
             // In rustdoc each stage's own page has its part of the reference.
             "[reference]: crate\n",
             "[`Client`]: crate::Client\n",
@@ -80,6 +84,10 @@ chapters! {
     porting = "porting.md";
 
     probe = "probe.md";
+
+    coming_from = "coming-from.md";
+
+    glossary = "glossary.md";
 }
 
 /// The README's examples are compiled with the others.

@@ -58,7 +58,7 @@ enum What {
     /// The session ends at the tenant.
     EndSession,
     /// Time passes.
-    Wait(Wait),
+    Wait(Wait, Clocks),
     /// The tenant's settings change.
     Change(Change),
     /// An account is denied from now on, or no more, and its password is as old as at first.
@@ -100,6 +100,16 @@ impl Wait {
             Self::ForSessions => SESSION_LIFETIME + instant,
         }
     }
+}
+
+/// Whose clock goes on.
+#[derive(Clone, Copy, Debug)]
+enum Clocks {
+    Together,
+    /// As if the client's had stood still.
+    TenantAlone,
+    /// As if it had jumped ahead that the client signs by.
+    SignerAlone,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -184,6 +194,10 @@ fn walk(start: &Start, actions: &[Action], seen: &RefCell<Seen>) {
     if has_alipay {
         world.go_home(&mut alipay, 2, anyway);
     }
+    // Signatures are slow to read.
+    if anyway.is_multiple_of(4) {
+        world.log_out(&mut account);
+    }
     world.check_binds();
     world.check_passwords();
 }
@@ -214,6 +228,15 @@ const CALL_INPUTS: [Input; 10] = [
 ];
 
 const WAITS: [Wait; 4] = [Wait::AMinute, Wait::ForCodes, Wait::ForStateTokens, Wait::ForSessions];
+
+const CLOCKS: [Clocks; 6] = [
+    Clocks::Together,
+    Clocks::Together,
+    Clocks::TenantAlone,
+    Clocks::TenantAlone,
+    Clocks::SignerAlone,
+    Clocks::SignerAlone,
+];
 
 const DATA: [Data; 6] = [Data::Both, Data::Phone, Data::Email, Data::Neither, Data::Null, Data::Absent];
 
@@ -286,7 +309,7 @@ fn action() -> impl Strategy<Value = Action> {
             2 => What::Drop,
             3 => What::StartOver,
             4 => What::EndSession,
-            5 | 6 => What::Wait(WAITS[way % WAITS.len()]),
+            5 | 6 => What::Wait(WAITS[way % WAITS.len()], CLOCKS[way / WAITS.len()]),
             7..=9 => What::Change(change),
             10..=12 => What::Administer { who: who % USERS.len(), denied: way % 2 == 1 },
             13 => What::Suspend,
@@ -294,6 +317,27 @@ fn action() -> impl Strategy<Value = Action> {
             _ => What::Step(Turn { way, who, input, fault }),
         };
         Action { login: LOGINS[login], what }
+    })
+}
+
+/// A tenant of OneAccess, where a login is soon done.
+fn signing_start() -> impl Strategy<Value = Start> {
+    let (edition, denied) = (EditionKind::OneAccess, USERS.len());
+    vec(change(), 0..4).prop_map(move |settings| Start { edition, bound: true, denied, settings })
+}
+
+/// What happens to sessions that take signatures, of two logins of one account.
+fn signing_action() -> impl Strategy<Value = Action> {
+    (0..2_usize, 0..32_usize, 0..24_usize, fault()).prop_map(|(login, kind, way, fault)| {
+        let what = match kind {
+            0..=3 => What::Wait(WAITS[way % WAITS.len()], CLOCKS[way / WAITS.len()]),
+            4 | 5 => What::Fork,
+            6 => What::Suspend,
+            7 => What::EndSession,
+            8..=13 => What::Call { input: Input::Right, at: way % 2, fault },
+            _ => What::Step(Turn { way, who: 0, input: Input::Right, fault }),
+        };
+        Action { login, what }
     })
 }
 
@@ -306,6 +350,20 @@ fn number(variable: &str) -> Option<u64> {
 fn whatever_goes_wrong_the_stage_in_hand_is_the_tenants_or_told_to_be_unknown() {
     let walks = number("WALKS").unwrap_or(WALKS);
     let chosen = number("SEED").unwrap_or(1);
+    let seen = RefCell::new(Seen::default());
+    take(walks, chosen, &seen, (start(), vec(action(), 1..100)));
+    // Few of those come to a session that takes a signature.
+    take(walks / 14, chosen, &seen, (signing_start(), vec(signing_action(), 1..60)));
+    let seen = seen.into_inner();
+    seen.tell(chosen);
+    // Few walks with another seed need not come everywhere.
+    if walks >= if chosen == 1 { WALKS } else { 10 * WALKS } {
+        seen.assert_everything_was_reached();
+    }
+}
+
+/// Takes random walks.
+fn take(walks: u64, chosen: u64, seen: &RefCell<Seen>, of: impl Strategy<Value = (Start, Vec<Action>)>) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&chosen.to_le_bytes());
     let config = Config {
@@ -315,9 +373,8 @@ fn whatever_goes_wrong_the_stage_in_hand_is_the_tenants_or_told_to_be_unknown() 
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let seen = RefCell::new(Seen::default());
-    let result = runner.run(&(start(), vec(action(), 1..100)), |(start, actions)| {
-        walk(&start, &actions, &seen);
+    let result = runner.run(&of, |(start, actions)| {
+        walk(&start, &actions, seen);
         Ok(())
     });
     if let Err(TestError::Fail(reason, (start, actions))) = result {
@@ -326,12 +383,6 @@ fn whatever_goes_wrong_the_stage_in_hand_is_the_tenants_or_told_to_be_unknown() 
         panic!("seed {chosen}: {reason}\n{start:?}, &[\n{actions}]");
     }
     result.unwrap();
-    let seen = seen.into_inner();
-    seen.tell(chosen);
-    // Few walks with another seed need not come everywhere.
-    if walks >= if chosen == 1 { WALKS } else { 10 * WALKS } {
-        seen.assert_everything_was_reached();
-    }
 }
 
 const WALKS: u64 = 700;
@@ -399,6 +450,7 @@ impl Seen {
             }
         }
         for (title, table) in [
+            ("signatures", &self.signatures),
             ("put down and picked up", &self.suspended),
             ("one after the other", &self.chains),
             ("faults", &self.faults),
@@ -451,6 +503,11 @@ impl Seen {
                 }
             }
         }
+        for what in SIGNATURES {
+            if !self.signatures.contains_key(what) {
+                missed.push(what.to_owned());
+            }
+        }
         for chain in chains() {
             if !self.chains.contains_key(&chain) {
                 missed.push(chain);
@@ -460,6 +517,29 @@ impl Seen {
     }
 }
 
+/// What has to have come of signatures.
+const SIGNATURES: [&str; 19] = [
+    "renew_id_token: not prepared",
+    "renew_id_token: carried out",
+    "renew_id_token: carried out, and the answer was lost",
+    "renew_id_token: stale",
+    "logout: not prepared",
+    "logout: carried out",
+    "logout: carried out, and the answer was lost",
+    "logout: stale",
+    "logout: refused, because it was carried out before",
+    "accepted with a time that was carried forward",
+    "after a refusal key and time are forgotten",
+    "after a refusal key and time are kept",
+    "signatures go on from the tenant's time",
+    "prepare_signature: Unsupported",
+    "prepare_signature: 0 of 0 requests",
+    "prepare_signature: 1 of 1 requests",
+    "prepare_signature: 2 of 2 requests",
+    "prepare_signature: 1 of 2 requests, the last went wrong",
+    "prepare_signature: 2 of 2 requests, the last went wrong",
+];
+
 /// What an account may owe.
 const OWED: [StageKind; 3] =
     [StageKind::MfaRequired, StageKind::PasswordExpiring, StageKind::PasswordExpired];
@@ -468,6 +548,7 @@ const OWED: [StageKind; 3] =
 fn reachable(row: &Endpoint) -> Vec<StageKind> {
     let mut kinds = vec![StageKind::Authenticated];
     match row.from {
+        StageKind::Authenticated if row.step == "logout" => kinds = vec![StageKind::Unauthenticated],
         StageKind::Authenticated
         | StageKind::VerifyPhone(Scenario::Register)
         | StageKind::VerifyEmail(Scenario::Register) => {}

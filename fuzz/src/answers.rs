@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use idaas_login::endpoints::{self, EditionKind, Endpoint, OriginKind, Scenario, StageKind};
 use idaas_login::http::HeaderValue;
 use idaas_login::{
-    AlipayMiniProgram, Authenticated, Client, Device, Error, MfaRequired, Next, Origin, Outcome, PendingBind,
-    PendingRegister, Recovery, Request, Stage, Step, StepError, VerifyMethod, WeChatMiniProgram,
+    Account, AlipayMiniProgram, Authenticated, Client, Device, Error, Next, Origin, Outcome, PasswordPolicy,
+    Recovery, RegistrationAttributes, Request, SocialApp, Stage, Step, StepError, Unauthenticated,
+    VerifyMethod, WeChatMiniProgram,
 };
 
 use super::leaks::{self, Vocabulary};
-use super::model::{self, Answer, Holds, Members, To, Why};
+use super::model::{self, Answer, Holds, Members, Policy, To, Why};
 
 pub const CLIENT_ID: &str = "nTo1eRIub60vPb54WeE6aojPwYwImtl4";
 pub const STATE_TOKEN: &str = "the-state-token-in-hand";
@@ -21,10 +23,13 @@ pub fn device() -> Device {
     Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)").expect("the device of the pages")
 }
 
-/// A client whose transport answers everything with `answer`.
+/// A client whose transport answers everything with `answer`. It has every step of the table.
 pub fn client(answer: &Answer<'_>) -> Client {
     let response = answer.response();
-    Client::builder("https://acme.example.com", CLIENT_ID)
+    let builder = Client::builder("https://acme.example.com", CLIENT_ID);
+    let undocumented = endpoints::ALL.iter().filter(|row| row.in_edition(EditionKind::Ciam).is_none());
+    undocumented
+        .fold(builder, |builder, row| builder.path(row, row.path))
         .build_with(move |_: Request| Ok(response.clone()))
         .expect("the client of the pages")
 }
@@ -43,65 +48,225 @@ fn waiting(status: &str) -> String {
     format!(r#"{{"status":"{status}","state_token":"{STATE_TOKEN}"}}"#)
 }
 
-macro_rules! stages {
-    ($platform:ty, $login:ident, $bind:ident, $register:ident, $mfa:ident) => {
-        pub fn $bind(client: &Client) -> PendingBind<$platform> {
-            match answered(client.login(device()).$login("code"), &waiting("SOCIAL_BIND")) {
-                Outcome::PendingBind(stage) => stage,
-                other => panic!("{other:?}"),
+/// A login that begins with a code, whatever the origin.
+pub trait Begins: Origin + Sized {
+    fn begin(login: Unauthenticated) -> Step<Unauthenticated, Outcome<Self>>;
+}
+
+macro_rules! begins {
+    ($($origin:ty: $login:ident($($value:literal),+);)+) => {$(
+        impl Begins for $origin {
+            fn begin(login: Unauthenticated) -> Step<Unauthenticated, Outcome<Self>> {
+                login.$login($($value),+)
             }
         }
-        pub fn $register(client: &Client) -> PendingRegister<$platform> {
-            match answered(client.login(device()).$login("code"), &waiting("USER_REGISTER")) {
-                Outcome::PendingRegister(stage) => stage,
-                other => panic!("{other:?}"),
-            }
-        }
-        pub fn $mfa(client: &Client) -> MfaRequired<$platform> {
-            match answered(client.login(device()).$login("code"), &waiting("MFA_AUTH")) {
-                Outcome::MfaRequired(stage) => stage,
-                other => panic!("{other:?}"),
-            }
+    )+};
+}
+begins! {
+    WeChatMiniProgram: wechat_mini_program("code");
+    AlipayMiniProgram: alipay_mini_program("code");
+    SocialApp: qq("token", "openid");
+    Account: username_password("zhangshan", "password");
+}
+
+/// The stage that a status leads to.
+pub fn begun<O: Begins>(client: &Client, status: &str) -> Outcome<O> {
+    answered(O::begin(client.login(device())), &waiting(status))
+}
+
+/// A stage, by its status and the variant of [`Outcome`].
+macro_rules! stage {
+    ($origin:ty, $client:expr, $status:literal, $variant:ident) => {
+        match begun::<$origin>($client, $status) {
+            Outcome::$variant(stage) => stage,
+            other => panic!("{other:?}"),
         }
     };
 }
-stages!(WeChatMiniProgram, wechat_mini_program, bind, register, mfa);
-stages!(AlipayMiniProgram, alipay_mini_program, alipay_bind, alipay_register, alipay_mfa);
 
-/// How many rows [`take`] knows.
-const ROWS: u8 = 16;
+pub fn attributes() -> RegistrationAttributes {
+    let attributes = RegistrationAttributes::new().user_name("zhangshan").birthday("1990-12-31");
+    attributes.extension(serde_json::json!({ "age": "18" }))
+}
 
-/// Takes the step of a row, and gives what it prints.
+/// The steps of an unfinished login: they are answered with a status or with nothing. A renewal is [`renewed`], and a logout is
+/// answered as a reset is.
+fn steps() -> &'static [&'static Endpoint] {
+    static STEPS: OnceLock<Vec<&Endpoint>> = OnceLock::new();
+    let moves = |row: &&&'static Endpoint| row.moves_the_flow() && row.from != StageKind::Authenticated;
+    STEPS.get_or_init(|| endpoints::ALL.iter().filter(moves).copied().collect())
+}
+
+/// Takes the step of a row, of a login with one of the origins that have it, and gives what it prints.
 fn take(row: u8, by_hand: bool, answer: &Answer<'_>) -> String {
-    let client = client(answer);
-    let login = || client.login(device());
+    let steps = steps();
+    let count = u8::try_from(steps.len()).expect("few steps");
+    let (endpoint, variant) = (steps[usize::from(row % count)], row / count);
     let step = Check { answer, by_hand };
-    let phone = "11012345678";
-    let email = "zhangsan@qq.com";
-    match row % ROWS {
-        0 => step.check(login(), |stage| stage.wechat_mini_program("code"), None),
-        1 => step.check(login(), |stage| stage.wechat_mini_program_mobile("code"), None),
-        2 => step.check(login(), |stage| stage.alipay_mini_program("code"), None),
-        3 => step.waiting(bind(&client), |stage| stage.wechat_mobile("code")),
-        4 => step.waiting(alipay_bind(&client), |stage| stage.alipay_mobile("encrypted")),
-        5 => step.waiting(bind(&client), |stage| stage.username_password("zhangshan", "password")),
-        6 => step.waiting(alipay_bind(&client), |stage| stage.username_password("zhangshan", "password")),
-        7 => step.waiting(register(&client), |stage| stage.wechat_mobile("code")),
-        8 => step.waiting(alipay_register(&client), |stage| stage.alipay_mobile("encrypted")),
-        9 => step.waiting(bind(&client).phone(phone).expect("allowed"), |stage| stage.submit("232326")),
-        10 => step.waiting(bind(&client).email(email).expect("allowed"), |stage| stage.submit("232326")),
-        11 => step.waiting(register(&client).phone(phone).expect("allowed"), |stage| stage.submit("232326")),
-        12 => step.waiting(register(&client).email(email).expect("allowed"), |stage| stage.submit("232326")),
-        13 => step.waiting(mfa(&client).phone(phone), |stage| stage.submit("232326")),
-        14 => step.waiting(mfa(&client).email(email), |stage| stage.submit("232326")),
-        _ => step.waiting(alipay_mfa(&client).phone(phone), |stage| stage.submit("232326")),
+    let client = client(answer);
+    if endpoint.from.before_narrowing() == StageKind::Unauthenticated || !holds_state_token(endpoint.from) {
+        return first(endpoint, &client, &step);
+    }
+    match (endpoint.origin(), variant % 4) {
+        (Some(OriginKind::WeChatMiniProgram), _) => of_wechat(endpoint, &client, &step),
+        (Some(OriginKind::AlipayMiniProgram), _) => of_alipay(endpoint, &client, &step),
+        (Some(other), _) => panic!("fuzz/src/answers.rs: no steps of {other:?} alone"),
+        (None, 0) => of_any::<WeChatMiniProgram>(endpoint, &client, &step),
+        (None, 1) => of_any::<AlipayMiniProgram>(endpoint, &client, &step),
+        (None, 2) => of_any::<SocialApp>(endpoint, &client, &step),
+        (None, _) => of_any::<Account>(endpoint, &client, &step),
     }
 }
 
-/// One byte for the row, whose highest bit says whether the step is driven by hand; then the answer.
+fn holds_state_token(stage: StageKind) -> bool {
+    !matches!(
+        stage.before_narrowing(),
+        StageKind::Unauthenticated | StageKind::Registration | StageKind::PasswordReset
+    )
+}
+
+const PHONE: &str = "11012345678";
+const EMAIL: &str = "zhangsan@qq.com";
+
+/// The steps of the stages without a state token.
+fn first(row: &Endpoint, client: &Client, step: &Check<'_>) -> String {
+    let login = || client.login(device());
+    match (row.from, row.step) {
+        (StageKind::Unauthenticated, "wechat_mini_program") => {
+            step.check(login(), |stage| stage.wechat_mini_program("code"), None)
+        }
+        (StageKind::Unauthenticated, "wechat_mini_program_mobile") => {
+            step.check(login(), |stage| stage.wechat_mini_program_mobile("code"), None)
+        }
+        (StageKind::Unauthenticated, "alipay_mini_program") => {
+            step.check(login(), |stage| stage.alipay_mini_program("code"), None)
+        }
+        (StageKind::Unauthenticated, "username_password") => {
+            step.check(login(), |stage| stage.username_password("zhangshan", "password"), None)
+        }
+        (StageKind::Unauthenticated, "identifier_password") => {
+            step.check(login(), |stage| stage.identifier_password(PHONE, "password"), None)
+        }
+        (StageKind::Unauthenticated, "wechat_app") => {
+            step.check(login(), |stage| stage.wechat_app("code"), None)
+        }
+        (StageKind::Unauthenticated, "alipay_app") => {
+            step.check(login(), |stage| stage.alipay_app("code"), None)
+        }
+        (StageKind::Unauthenticated, "qq") => step.check(login(), |stage| stage.qq("token", "openid"), None),
+        (StageKind::Unauthenticated, "weibo") => {
+            step.check(login(), |stage| stage.weibo("token", "uid"), None)
+        }
+        (StageKind::Unauthenticated, "apple") => step.check(login(), |stage| stage.apple("code"), None),
+        (StageKind::Unauthenticated, "carrier_one_tap") => {
+            step.check(login(), |stage| stage.carrier_one_tap("token"), None)
+        }
+        (StageKind::VerifyPhone(Scenario::Login), _) => {
+            step.check(login().phone(PHONE), |stage| stage.submit("232326"), None)
+        }
+        (StageKind::VerifyEmail(Scenario::Login), _) => {
+            step.check(login().email(EMAIL), |stage| stage.submit("232326"), None)
+        }
+        (StageKind::VerifyPhone(Scenario::Register), _) => {
+            let stage = login().register(attributes()).phone(PHONE);
+            step.check(stage, |stage| stage.submit("232326"), None)
+        }
+        (StageKind::VerifyEmail(Scenario::Register), _) => {
+            let stage = login().register(attributes()).email(EMAIL);
+            step.check(stage, |stage| stage.submit("232326"), None)
+        }
+        (StageKind::VerifyPhone(Scenario::ResetPassword), _) => {
+            step.reset(login().reset_password().phone(PHONE), |stage| stage.submit("232326", "new"))
+        }
+        (StageKind::VerifyEmail(Scenario::ResetPassword), _) => {
+            step.reset(login().reset_password().email(EMAIL), |stage| stage.submit("232326", "new"))
+        }
+        _ => panic!("fuzz/src/answers.rs: no way to take {} of {}", row.step, row.from),
+    }
+}
+
+fn of_wechat(row: &Endpoint, client: &Client, step: &Check<'_>) -> String {
+    match row.from {
+        StageKind::PendingBind => step
+            .waiting(stage!(WeChatMiniProgram, client, "SOCIAL_BIND", PendingBind), |stage| {
+                stage.wechat_mobile("code")
+            }),
+        StageKind::PendingRegister => step
+            .waiting(stage!(WeChatMiniProgram, client, "USER_REGISTER", PendingRegister), |stage| {
+                stage.wechat_mobile("code")
+            }),
+        _ => panic!("fuzz/src/answers.rs: no way to take {} of {}", row.step, row.from),
+    }
+}
+
+fn of_alipay(row: &Endpoint, client: &Client, step: &Check<'_>) -> String {
+    match row.from {
+        StageKind::PendingBind => step
+            .waiting(stage!(AlipayMiniProgram, client, "SOCIAL_BIND", PendingBind), |stage| {
+                stage.alipay_mobile("encrypted")
+            }),
+        StageKind::PendingRegister => step
+            .waiting(stage!(AlipayMiniProgram, client, "USER_REGISTER", PendingRegister), |stage| {
+                stage.alipay_mobile("encrypted")
+            }),
+        _ => panic!("fuzz/src/answers.rs: no way to take {} of {}", row.step, row.from),
+    }
+}
+
+/// The steps that a login has whatever its origin.
+fn of_any<O: Begins>(row: &Endpoint, client: &Client, step: &Check<'_>) -> String {
+    use StageKind::{PendingBind, VerifyEmail, VerifyPhone};
+
+    let bind = || stage!(O, client, "SOCIAL_BIND", PendingBind);
+    let register = || stage!(O, client, "USER_REGISTER", PendingRegister);
+    let mfa = || stage!(O, client, "MFA_AUTH", MfaRequired);
+    let expiring = || stage!(O, client, "PASSWORD_WARN", PasswordExpiring);
+    let expired = || stage!(O, client, "PASSWORD_EXPIRED", PasswordExpired);
+    match (row.from, row.step) {
+        (PendingBind, "username_password") => {
+            step.waiting(bind(), |stage| stage.username_password("zhangshan", "password"))
+        }
+        (VerifyPhone(Scenario::Bind), _) => {
+            step.waiting(bind().phone(PHONE).expect("allowed"), |stage| stage.submit("232326"))
+        }
+        (VerifyEmail(Scenario::Bind), _) => {
+            step.waiting(bind().email(EMAIL).expect("allowed"), |stage| stage.submit("232326"))
+        }
+        (VerifyPhone(Scenario::BindOrRegister), _) => {
+            step.waiting(register().phone(PHONE).expect("allowed"), |stage| stage.submit("232326"))
+        }
+        (VerifyEmail(Scenario::BindOrRegister), _) => {
+            step.waiting(register().email(EMAIL).expect("allowed"), |stage| stage.submit("232326"))
+        }
+        (VerifyPhone(Scenario::SecondFactor), _) => {
+            step.waiting(mfa().phone(PHONE), |stage| stage.submit("232326"))
+        }
+        (VerifyEmail(Scenario::SecondFactor), _) => {
+            step.waiting(mfa().email(EMAIL), |stage| stage.submit("232326"))
+        }
+        (StageKind::PasswordExpiring, "change_password") => {
+            step.waiting(expiring(), |stage| stage.change_password("old", "new"))
+        }
+        (StageKind::PasswordExpiring, "keep_password") => {
+            step.waiting(expiring(), idaas_login::PasswordExpiring::keep_password)
+        }
+        (StageKind::PasswordExpired, "change_password") => {
+            step.waiting(expired(), |stage| stage.change_password("old", "new"))
+        }
+        (VerifyPhone(Scenario::ChangePassword), _) => {
+            step.waiting(expired().phone(PHONE), |stage| stage.submit("232326", "new"))
+        }
+        (VerifyEmail(Scenario::ChangePassword), _) => {
+            step.waiting(expiring().email(EMAIL), |stage| stage.submit("232326", "new"))
+        }
+        _ => panic!("fuzz/src/answers.rs: no way to take {} of {}", row.step, row.from),
+    }
+}
+
+/// One byte for the row and the origin, whose highest bit says whether the step is driven by hand; then the answer.
 pub fn outcome(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
-    let all = |answer: &Answer<'_>| (0..ROWS).map(|row| take(row, true, answer)).collect();
+    let all = |answer: &Answer<'_>| (0..0x80).map(|row| take(row, true, answer)).collect();
     let vocabulary = VOCABULARY.get_or_init(|| Vocabulary::of(all));
     let Some((row, rest)) = data.split_first() else { return };
     let Some(answer) = Answer::read(rest) else { return };
@@ -145,6 +310,16 @@ impl Check<'_> {
             (Err(failed), Err(why)) => self.fails(failed, &why, &step, in_hand),
             (Ok(outcome), Err(why)) => panic!("{outcome:?}, expected {why:?}"),
             (Err(failed), Ok((to, _))) => panic!("{failed}, expected {to:?}"),
+        }
+    }
+
+    /// A step that leads back to the beginning.
+    fn reset<S: Stage>(&self, stage: S, step: impl Fn(S) -> Step<S, Unauthenticated>) -> String {
+        match (self.result(step(stage)), model::nothing(self.answer)) {
+            (Ok(login), Ok(())) => format!("{login:?}\n{login:#?}"),
+            (Err(failed), Err(why)) => self.fails(failed, &why, &step, None),
+            (Ok(login), Err(why)) => panic!("{login:?}, expected {why:?}"),
+            (Err(failed), Ok(())) => panic!("{failed}, expected a success"),
         }
     }
 
@@ -204,8 +379,14 @@ fn assert_leads<O: Origin>(outcome: &Outcome<O>, to: &To, members: &Members) {
             ("USER_REGISTER", stage.state_token(), stage.allowed_flows().raw())
         }
         Outcome::MfaRequired(stage) => ("MFA_AUTH", stage.state_token(), stage.data()),
-        Outcome::PasswordExpiring(stage) => ("PASSWORD_WARN", stage.state_token(), stage.data()),
-        Outcome::PasswordExpired(stage) => ("PASSWORD_EXPIRED", stage.state_token(), stage.data()),
+        Outcome::PasswordExpiring(stage) => {
+            assert_policy(stage.policy(), members);
+            ("PASSWORD_WARN", stage.state_token(), stage.data())
+        }
+        Outcome::PasswordExpired(stage) => {
+            assert_policy(stage.policy(), members);
+            ("PASSWORD_EXPIRED", stage.state_token(), stage.data())
+        }
     };
     let status = status.to_owned();
     assert_eq!(*to, To::Pending { status, state_token: state_token.expose().to_owned() });
@@ -230,6 +411,21 @@ fn assert_flows(flows: &idaas_login::AllowedFlows) {
         kept.map(|name| Some(name.trim_ascii()).filter(known).unwrap_or(name)).collect::<Vec<_>>()
     });
     assert_eq!(listed, expected);
+}
+
+fn assert_policy(policy: Option<&PasswordPolicy>, members: &Members) {
+    let expected = members.data().as_deref().and_then(Policy::read);
+    assert_eq!(policy.is_some(), expected.is_some());
+    let (Some(policy), Some(expected)) = (policy, expected) else { return };
+    if let Ok(length) = expected.min_length {
+        assert_eq!(policy.min_length(), length);
+    }
+    if let Ok(length) = expected.max_length {
+        assert_eq!(policy.max_length(), length);
+    }
+    if let Ok(pattern) = expected.pattern {
+        assert_eq!(policy.pattern(), pattern.as_deref());
+    }
 }
 
 fn assert_user(user: &Authenticated, members: &Members) {

@@ -4,14 +4,25 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
-use idaas_login::{Call, Captcha, CaptchaImage, CaptchaPass, Error, Reply};
+use idaas_login::endpoints::{self, Endpoint, Scenario, StageKind};
+use idaas_login::{
+    Account, Call, Captcha, CaptchaImage, CaptchaPass, Client, Error, MfaRequired, Outcome, Reply,
+    WeChatMiniProgram,
+};
 use serde_json::Value;
 
-use super::answers::{STATE_TOKEN, bind, client, device, mfa};
+use super::answers::{STATE_TOKEN, attributes, begun, client, device};
 use super::leaks::{self, Vocabulary};
 use super::model::{self, Answer, Members, Unsure, Why};
 
 const SENDER: &str = "11012345678";
+
+fn mfa(client: &Client) -> MfaRequired {
+    match begun::<WeChatMiniProgram>(client, "MFA_AUTH") {
+        Outcome::MfaRequired(stage) => stage,
+        other => panic!("{other:?}"),
+    }
+}
 
 /// A target for a side call: a byte that says how it is driven, and the answer.
 fn target(data: &[u8], vocabulary: &OnceLock<Vocabulary>, check: impl Fn(u8, &Answer<'_>) -> String) {
@@ -49,29 +60,57 @@ fn read<T: std::fmt::Debug, E>(
     }
 }
 
-/// The answer to a request for a code.
+/// The request for a code of a row, from the stage that it belongs to.
+fn code_call(client: &Client, row: &Endpoint, pass: &CaptchaPass) -> Call<()> {
+    use StageKind::{VerifyEmail, VerifyPhone};
+
+    let login = || client.login(device());
+    let wechat = |status| begun::<WeChatMiniProgram>(client, status);
+    match row.from {
+        VerifyPhone(Scenario::Login) => login().phone(SENDER).send_code(pass),
+        VerifyEmail(Scenario::Login) => login().email(SENDER).send_code(pass),
+        VerifyPhone(Scenario::Register) => login().register(attributes()).phone(SENDER).send_code(pass),
+        VerifyEmail(Scenario::Register) => login().register(attributes()).email(SENDER).send_code(pass),
+        VerifyPhone(Scenario::ResetPassword) => login().reset_password().phone(SENDER).send_code(pass),
+        VerifyEmail(Scenario::ResetPassword) => login().reset_password().email(SENDER).send_code(pass),
+        VerifyPhone(scenario) => match wechat(status_of(scenario)) {
+            Outcome::PendingBind(stage) => stage.phone(SENDER).expect("allowed").send_code(pass),
+            Outcome::PendingRegister(stage) => stage.phone(SENDER).expect("allowed").send_code(pass),
+            Outcome::MfaRequired(stage) => stage.phone(SENDER).send_code(pass),
+            Outcome::PasswordExpiring(stage) => stage.phone(SENDER).send_code(pass),
+            other => panic!("{other:?}"),
+        },
+        VerifyEmail(scenario) => match wechat(status_of(scenario)) {
+            Outcome::PendingBind(stage) => stage.email(SENDER).expect("allowed").send_code(pass),
+            Outcome::PendingRegister(stage) => stage.email(SENDER).expect("allowed").send_code(pass),
+            Outcome::MfaRequired(stage) => stage.email(SENDER).send_code(pass),
+            Outcome::PasswordExpiring(stage) => stage.email(SENDER).send_code(pass),
+            other => panic!("{other:?}"),
+        },
+        _ => panic!("fuzz/src/calls.rs: no stage for {}", row.from),
+    }
+}
+
+/// The status that leads to a stage in which such a code is due.
+fn status_of(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::Bind => "SOCIAL_BIND",
+        Scenario::BindOrRegister => "USER_REGISTER",
+        Scenario::SecondFactor => "MFA_AUTH",
+        Scenario::ChangePassword => "PASSWORD_WARN",
+        Scenario::Login | Scenario::Register | Scenario::ResetPassword => panic!("no status leads there"),
+    }
+}
+
+/// The answer to a request for a code: the row by the byte that says how.
 pub fn send_code(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
+    let rows: Vec<_> = endpoints::ALL.iter().filter(|row| row.step == "send_code").collect();
     target(data, &VOCABULARY, |how, answer| {
         let client = client(answer);
-        let pass = CaptchaPass::from_token(SENDER, "pass");
-        let call = match how % 4 {
-            0 => bind(&client).phone(SENDER).expect("allowed").send_code(&pass),
-            1 => bind(&client).email(SENDER).expect("allowed").send_code(&pass),
-            2 => mfa(&client).phone(SENDER).send_code(&pass),
-            _ => mfa(&client).email(SENDER).send_code(&pass),
-        };
-        // Whatever else is in it must not be the answer to another request.
-        let answers =
-            ["status", "session_token", "state_token", "id_token", "mobile", "captcha_token", "token"];
-        let is_silent =
-            |members: &Members| answers.iter().all(|name| members.field(name).token() == Ok(None));
-        let expected = model::settle(answer, None).and_then(|members| match members {
-            Some(members) if is_silent(&members) => Ok(()),
-            None if matches!(answer.body.trim_ascii(), b"" | b"null") => Ok(()),
-            _ => Err(Why::Unreadable),
-        });
-        read(result(call, how, answer), expected, answer).1
+        let row = rows[usize::from(how & 0x7f) % rows.len()];
+        let call = code_call(&client, row, &CaptchaPass::from_token(SENDER, "pass"));
+        read(result(call, how, answer), model::nothing(answer), answer).1
     });
 }
 
@@ -85,13 +124,22 @@ fn one(answer: &Answer<'_>, name: &str, in_hand: Option<&str>) -> Result<String,
 pub fn mobile(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     target(data, &VOCABULARY, |how, answer| {
-        let call = mfa(&client(answer)).registered_mobile();
+        let client = client(answer);
+        let call = match begun::<Account>(
+            &client,
+            ["MFA_AUTH", "PASSWORD_WARN", "PASSWORD_EXPIRED"][usize::from(how) % 3],
+        ) {
+            Outcome::MfaRequired(stage) => stage.registered_mobile(),
+            Outcome::PasswordExpiring(stage) => stage.registered_mobile(),
+            Outcome::PasswordExpired(stage) => stage.registered_mobile(),
+            other => panic!("{other:?}"),
+        };
         let (read, printed) =
             read(result(call, how, answer), one(answer, "mobile", Some(STATE_TOKEN)), answer);
         if let Some((mobile, expected)) = read {
             assert_eq!(mobile.expose(), expected);
             // It can be handed on: bad characters are found before anything is sent.
-            let step = mfa(&client(answer)).phone(mobile).submit("123456").into_request();
+            let step = mfa(&client).phone(mobile).submit("123456").into_request();
             assert_eq!(step.is_ok(), !expected.chars().any(char::is_control));
         }
         printed

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use idaas_login::emulator::{DataForm, Emulator, TokenKind, Unbound, User};
-use idaas_login::endpoints::{self, Endpoint, Platform};
+use idaas_login::endpoints::{self, Endpoint, Platform, StageKind};
 use idaas_login::http::{HeaderName, HeaderValue, Method};
 use idaas_login::{Edition, Request, Transport};
 use serde_json::Value;
@@ -19,14 +19,14 @@ const WITH_CAPTCHA: u8 = b'W';
 /// More requests than this teach nothing new.
 const REQUESTS: usize = 12;
 
-/// One byte of settings, then a request on each line.
+/// Two bytes of settings, then a request on each line.
 ///
 /// A line is a letter for a row of the endpoint table, a letter for what to leave out, and the body; or `~`, a method, a
 /// space, a path, then headers and the body, each behind a tab. In a body `$C` is the last captcha's token, `$X` its
 /// solution, `$P` the last pass, `$V` the last code to the mobile number.
 pub fn emulator(data: &[u8]) {
-    let Some((settings, script)) = data.split_first() else { return };
-    let tenant = tenant(*settings);
+    let Some((&[settings, of_accounts], script)) = data.split_first_chunk() else { return };
+    let tenant = tenant(settings, of_accounts);
     let mut last = Last::default();
     for (count, line) in
         script.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(REQUESTS).enumerate()
@@ -34,7 +34,7 @@ pub fn emulator(data: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let Some((row, request)) = last.request(&tenant, &line) else { continue };
         let path = request.uri().path().to_owned();
-        if path == endpoints::CAPTCHA.path && !(*settings == WITH_CAPTCHA && last.captcha.is_empty()) {
+        if path == endpoints::CAPTCHA.path && !(settings == WITH_CAPTCHA && last.captcha.is_empty()) {
             continue;
         }
         let state_token = request
@@ -65,16 +65,21 @@ pub fn emulator(data: &[u8]) {
             assert!(tenant.session_user(session_token.trim()).is_some());
         }
         // It answers as the API does: what a step reads leads on, or is a refusal.
-        if row.is_some_and(|row| row.moves_the_flow() && row.step != "renew_id_token") && http_status < 404 {
+        let moves = |row: &&Endpoint| row.moves_the_flow() && row.step != "renew_id_token";
+        if let Some(row) = row.filter(moves).filter(|_| http_status < 404) {
             let answer = Answer { http_status, body: response.body() };
-            let read = model::outcome(&answer, state_token.as_deref()).map(|(to, _)| to);
+            let read = if row.leads_to == [StageKind::Unauthenticated] {
+                model::nothing(&answer).map(|()| None)
+            } else {
+                model::outcome(&answer, state_token.as_deref()).map(|(to, _)| Some(to))
+            };
             assert!(matches!(read, Ok(_) | Err(Why::Refused { .. } | Why::AccessDenied)), "{line}: {read:?}");
         }
         last.remember(&body);
     }
 }
 
-fn tenant(settings: u8) -> Emulator {
+fn tenant(settings: u8, of_accounts: u8) -> Emulator {
     let counter = AtomicU64::new(0);
     let tenant = Emulator::new().with_clock(|| UNIX_EPOCH + Duration::from_secs(1_700_000_000)).with_tokens(
         move |kind| match kind {
@@ -91,19 +96,41 @@ fn tenant(settings: u8) -> Emulator {
         tenant.single_use_pass = is(16);
         tenant.data = if is(32) { DataForm::Null } else { DataForm::Listed(vec!["VERIFY_PHONE".to_owned()]) };
         tenant.edition = if is(64) { Edition::Eiam } else { Edition::Ciam };
+        let is = |bit: u8| of_accounts & bit != 0;
+        tenant.second_factor_first = !is(1);
+        tenant.password_asked_everywhere = is(2);
+        tenant.register_at_login = is(4);
+        tenant.required_attributes = if is(8) { vec!["name".to_owned()] } else { Vec::new() };
+        tenant.state_token_ends_with_wrong_code = is(16);
+        tenant.password_length = if is(32) { (0, 4) } else { (8, 18) };
+        tenant.undocumented_extras = is(64);
     });
     let user = User::new("zhangshan").password("password").mobile(MOBILE).email(EMAIL);
     tenant.add_user(if is(128) { user.second_factors(2) } else { user });
     tenant.add_user(User::new("mfa").password("password").mobile(MOBILE).second_factor());
+    let of_age = |name: &str| User::new(name).password("password").email(format!("{name}@example.com"));
+    tenant.add_user(of_age("expiring").mobile("15201657313").password_expiring());
+    tenant.add_user(of_age("expired").mobile("15201657314").password_expired());
+    tenant.add_user(of_age("both").mobile("15201657315").password_expired().second_factor());
     tenant.add_user(User::new("denied").password("password").denied());
     for code in ["c1", "c2", "c3"] {
         tenant.accept_login_code(Platform::WeChatMiniProgram, code, "an-openid");
         tenant.accept_login_code(Platform::AlipayMiniProgram, code, "a-user-id");
         tenant.accept_phone_code(Platform::WeChatMiniProgram, code, MOBILE);
         tenant.accept_phone_code(Platform::AlipayMiniProgram, code, "+86-152");
+        for platform in
+            [Platform::WeChatApp, Platform::AlipayApp, Platform::Qq, Platform::Weibo, Platform::Apple]
+        {
+            tenant.accept_login_code(platform, code, "an-openid");
+        }
+        tenant.accept_phone_code(Platform::Carrier, code, MOBILE);
     }
     for send_type in endpoints::ALL.iter().filter_map(|row| row.send_type) {
-        tenant.accept_code(MOBILE, send_type, "123456");
+        for destination in
+            [MOBILE, EMAIL, "15201657314", "expired@example.com", "15301657312", "new@example.com"]
+        {
+            tenant.accept_code(destination, send_type, "123456");
+        }
     }
     tenant
 }

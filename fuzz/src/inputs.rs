@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 
+use idaas_login::endpoints;
 use idaas_login::http::{HeaderMap, HeaderValue, Uri};
 use idaas_login::{
-    Client, Device, Edition, Error, Outcome, Request, Stage, Step, TransportError, WeChatMiniProgram,
+    Client, Device, Edition, Error, Next, Outcome, RegistrationAttributes, Request, Stage, Step,
+    TransportError, Unauthenticated, WeChatMiniProgram,
 };
 use serde_json::Value;
 
 use super::answers::answered;
+use super::model::Members;
 
 /// One byte for what to leave out, then texts with a zero between.
 pub fn inputs(data: &[u8]) {
@@ -26,6 +29,9 @@ pub fn inputs(data: &[u8]) {
         user_name: next(),
         password: next(),
         destination: next(),
+        attribute: next(),
+        birthday: next(),
+        extension: next(),
         loopback: how & 1 != 0,
     };
     let (Some(client), Some(device)) = (given.client(), given.device()) else { return };
@@ -54,6 +60,84 @@ pub fn inputs(data: &[u8]) {
         Some(state_token),
         &[("mobile", given.destination), ("verify_code", code)],
     );
+
+    given.check(
+        login().username_password(given.user_name, given.password),
+        is_text(given.user_name) && !given.password.is_empty(),
+        None,
+        &[("user_name", given.user_name), ("password", given.password)],
+    );
+    given.check(
+        login().qq(given.code, given.user_name),
+        is_text(given.user_name) && !given.code.is_empty(),
+        None,
+        &[("access_token", given.code), ("open_id", given.user_name)],
+    );
+    given.check(
+        login().reset_password().phone(given.destination).submit(given.code, given.password),
+        is_text(given.destination) && code_is_good && !given.password.is_empty(),
+        None,
+        &[("mobile", given.destination), ("verify_code", code), ("password", given.password)],
+    );
+    let change = r#"{"status":"PASSWORD_WARN","state_token":"t"}"#;
+    let expiring = match answered::<_, Outcome<WeChatMiniProgram>>(login().wechat_mini_program("c"), change) {
+        Outcome::PasswordExpiring(stage) => stage,
+        other => panic!("{other:?}"),
+    };
+    given.check(
+        expiring.change_password(given.password, given.attribute),
+        !given.password.is_empty() && !given.attribute.is_empty(),
+        Some("t"),
+        &[("old_password", given.password), ("new_password", given.attribute)],
+    );
+    registration(&given, login(), code, is_text(given.destination) && code_is_good);
+}
+
+/// A registration with three attributes: a text, a date and an object.
+fn registration(given: &Given<'_>, login: Unauthenticated, code: &str, is_good: bool) {
+    let is_text = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+    // What is no JSON is a text, and so no object.
+    let extension = serde_json::from_str(given.extension).unwrap_or(Value::from(given.extension));
+    let is_object = extension.is_object();
+    let attributes = RegistrationAttributes::new().nick_name(given.attribute).birthday(given.birthday);
+    let attributes = attributes.extension(extension.clone());
+    assert_eq!(attributes.get("attr_birthday"), Some(given.birthday));
+    let printed = format!("{attributes:?}");
+    assert_eq!(printed, r#"["attr_nick_name", "attr_birthday", "extension"]"#);
+    let is_good = is_good && is_text(given.attribute) && is_date(given.birthday) && is_object;
+    let step = login.register(attributes).phone(given.destination).submit(code);
+    // As it is written: numbers may be beyond what a number here can hold.
+    let extension = extension.to_string();
+    let fields = [
+        ("mobile", given.destination),
+        ("verify_code", code),
+        ("attr_birthday", given.birthday),
+        ("attr_nick_name", given.attribute),
+        ("extension", &extension),
+    ];
+    given.check(step, is_good, None, &fields);
+}
+
+/// A day of the calendar.
+fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |from: usize, to: usize| {
+        bytes[from..to].iter().all(u8::is_ascii_digit).then(|| text[from..to].parse::<u32>().ok()).flatten()
+    };
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return false;
+    }
+    let (Some(year), Some(month), Some(day)) = (digits(0, 4), digits(5, 7), digits(8, 10)) else {
+        return false;
+    };
+    let longest = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(400) || year.is_multiple_of(4) && !year.is_multiple_of(100) => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    day >= 1 && day <= longest
 }
 
 struct Given<'a> {
@@ -66,18 +150,22 @@ struct Given<'a> {
     user_name: &'a str,
     password: &'a str,
     destination: &'a str,
+    attribute: &'a str,
+    birthday: &'a str,
+    extension: &'a str,
     loopback: bool,
 }
 
-/// Whether a header carries it: no control characters but the tab.
+/// Whether a header carries it: at most 1 KiB, and no control characters but the tab.
 fn is_header(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte == b'\t' || byte >= b' ' && byte != 0x7f)
+    (1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte == b'\t' || byte >= b' ' && byte != 0x7f)
 }
 
 impl Given<'_> {
     fn client(&self) -> Option<Client> {
         let builder = Client::builder(self.base_address, self.client_id)
-            .edition(Edition::OneAccessIsv { tenant_id: self.tenant_id.to_owned() });
+            .edition(Edition::OneAccessIsv { tenant_id: self.tenant_id.to_owned() })
+            .path(&endpoints::LOGIN_QQ, endpoints::LOGIN_QQ.path);
         let builder = if self.loopback { builder.allow_loopback_http() } else { builder };
         let nothing = |_: Request| Err(TransportError::not_sent("nothing is sent here"));
         match builder.build_with(nothing) {
@@ -120,9 +208,9 @@ impl Given<'_> {
     }
 
     /// The request of a step that must be made, or refused: address, headers and body are what was given, and nothing else.
-    fn check<S: Stage>(
+    fn check<S: Stage, N: Next<S>>(
         &self,
-        step: Step<S, Outcome<WeChatMiniProgram>>,
+        step: Step<S, N>,
         is_good: bool,
         state_token: Option<&str>,
         fields: &[(&str, &str)],
@@ -149,10 +237,16 @@ impl Given<'_> {
             ("x-state-token", state_token),
         ];
         assert_headers(request.headers(), &expected);
-        let body: Value = serde_json::from_slice(request.body()).expect("the body is JSON");
-        let expected: Value =
-            fields.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
-        assert_eq!(body, expected);
+        let body = Members::read(request.body()).expect("the body is JSON");
+        assert_eq!(body.0.len(), fields.len());
+        for ((name, raw), (expected, value)) in body.0.iter().zip(fields) {
+            assert_eq!(name, expected);
+            if *name == "extension" {
+                assert_eq!(raw.get(), *value);
+            } else {
+                assert_eq!(serde_json::from_str::<String>(raw.get()).ok().as_deref(), Some(*value));
+            }
+        }
     }
 
     /// Scheme, host and port are those of the base address; nothing of it becomes a path or a user name.

@@ -50,7 +50,13 @@ impl Vocabulary {
 
 /// Asserts that nothing of the answer is in `printed`, but for names that look like the API's, and lifetimes.
 pub fn none(printed: &str, answer: &Answer<'_>, vocabulary: &Vocabulary) {
-    let mut printed = without_lifetimes(printed);
+    let mut printed = without_numbers_of(printed, "expires_in: Some(", |duration| {
+        let number = duration.strip_suffix('s').map(|number| number.trim_end_matches(['m', 'µ', 'n']));
+        number.is_some_and(|number| number.parse::<f64>().is_ok())
+    });
+    for length in ["min_length: Some(", "max_length: Some("] {
+        printed = without_numbers_of(&printed, length, |number| number.parse::<u32>().is_ok());
+    }
     let members = Members::read(answer.body);
     for name in ["error_code", "status"] {
         let Some(members) = &members else { continue };
@@ -68,19 +74,14 @@ pub fn none(printed: &str, answer: &Answer<'_>, vocabulary: &Vocabulary) {
     }
 }
 
-/// Without the durations: that one has the digits of a secret is by chance.
-fn without_lifetimes(printed: &str) -> String {
-    let mut parts = printed.split("expires_in: Some(");
+/// Without the numbers of a field, such as durations: that one has the digits of a secret is by chance.
+fn without_numbers_of(printed: &str, field: &str, is_number: impl Fn(&str) -> bool) -> String {
+    let mut parts = printed.split(field);
     let mut rest = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (duration, after) = part.split_once(')').expect("a duration in brackets");
-        let duration = duration.trim_matches([' ', '\n', ',']);
-        assert!(
-            duration
-                .strip_suffix('s')
-                .is_some_and(|number| number.trim_end_matches(['m', 'µ', 'n']).parse::<f64>().is_ok()),
-            "{duration:?} is not a duration"
-        );
+        let (number, after) = part.split_once(')').expect("a number in brackets");
+        let number = number.trim_matches([' ', '\n', ',']);
+        assert!(is_number(number), "{number:?} is not what {field} has");
         rest.push('\0');
         rest.push_str(after);
     }
@@ -153,6 +154,12 @@ const NEUTRAL: &[(u16, &str)] = &[
     (200, r#"{"status":"USER_REGISTER","state_token":"t"}"#),
     (200, r#"{"status":"MFA_AUTH","state_token":"t"}"#),
     (200, r#"{"status":"MFA_AUTH"}"#),
+    (200, r#"{"status":"PASSWORD_WARN","state_token":"t"}"#),
+    (
+        200,
+        r#"{"status":"PASSWORD_EXPIRED","state_token":"t","data":{"minLength":8,"maxLength":18,"regEx":"x"}}"#,
+    ),
+    (200, r#"{"status":"PASSWORD_WARN","state_token":"t","data":{"minLength":8}}"#),
     (200, r#"{"status":"ACCESS_DENIED"}"#),
     (200, r#"{"status":"x"}"#),
     (

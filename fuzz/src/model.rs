@@ -271,7 +271,8 @@ fn is_documented(code: &str) -> bool {
     }
 }
 
-const LEADS_ON: [&str; 5] = ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"];
+const LEADS_ON: [&str; 7] =
+    ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH", "PASSWORD_WARN", "PASSWORD_EXPIRED"];
 
 /// What every reader has in common: the members of a success, or why it is none. A state token that equals the one in hand
 /// is an echo.
@@ -329,7 +330,7 @@ pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Member
                 id_token: members.field("id_token").good().map(str::to_owned),
             }
         }
-        status @ ("SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH") => {
+        status @ ("SOCIAL_BIND" | "USER_REGISTER" | "MFA_AUTH" | "PASSWORD_WARN" | "PASSWORD_EXPIRED") => {
             let state_token = members.field("state_token");
             let state_token = state_token.header_token().map_err(|()| Why::Unreadable)?.or(in_hand);
             let state_token = state_token.ok_or(Why::NoStateToken)?.to_owned();
@@ -338,4 +339,48 @@ pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Member
         other => return Err(Why::UnknownStatus(other.to_owned())),
     };
     Ok((to, members))
+}
+
+/// The answer to what leads to nothing new, a request for a code or a reset: whatever else is in it must not be the answer to
+/// another request.
+pub fn nothing(answer: &Answer<'_>) -> Result<(), Why> {
+    let answers = ["status", "session_token", "state_token", "id_token", "mobile", "captcha_token", "token"];
+    let is_silent = |members: &Members| answers.iter().all(|name| members.field(name).token() == Ok(None));
+    match settle(answer, None)? {
+        Some(members) if is_silent(&members) => Ok(()),
+        None if matches!(answer.body.trim_ascii(), b"" | b"null") => Ok(()),
+        _ => Err(Why::Unreadable),
+    }
+}
+
+/// What the text of `data` says of passwords, where there is no doubt about it.
+pub struct Policy {
+    pub min_length: Result<Option<u32>, Unsure>,
+    pub max_length: Result<Option<u32>, Unsure>,
+    pub pattern: Result<Option<String>, Unsure>,
+}
+
+impl Policy {
+    /// `None` if the text is no JSON object.
+    pub fn read(data: &str) -> Option<Self> {
+        let members: Members = serde_json::from_str(data).ok()?;
+        // Of what is there twice, the last counts.
+        let last = |name| members.all(name).last().copied();
+        let length = |name| match last(name) {
+            None | Some("null") => Ok(None),
+            Some(raw) => {
+                let bare = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw);
+                let digits = (1..=9).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_digit());
+                if digits { Ok(bare.parse().ok()) } else { Err(Unsure) }
+            }
+        };
+        let pattern = match last("regEx") {
+            None => Ok(None),
+            Some(raw) => match serde_json::from_str::<String>(raw) {
+                Ok(text) if !text.contains('\u{fffd}') => Ok((text.len() <= 4096).then_some(text)),
+                _ => Err(Unsure),
+            },
+        };
+        Some(Self { min_length: length("minLength"), max_length: length("maxLength"), pattern })
+    }
 }

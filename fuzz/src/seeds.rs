@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use idaas_login::endpoints::{self, Scenario, StageKind};
+use idaas_login::endpoints::{self, Endpoint, StageKind};
 
 use super::model::Answer;
 use super::{seal, tokens};
@@ -22,7 +22,7 @@ pub fn of(target: &str, root: &Path) -> Vec<(String, Vec<u8>)> {
         "id_token" => numbered(claims().into_iter().map(String::into_bytes)),
         "sealed" => numbered(handles()),
         "suspended" => suspended(root),
-        "emulator" => numbered(SCRIPTS.iter().map(|script| script.as_bytes().to_vec()).chain(odd_scripts())),
+        "emulator" => numbered(scripts().into_iter().chain(odd_scripts())),
         "inputs" => numbered(INPUTS.iter().map(|inputs| [&[1], inputs.as_bytes()].concat())),
         other => panic!("fuzz/src/seeds.rs: no seeds for {other}"),
     }
@@ -60,7 +60,7 @@ fn answers(root: &Path, end: &[u8]) -> Vec<(String, Vec<u8>)> {
         all.push((format!("side-{count:02}"), *http_status, (*body).to_owned()));
     }
     let seed = |(count, (name, http_status, body)): (usize, (String, u16, String))| {
-        let row = u8::try_from(count % 16).expect("below 16") | if count % 2 == 0 { 0x80 } else { 0 };
+        let row = u8::try_from(count % 0x80).expect("below 128") | if count % 2 == 0 { 0x80 } else { 0 };
         (name, [&[row], &Answer::write_status(http_status)[..], body.as_bytes(), end].concat())
     };
     all.into_iter().enumerate().map(seed).collect()
@@ -84,6 +84,15 @@ const SIDE_CALLS: &[(u16, &str)] = &[
     (200, r#"{"token":"t","wordList":["a","b"]}"#),
     (200, r#"{"session_token":"s2","expire":"432000","id_token":"i2"}"#),
     (200, r#"{"id_token":" i2","expire":1.5}"#),
+    (
+        200,
+        r#"{"status":"PASSWORD_WARN","state_token":"t","data":"{\"maxLength\":18,\"minLength\":\"8\",\"regEx\":\"^(?!x)[!-~]+$\"}"}"#,
+    ),
+    (
+        200,
+        r#"{"status":"PASSWORD_EXPIRED","state_token":"t","data":{"minLength":8.0,"minLength":null,"regEx":1}}"#,
+    ),
+    (200, r#"{"status":"PASSWORD_EXPIRED","data":"[]"}"#),
     (200, r#"{"status":"ACCESS_DENIED","id_token":"i","mobile":"m","captcha_token":"c","token":"t"}"#),
     (400, r#"{"error_code":"IDAAS.SDK.PARAM.0023","error_msg":"Invalid or expired session token"}"#),
     (400, r#"{"error_code":"IDAAS.SDK.CAPTCHA.0006","error_msg":"Failed to send verification code"}"#),
@@ -194,6 +203,9 @@ fn suspended(root: &Path) -> Vec<(String, Vec<u8>)> {
         all.push((format!("{name}-bytes"), [&[0], value.to_bytes()].concat()));
         all.push((name, json.trim_ascii().to_vec()));
     }
+    for (count, value) in super::suspended::examples().into_iter().enumerate() {
+        all.push((format!("example-{count:02}"), [&[0], value.to_bytes()].concat()));
+    }
     all
 }
 
@@ -203,33 +215,36 @@ fn odd_scripts() -> Vec<Vec<u8>> {
         .map(|text| format!("{text:?}"));
     let odd: Vec<_> = odd.into_iter().chain(["null", "1e3", "[]", "{\"x\":1}"].map(str::to_owned)).collect();
     let mut all = Vec::new();
-    let rows = || (b'A'..).map(char::from).zip(endpoints::ALL);
-    let letter =
-        |wanted: &endpoints::Endpoint| rows().find(|(_, row)| **row == wanted).map(|(letter, _)| letter);
-    let first = letter(&endpoints::LOGIN_WECHAT_MINI_PROGRAM).expect("it is a row");
-    let bind = letter(&endpoints::BIND_USERNAME_PASSWORD).expect("it is a row");
-    let login = format!("{first} {{\"code\":\"c1\"}}\n");
-    for (letter, row) in rows() {
-        let before = match row.from {
-            StageKind::PendingRegister
-            | StageKind::VerifyPhone(Scenario::Register)
-            | StageKind::VerifyEmail(Scenario::Register) => format!("\u{1}{login}"),
-            StageKind::MfaRequired
-            | StageKind::VerifyPhone(Scenario::SecondFactor)
-            | StageKind::VerifyEmail(Scenario::SecondFactor) => {
-                format!("\u{0}{login}{bind} {{\"user_name\":\"mfa\",\"password\":\"password\"}}\n")
+    let login = format!("{} {{\"code\":\"c1\"}}\n", letter(&endpoints::LOGIN_WECHAT_MINI_PROGRAM));
+    let as_user = |name: &str| {
+        let letter = letter(&endpoints::LOGIN_USERNAME_PASSWORD);
+        format!("{letter} {{\"user_name\":{name:?},\"password\":\"password\"}}\n")
+    };
+    for row in endpoints::ALL {
+        let letter = letter(row);
+        let before = match row.from.before_narrowing() {
+            StageKind::PendingRegister => format!("\u{1}\0{login}"),
+            StageKind::MfaRequired => format!("\0\0{}", as_user("mfa")),
+            StageKind::PasswordExpiring => format!("\u{40}\0{}", as_user("expiring")),
+            StageKind::PasswordExpired => format!("\u{40}\0{}", as_user("expired")),
+            StageKind::Unauthenticated | StageKind::Registration | StageKind::PasswordReset => {
+                "\0\0".to_owned()
             }
-            _ => format!("\0{login}"),
+            _ => format!("\0\0{login}"),
         };
-        for at in 0..row.fields.len() {
+        for at in 0..row.all_fields().count() {
             for odd in &odd {
-                let members = row.fields.iter().enumerate().map(|(count, field)| {
+                let members = row.all_fields().enumerate().map(|(count, field)| {
                     let usual = match field.name {
                         "mobile" | "sender" => "\"15201657312\"",
                         "email" => "\"l@example.com\"",
                         "verify_code" => "\"123456\"",
                         "user_name" => "\"zhangshan\"",
-                        "password" => "\"password\"",
+                        "password" | "old_password" => "\"password\"",
+                        "new_password" | "pwd" => "\"a new password\"",
+                        "attr_birthday" => "\"1990-12-31\"",
+                        "extension" => "{\"age\":\"18\"}",
+                        "open_id" | "uid" => "\"an-openid\"",
                         _ => "\"c2\"",
                     };
                     let send_type = row.send_type.map(|send_type| format!("{:?}", send_type.as_str()));
@@ -245,27 +260,154 @@ fn odd_scripts() -> Vec<Vec<u8>> {
     all
 }
 
-/// Whole logins, and requests that are none. The letters are those of the endpoint table's rows, in order.
-const SCRIPTS: &[&str] = &[
-    "\0A {\"code\":\"c1\"}\nF {\"user_name\":\"zhangshan\",\"password\":\"password\"}\n",
-    "\0A {\"code\":\"c1\"}\nD {\"wechat_code\":\"c1\"}\nA {\"code\":\"c2\"}\n",
-    "\u{1}A {\"code\":\"c1\"}\nI {\"wechat_code\":\"c2\"}\n",
-    "\0B {\"code\":\"c1\"}\n",
-    "\u{1}C {\"code\":\"c1\"}\nJ {\"alipay_encrypt\":\"c1\"}\n",
-    "\0A {\"code\":\"c1\"}\nG {\"mobile\":\"15201657312\",\"verify_code\":\"123456\"}\n",
-    "\u{1}A {\"code\":\"c1\"}\nK {\"mobile\":\"+86-15201657312\",\"verify_code\":\"123456\"}\n",
-    "\0A {\"code\":\"c1\"}\nF {\"user_name\":\"denied\",\"password\":\"password\"}\n",
-    "\0A {\"code\":\"c1\"}\nF {\"user_name\":\"x\",\"password\":\"x\"}\nF {\"user_name\":\"x\",\"password\":\"y\"}\n",
-    "WW \nX {\"token\":\"$C\",\"point_json\":\"{\\\"x\\\":$X,\\\"y\\\":5.0}\",\"sender\":\"15201657312\"}\nR {\"mobile\":\"15201657312\",\"type\":\"REGISTER_SMS\",\"captcha_token\":\"$P\"}\nA {\"code\":\"c1\"}\nK {\"mobile\":\"15201657312\",\"verify_code\":\"$V\"}\nV \n",
-    "\0~GET /api/v1/oauth2/keys\t\n~GET /nothing?x=1\thost:a\t{}\n~POST /api/v2/sdk/captcha\tx-client-id:nTo1eRIub60vPb54WeE6aojPwYwImtl4\tcontent-type:application/json\t{}\n",
-    "\u{44}A {\"code\":\"c1\"}\nA!{\"code\":\"c1\"}\nA\"{}\nA${}\nA([]\nA0[]\nA\0{}\n",
-];
+/// The letter of a row, by its place in the table.
+fn letter(wanted: &Endpoint) -> char {
+    let mut rows = (b'A'..).map(char::from).zip(endpoints::ALL);
+    rows.find(|(_, row)| **row == wanted).map(|(letter, _)| letter).expect("it is a row")
+}
+
+/// Whole logins, and requests that are none.
+#[allow(clippy::too_many_lines)] // It is a list.
+fn scripts() -> Vec<Vec<u8>> {
+    let script = |settings: &str, lines: &[(&Endpoint, &str)]| {
+        let lines = lines.iter().map(|(row, body)| format!("{} {body}\n", letter(row)));
+        format!("{settings}{}", lines.collect::<String>())
+    };
+    let code = (&endpoints::LOGIN_WECHAT_MINI_PROGRAM, r#"{"code":"c1"}"#);
+    let bind = |body| (&endpoints::BIND_USERNAME_PASSWORD, body);
+    let login = |body| (&endpoints::LOGIN_USERNAME_PASSWORD, body);
+    let right = r#"{"user_name":"zhangshan","password":"password"}"#;
+    let by_sms = r#"{"mobile":"15201657312","verify_code":"123456"}"#;
+    let new_number = r#"{"mobile":"15301657312","verify_code":"123456","name":"n","pwd":"new password","extension":{"a":1}}"#;
+    let change = r#"{"old_password":"password","new_password":"new password"}"#;
+    let weak = r#"{"old_password":"password","new_password":"new"}"#;
+    let expiring = r#"{"user_name":"expiring","password":"password"}"#;
+    let expired = r#"{"user_name":"expired","password":"password"}"#;
+    let both = r#"{"user_name":"both","password":"password"}"#;
+    let first = letter(&endpoints::LOGIN_WECHAT_MINI_PROGRAM);
+    let mut all = vec![
+        script("\0\0", &[code, bind(right)]),
+        script(
+            "\0\0",
+            &[
+                code,
+                (&endpoints::BIND_WECHAT_MOBILE, r#"{"wechat_code":"c1"}"#),
+                (code.0, r#"{"code":"c2"}"#),
+            ],
+        ),
+        script("\u{1}\0", &[code, (&endpoints::REGISTER_WECHAT_MOBILE, r#"{"wechat_code":"c2"}"#)]),
+        script("\0\0", &[(&endpoints::LOGIN_WECHAT_MINI_PROGRAM_MOBILE, code.1)]),
+        script(
+            "\u{1}\0",
+            &[
+                (&endpoints::LOGIN_ALIPAY_MINI_PROGRAM, code.1),
+                (&endpoints::REGISTER_ALIPAY_MOBILE, r#"{"alipay_encrypt":"c1"}"#),
+            ],
+        ),
+        script("\0\0", &[code, (&endpoints::BIND_PHONE, by_sms)]),
+        script(
+            "\u{1}\0",
+            &[code, (&endpoints::REGISTER_PHONE, r#"{"mobile":"+86-15201657312","verify_code":"123456"}"#)],
+        ),
+        script("\0\0", &[code, bind(r#"{"user_name":"denied","password":"password"}"#)]),
+        script(
+            "\0\0",
+            &[code, bind(r#"{"user_name":"x","password":"x"}"#), bind(r#"{"user_name":"x","password":"y"}"#)],
+        ),
+        script(
+            "W\0",
+            &[
+                (&endpoints::CAPTCHA, ""),
+                (
+                    &endpoints::CAPTCHA_VERIFY,
+                    r#"{"token":"$C","point_json":"{\"x\":$X,\"y\":5.0}","sender":"15201657312"}"#,
+                ),
+                (
+                    &endpoints::SEND_REGISTER_SMS,
+                    r#"{"mobile":"15201657312","type":"REGISTER_SMS","captcha_token":"$P"}"#,
+                ),
+                code,
+                (&endpoints::REGISTER_PHONE, r#"{"mobile":"15201657312","verify_code":"$V"}"#),
+                (&endpoints::RENEW_ID_TOKEN, ""),
+            ],
+        ),
+        script("\0\0", &[login(right), (&endpoints::RENEW_ID_TOKEN, "")]),
+        script(
+            "\0\0",
+            &[(
+                &endpoints::LOGIN_IDENTIFIER_PASSWORD,
+                r#"{"user_name":"15201657312","password":"password"}"#,
+            )],
+        ),
+        script(
+            "\0\0",
+            &[(&endpoints::LOGIN_QQ, r#"{"access_token":"c1","open_id":"an-openid"}"#), bind(right)],
+        ),
+        script("\0\0", &[(&endpoints::LOGIN_CARRIER, r#"{"access_token":"c1"}"#)]),
+        script("\0\0", &[login(expiring), (&endpoints::KEEP_PASSWORD, "")]),
+        script(
+            "\0\0",
+            &[
+                login(expiring),
+                (&endpoints::CHANGE_EXPIRING_PASSWORD, weak),
+                (&endpoints::CHANGE_EXPIRING_PASSWORD, change),
+                login(r#"{"user_name":"expiring","password":"new password"}"#),
+            ],
+        ),
+        script(
+            "\0\0",
+            &[login(expired), (&endpoints::KEEP_PASSWORD, ""), (&endpoints::CHANGE_EXPIRED_PASSWORD, change)],
+        ),
+        script(
+            "\u{40}\0",
+            &[
+                login(expired),
+                (&endpoints::EXPIRED_PASSWORD_MOBILE, ""),
+                (
+                    &endpoints::CHANGE_PASSWORD_PHONE,
+                    r#"{"verify_code":"123456","new_password":"new password"}"#,
+                ),
+            ],
+        ),
+        script(
+            "\0\u{1}",
+            &[
+                login(both),
+                (&endpoints::CHANGE_EXPIRED_PASSWORD, change),
+                (&endpoints::MFA_PHONE, r#"{"mobile":"15201657315","verify_code":"123456"}"#),
+            ],
+        ),
+        script(
+            "\0\u{8}",
+            &[(&endpoints::REGISTRATION_PHONE, by_sms), (&endpoints::REGISTRATION_PHONE, new_number)],
+        ),
+        script("\0\u{4}", &[(&endpoints::LOGIN_PHONE, new_number), (&endpoints::LOGIN_PHONE, by_sms)]),
+        script(
+            "\0\0",
+            &[
+                (
+                    &endpoints::RESET_PHONE,
+                    r#"{"mobile":"15201657312","verify_code":"123456","password":"new password"}"#,
+                ),
+                login(r#"{"user_name":"zhangshan","password":"new password"}"#),
+            ],
+        ),
+    ];
+    all.push("\0\0~GET /api/v1/oauth2/keys\t\n~GET /nothing?x=1\thost:a\t{}\n~POST /api/v2/sdk/captcha\tx-client-id:nTo1eRIub60vPb54WeE6aojPwYwImtl4\tcontent-type:application/json\t{}\n".to_owned());
+    let odd = ["!{\"code\":\"c1\"}", "\"{}", "${}", "([]", "0[]", "\0{}"];
+    let lines: Vec<_> = odd.iter().map(|odd| format!("{first}{odd}\n")).collect();
+    all.push(format!("\u{44}\0{}", lines.concat()));
+    all.into_iter().map(String::into_bytes).collect()
+}
 
 const INPUTS: &[&str] = &[
-    "https://acme.example.com\0nTo1eRIub60vPb54WeE6aojPwYwImtl4\0tenant\0windows10.1.1\x00156aysdna213sc50\0Mozilla/5.0 (iPhone)\0zh\0 091zQTFa \0zhangshan\0pass word\x0015201657312",
+    "https://acme.example.com\0nTo1eRIub60vPb54WeE6aojPwYwImtl4\0tenant\0windows10.1.1\x00156aysdna213sc50\0Mozilla/5.0 (iPhone)\0zh\0 091zQTFa \0zhangshan\0pass word\x0015201657312\0Meimei\x001990-12-31\0{\"age\":\"18\"}",
     "http://127.0.0.1:8080/\0c\0t\0o\0f\0a\0l\0c\0u\0p\0m",
     "http://[::1]:80\0c\0t\0o\0f\0a\0l\0c\0u\0p\0m",
     "http://localhost.evil.example\0c\0t\0o\0f\0a\0l\0c\0u\0p\0m",
     "https://user:pass@acme.example.com:443/path?q#f\0c\r\nx: y\0t\0o\0f\0a\0l\0c\n\0u\0p\0m",
+    "https://acme.example.com\0c\0t\0o\0f\0a\0l\0c\0u\0p\x0015201657312\0n\x002024-02-29\0{\"a\":[1e400,null,1.10]}",
+    "https://acme.example.com\0c\0t\0o\0f\0a\0l\0c\0u\0p\x0015201657312\0n\u{7}\x001900-02-29\0[]",
+    "https://acme.example.com\0c\0t\0o\0f\0a\0l\0c\0u\0p\0m\0\0+990-1-031\0\"{}\"",
     "https://ACME.example.com:08443\0c\0t\0o\0f\ta\0a\0l\0\"\\\u{1}\0u\r\n\0p\r\n\0\u{e9}m",
 ];

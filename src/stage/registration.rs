@@ -244,13 +244,13 @@ impl RegistrationAttributes {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// From fields and values; `None` if a field is no attribute.
-    pub(crate) fn from_entries<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
+    /// From fields and values; `None` if a field is no attribute, or there twice.
+    pub(crate) fn from_entries<'a>(mut entries: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let known = |name: &str| Self::TEXTS.iter().chain(&[GENDER, EXTENSION]).find(|known| **known == name);
-        entries
-            .map(|(name, value)| Some((*known(name)?, Zeroizing::new(value.to_owned()))))
-            .collect::<Option<_>>()
-            .map(Self)
+        entries.try_fold(Self::default(), |attributes, (name, value)| {
+            let name = known(name)?;
+            attributes.get(name).is_none().then(|| attributes.with(name, value.to_owned()))
+        })
     }
 }
 

@@ -339,6 +339,10 @@ fn classify_by_status_and_code<T>(
             Some(fields) if fields.indicates_progress(in_hand) => {
                 unexpected(UnexpectedReason::Contradiction, Disposition::Unknown)
             }
+            // It follows a request that was processed (decision D45).
+            _ if http_status == StatusCode::SEE_OTHER => {
+                unexpected(UnexpectedReason::Redirect, Disposition::Unknown)
+            }
             _ if http_status.is_redirection() => {
                 unexpected(UnexpectedReason::Redirect, Disposition::NotCarriedOut)
             }

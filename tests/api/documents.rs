@@ -9,7 +9,7 @@ use idaas_login::endpoints;
 use serde_json::{Value, json};
 use support::root;
 use xtask::documents::{flow, generated, markdown, read, stale};
-use xtask::reference;
+use xtask::{reference, translations, words};
 
 #[test]
 fn what_is_generated_is_not_stale() {
@@ -220,6 +220,38 @@ fn links_lead_somewhere() {
             }
         }
     }
+}
+
+/// A Chinese page may be behind its English one, which `cargo xtask translations --check` lists. Its code may not.
+#[test]
+fn translations_have_the_code_of_their_pages() {
+    assert!(translations::pages().len() >= 8, "only {:?} were found", translations::pages());
+    let wrong = translations::wrong().join("\n");
+    assert!(wrong.is_empty(), "`cargo xtask translations` copies the code blocks:\n{wrong}");
+}
+
+#[test]
+fn translations_are_compared_in_code_alone() {
+    let english = "one\n```rust\na();\n```\n| `b` | two |\n<!-- part -->\n| `c` | |\n<!-- /part -->\n";
+    let same = "一\n```rust\na();\n```\n| 二 `b` | |\n<!-- part -->\n<!-- /part -->\n";
+    assert_eq!(translations::differences(same, english, true), [""; 0]);
+    let other = same.replace("a();", "A();").replace("`b`", "`B`");
+    let block = "code block 1 is not the English one".to_owned();
+    assert_eq!(translations::differences(&other, english, false), std::slice::from_ref(&block));
+    let row = "a row of a table has {\"B\"}, and in English {\"b\"}".to_owned();
+    assert_eq!(translations::differences(&other, english, true), [block, row]);
+    let without = "一\n| `b` | |\n";
+    assert_eq!(translations::differences(without, english, true), ["0 code blocks, and 1 in English"]);
+}
+
+/// What the table in CONTRIBUTING.md replaced does not slip back into the documents.
+#[test]
+fn replaced_terms_stay_away() {
+    let found = words::found().join("\n");
+    assert!(found.is_empty(), "CONTRIBUTING.md, Words, has the terms to use:\n{found}");
+    let terms = ["an answer".to_owned()];
+    assert_eq!(words::found_in("It is an\nAnswer.", &terms), terms);
+    assert_eq!(words::found_in("`an answer`, ```\nan answer\n``` and an `x` answer", &terms), [""; 0]);
 }
 
 /// The targets of the packages of a workspace, as cargo knows them: kind, name and the folder of the source.

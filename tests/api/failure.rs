@@ -149,7 +149,7 @@ const CASES: &[Case] = &[
             .build_with(script(Vec::new()));
         step(eiam.unwrap().login(device()).alipay_mini_program("091z").send())
     }),
-    ("a way that the tenant does not allow", || {
+    ("a method that the tenant does not allow", || {
         let only = r#"{"status":"SOCIAL_BIND","state_token":"eyJh","data":"{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\"]}"}"#;
         let stage = support::pending_bind(&client(script(vec![Ok(response(200, only))])));
         let Err(refused) = stage.email("zhangsan@qq.com") else { panic!("it is not in the list") };
@@ -182,7 +182,7 @@ const CASES: &[Case] = &[
     ("a success without status", || bind_with(200, "{}")),
     ("a status that no page documents", || bind_with(200, r#"{"status":"PUSH_AUTH"}"#)),
     ("`SUCCESS` without session token", || bind_with(200, r#"{"status":"SUCCESS"}"#)),
-    ("a first answer without state token", || login_with(Ok(response(200, r#"{"status":"SOCIAL_BIND"}"#)))),
+    ("a first response without state token", || login_with(Ok(response(200, r#"{"status":"SOCIAL_BIND"}"#)))),
     ("an error and a success in one", || {
         bind_with(400, r#"{"status":"SUCCESS","error_code":"SDK.COMMON.1013"}"#)
     }),
@@ -211,7 +211,7 @@ const CASES: &[Case] = &[
     }),
     ("the pass of a captcha is refused", || sending_refused("IDAAS.SDK.CAPTCHA.0004")),
     ("a code cannot be sent", || sending_refused("IDAAS.SDK.CAPTCHA.0006")),
-    ("the answer to a side call is lost", || {
+    ("the response to a side call is lost", || {
         let pass = idaas_login::CaptchaPass::from_token("15201657312", "71dd");
         let answer = Err(TransportError::maybe_sent("the connection was closed"));
         side_call(bind_over(answer).phone("15201657312").unwrap().send_code(&pass).send())

@@ -132,7 +132,7 @@ fn only_codes_are_trimmed() {
 
 /// Every step that takes an input refuses one that cannot be right, before anything is sent.
 #[test]
-#[allow(clippy::too_many_lines, reason = "it is a list of what every step refuses")]
+#[allow(clippy::too_many_lines)] // It is a list.
 fn an_input_that_cannot_be_right_hands_the_stage_back_unsent() {
     let answered = |body: &'static str| {
         client(move |request: Request| {

@@ -26,12 +26,13 @@ pub enum Fault {
 }
 
 /// An answer that is not the tenant's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canned {
     Redirect,
     NotFound,
     HalfARefusal,
     BusyRefusal,
+    StaleSignature,
     BadGateway,
     Busy,
     WebPage,
@@ -44,7 +45,8 @@ pub enum Canned {
 
 impl Canned {
     /// Those that say that nothing was carried out.
-    pub const CLEAR: [Self; 4] = [Self::Redirect, Self::NotFound, Self::HalfARefusal, Self::BusyRefusal];
+    pub const CLEAR: [Self; 5] =
+        [Self::Redirect, Self::NotFound, Self::HalfARefusal, Self::BusyRefusal, Self::StaleSignature];
     pub const UNCLEAR: [Self; 7] = [
         Self::BadGateway,
         Self::Busy,
@@ -61,6 +63,7 @@ impl Canned {
             Self::NotFound => (404, "<html>"),
             Self::HalfARefusal => (400, r#"{"error_code":"IDAAS.SDK."#),
             Self::BusyRefusal => (400, r#"{"error_code":"SDK.COMMON.1008","error_msg":"busy"}"#),
+            Self::StaleSignature => (400, r#"{"error_code":"PARAM.0030","error_msg":"stale"}"#),
             Self::BadGateway => (502, "<html>"),
             Self::Busy => (500, r#"{"error_code":"SDK.COMMON.1008","error_msg":"busy"}"#),
             Self::WebPage => (200, "<html>"),
@@ -72,7 +75,7 @@ impl Canned {
     }
 
     fn is_clear(self) -> bool {
-        matches!(self, Self::Redirect | Self::NotFound | Self::HalfARefusal | Self::BusyRefusal)
+        Self::CLEAR.contains(&self)
     }
 }
 
@@ -102,10 +105,11 @@ impl Fault {
     }
 }
 
-/// The way to the tenant. It counts what is sent, and lets the next request go wrong.
+/// The way to the tenant. It counts what is sent, and lets one of the next requests go wrong.
 pub struct Line {
     tenant: Emulator,
-    fault: Mutex<Option<Fault>>,
+    /// How many requests go well before, and what goes wrong then.
+    fault: Mutex<Option<(usize, Fault)>>,
     sent: AtomicUsize,
 }
 
@@ -121,19 +125,38 @@ impl Line {
 
     /// What `send` gives when this goes wrong, how often it sent, and whether anything went wrong.
     pub fn with<T>(&self, fault: Option<Fault>, send: impl FnOnce() -> T) -> (T, usize, Option<Fault>) {
-        *self.fault.lock().unwrap() = fault;
+        self.with_nth(0, fault, send)
+    }
+
+    /// The same; the fault happens to the request after so many others.
+    pub fn with_nth<T>(
+        &self,
+        others: usize,
+        fault: Option<Fault>,
+        send: impl FnOnce() -> T,
+    ) -> (T, usize, Option<Fault>) {
+        *self.fault.lock().unwrap() = fault.map(|fault| (others, fault));
         let before = self.sent();
         let came = send();
         let left = self.fault.lock().unwrap().take();
         let happened = if left.is_some() { None } else { fault };
         (came, self.sent() - before, happened)
     }
+
+    fn next_fault(&self) -> Option<Fault> {
+        let mut fault = self.fault.lock().unwrap();
+        if let Some((others @ 1.., _)) = &mut *fault {
+            *others -= 1;
+            return None;
+        }
+        fault.take().map(|(_, fault)| fault)
+    }
 }
 
 impl Transport for Line {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         self.sent.fetch_add(1, Ordering::SeqCst);
-        let fault = self.fault.lock().unwrap().take();
+        let fault = self.next_fault();
         let path = request.uri().path().to_owned();
         let answer = |canned: Canned| {
             let (http_status, body) = canned.answer();
@@ -164,7 +187,7 @@ impl Transport for Line {
                 if head.status.is_success() && !body.is_empty() {
                     body.truncate(body.len() * percent / 100);
                 } else {
-                    *self.fault.lock().unwrap() = fault;
+                    *self.fault.lock().unwrap() = fault.map(|fault| (0, fault));
                 }
                 return Ok(Response::from_parts(head, body));
             }

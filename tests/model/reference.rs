@@ -2,7 +2,7 @@
 //!
 //! It knows each token that a login holds, so it tells whether a step is refused, and why; where it leads; and what changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use idaas_login::ErrorClass;
@@ -13,6 +13,9 @@ pub const CODE_LIFETIME: Duration = Duration::from_secs(300);
 pub const LOCK_TIME: Duration = Duration::from_secs(300);
 pub const STATE_TOKEN_LIFETIME: Duration = Duration::from_secs(1200);
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(36_000);
+pub const SIGNATURE_WINDOW: Duration = Duration::from_secs(180);
+/// The time at the beginning.
+pub const BEGINNING: Duration = Duration::from_secs(1_700_000_000);
 pub const PASSWORD_LENGTH: (usize, usize) = (8, 18);
 /// What a registration must have, if it must have anything.
 pub const REQUIRED: &str = "attr_nick_name";
@@ -162,6 +165,7 @@ pub enum Ask {
     },
     Keep,
     Renewal,
+    Logout,
 }
 
 /// What a registration brings along that decides anything.
@@ -188,7 +192,7 @@ impl Ask {
             }
             Self::Reset { code, new, .. } | Self::ChangeByCode { code, new } => blank(code) || new.is_empty(),
             Self::Change { old, new } => old.is_empty() || new.is_empty(),
-            Self::Keep | Self::Renewal => false,
+            Self::Keep | Self::Renewal | Self::Logout => false,
         }
     }
 }
@@ -224,6 +228,72 @@ type Refused = (ErrorClass, Option<u32>);
 const DEAD: Refused = (ErrorClass::DeadToken, None);
 const WRONG: Refused = (ErrorClass::WrongInput, None);
 const UNKNOWN: Refused = (ErrorClass::Unknown, None);
+const STALE: Refused = (ErrorClass::StaleSignature, None);
+
+/// What a client signs with, told a second time.
+#[derive(Debug, Default)]
+pub struct Signer {
+    /// What the client's clock says.
+    pub clock: Duration,
+    pub has_key: bool,
+    /// The tenant's time in milliseconds, and the client's clock when it came.
+    time: Option<(u64, Duration)>,
+    /// The last signature's time.
+    last: u64,
+    /// Whether something was signed with what there is.
+    used: bool,
+    /// Whether a signature was refused, and no time came since.
+    refused: bool,
+}
+
+impl Signer {
+    pub fn has_time(&self) -> bool {
+        self.time.is_some()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.has_key && self.has_time()
+    }
+
+    /// Signs, if it has what that takes.
+    pub fn sign(&mut self) -> bool {
+        let Some((time, at)) = self.time.filter(|_| self.has_key) else { return false };
+        self.last = (time + milliseconds(self.clock.saturating_sub(at))).max(self.last + 1);
+        self.used = true;
+        true
+    }
+
+    pub fn take_key(&mut self) {
+        (self.has_key, self.used) = (true, false);
+    }
+
+    /// Gives whether the signatures go on from an earlier time than the last one's.
+    pub fn take_time(&mut self, time: u64) -> bool {
+        let goes_back = self.refused && self.last > time + 60_000;
+        if goes_back {
+            self.last = 0;
+        }
+        (self.time, self.used, self.refused) = (Some((time, self.clock)), false, false);
+        goes_back
+    }
+
+    /// A signature was refused. Gives whether it could be one that was made with what there is.
+    pub fn forget(&mut self) -> bool {
+        if self.used {
+            (self.has_key, self.time, self.refused) = (false, None, true);
+        }
+        self.used
+    }
+
+    /// How long ago the time came.
+    pub fn age(&self) -> Option<Duration> {
+        self.time.map(|(_, at)| self.clock.saturating_sub(at))
+    }
+}
+
+pub fn milliseconds(time: Duration) -> u64 {
+    time.as_millis().try_into().expect("it is no longer than a walk")
+}
 
 #[derive(Debug)]
 pub struct Model {
@@ -231,6 +301,13 @@ pub struct Model {
     pub switches: Switches,
     /// Time that has passed.
     pub now: Duration,
+    /// Time that has passed by the client's clock.
+    pub client_now: Duration,
+    pub signer: Signer,
+    /// The signatures that the tenant accepted.
+    signatures: HashSet<(String, u64)>,
+    /// The sessions that their users ended.
+    pub logged_out: HashSet<String>,
     pub accounts: HashMap<String, Account>,
     pub bound: HashMap<(Platform, String), String>,
     pub login_codes: HashMap<(Platform, String), (String, Duration)>,
@@ -267,6 +344,10 @@ impl Model {
                 wrong_ends_token: false,
             },
             now: Duration::ZERO,
+            client_now: Duration::ZERO,
+            signer: Signer::default(),
+            signatures: HashSet::new(),
+            logged_out: HashSet::new(),
             accounts: HashMap::new(),
             bound: HashMap::new(),
             login_codes: HashMap::new(),
@@ -280,7 +361,17 @@ impl Model {
 
     /// Whether the client sends a row to this edition at all.
     pub fn supports(&self, row: &Endpoint) -> bool {
-        row.in_edition(self.edition).is_some_and(|shape| shape.credential != Credential::Signature)
+        row.in_edition(self.edition).is_some()
+    }
+
+    /// Whether a row takes a signature here.
+    pub fn signs(&self, row: &Endpoint) -> bool {
+        row.in_edition(self.edition).is_some_and(|shape| shape.credential == Credential::Signature)
+    }
+
+    /// The tenant's time in milliseconds.
+    pub fn timestamp(&self) -> u64 {
+        milliseconds(BEGINNING + self.now)
     }
 
     /// What a code is for that is submitted by this row.
@@ -401,8 +492,24 @@ impl Model {
         registered: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<Left, Refused> {
+        if self.signs(row) {
+            self.read_signature(session.expect("a session"))?;
+        }
         match ask {
+            // An identity token, and nothing else.
+            Ask::Renewal if self.signs(row) => {
+                self.session_user(session.expect("a session")).ok_or(DEAD)?;
+                return Ok(Left::Nothing);
+            }
             Ask::Renewal => return self.renew(session.expect("a session")),
+            Ask::Logout => {
+                let session = session.expect("a session");
+                let user_name = self.session_user(session).ok_or(DEAD)?.to_owned();
+                self.end_session(session);
+                self.logged_out.insert(session.to_owned());
+                effects.push(Effect::LoggedOut { user_name });
+                return Ok(Left::Nothing);
+            }
             Ask::Registration { contact, code, attributes } => {
                 return self.register(row, contact, code, attributes, registered, effects);
             }
@@ -573,6 +680,13 @@ impl Model {
         self.accounts.insert(user.clone(), account);
         effects.push(Effect::Registered { user_name: user.clone() });
         Ok(Left::Session(user))
+    }
+
+    /// The signature is the last that the client made: it is fresh, and was never seen before.
+    fn read_signature(&mut self, session: &str) -> Result<(), Refused> {
+        let time = self.signer.last;
+        let is_fresh = self.timestamp().abs_diff(time) <= milliseconds(SIGNATURE_WINDOW);
+        if is_fresh && self.signatures.insert((session.to_owned(), time)) { Ok(()) } else { Err(STALE) }
     }
 
     fn renew(&mut self, session: &str) -> Result<Left, Refused> {

@@ -4,27 +4,28 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use idaas_login::emulator::{Effect, Emulator, Entry};
 use idaas_login::endpoints::{
     self, EditionKind, Endpoint, OriginKind, Platform, Scenario, SendType, StageKind,
 };
 use idaas_login::{
-    Account as AccountLogin, AlipayMiniProgram, AnyLogin, AnyStage, AwaitingCode, CaptchaPass, Channel,
-    Client, Edition, Error, ErrorClass, Gender, Next, NotAllowed, Origin, Outcome, PasswordPolicy,
-    PendingBind, PendingRegister, Recovery, RegistrationAttributes, SendsCode, SocialApp, Stage, Step,
+    Account as AccountLogin, AlipayMiniProgram, AnyLogin, AnyStage, Authenticated, AwaitingCode, CaptchaPass,
+    Channel, Client, Edition, Error, ErrorClass, Gender, Next, NotAllowed, Origin, Outcome, PasswordPolicy,
+    PendingBind, PendingRegister, Recovery, RegistrationAttributes, SendsCode, Sent, SocialApp, Stage, Step,
     Suspended, Unauthenticated, Verify, WeChatMiniProgram,
 };
 use serde_json::json;
 
 use super::held::{Decided, Decision, Held, Stand, cast};
-use super::line::{Fault, Line};
+use super::line::{Canned, Fault, Line};
 use super::reference::{
-    Account, Age, Ask, Attributes, CODE_LIFETIME, Data, LOCK_TIME, Model, PASSWORD_LENGTH, REQUIRED,
-    SESSION_LIFETIME, STATE_TOKEN_LIFETIME, Verdict, bare, is_email,
+    Account, Age, Ask, Attributes, BEGINNING, CODE_LIFETIME, Data, LOCK_TIME, Model, PASSWORD_LENGTH,
+    REQUIRED, SESSION_LIFETIME, SIGNATURE_WINDOW, STATE_TOKEN_LIFETIME, Verdict, bare, is_email,
 };
-use super::{Change, Input, Wait, What};
+use super::{Change, Clocks, Input, Wait, What};
 
 /// A login, and what is known of it.
 pub struct Login<O: Origin> {
@@ -38,6 +39,8 @@ pub struct Facts {
     token: Option<String>,
     /// The session token in hand.
     session: Option<String>,
+    /// When that expires, by the client's clock.
+    expires_at: Option<SystemTime>,
     /// What `data` said when the stage in hand was reached.
     data: Option<Data>,
     login_code: Option<(Platform, String, String)>,
@@ -50,7 +53,7 @@ pub struct Facts {
 
 impl Facts {
     fn begin_again(&mut self) {
-        (self.token, self.session) = (None, None);
+        (self.token, self.session, self.expires_at) = (None, None, None);
         self.trail.clear();
     }
 
@@ -103,6 +106,7 @@ pub struct Seen {
     pub longest_way_home: usize,
     pub steps: BTreeMap<(String, String), usize>,
     pub calls: BTreeMap<(String, String), usize>,
+    pub signatures: BTreeMap<String, usize>,
     pub narrowings: BTreeMap<(String, String), usize>,
     pub suspended: BTreeMap<String, usize>,
     pub chains: BTreeMap<String, usize>,
@@ -157,6 +161,9 @@ pub struct World<'a> {
     pub tenant: Emulator,
     line: Arc<Line>,
     client: Client,
+    /// Seconds by which the tenant's clock and the client's go, and those that the client's is ahead.
+    clock: Arc<AtomicU64>,
+    ahead: Arc<AtomicU64>,
     pub model: Model,
     /// Makes names, passwords and choices differ.
     serial: usize,
@@ -168,7 +175,11 @@ pub struct World<'a> {
 impl<'a> World<'a> {
     /// `bound`: whether the identities of the users are bound from the beginning.
     pub fn new(edition: EditionKind, bound: bool, seen: &'a RefCell<Seen>) -> Self {
-        let tenant = Emulator::new().with_clock(|| UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let clock = Arc::new(AtomicU64::new(BEGINNING.as_secs()));
+        let ahead = Arc::new(AtomicU64::new(0));
+        let time = Arc::clone(&clock);
+        let tenant = Emulator::new()
+            .with_clock(move || UNIX_EPOCH + Duration::from_secs(time.load(Ordering::Relaxed)));
         tenant.configure(|settings| {
             settings.edition = match edition {
                 EditionKind::Eiam => Edition::Eiam,
@@ -180,6 +191,7 @@ impl<'a> World<'a> {
             settings.state_token_lifetime = STATE_TOKEN_LIFETIME;
             settings.session_lifetime = SESSION_LIFETIME;
             settings.password_length = PASSWORD_LENGTH;
+            settings.signature_window = SIGNATURE_WINDOW;
             // Signing is slow, and renewals do it anyway.
             settings.id_token = false;
         });
@@ -202,8 +214,15 @@ impl<'a> World<'a> {
             }
         }
         let line = Arc::new(Line::new(tenant.clone()));
-        let client = tenant.client_builder("https://emulator.invalid").build_with(Arc::clone(&line)).unwrap();
-        Self { tenant, line, client, model, serial: 0, seen, counting: true }
+        let clocks = [Arc::clone(&clock), Arc::clone(&ahead)];
+        let client = tenant
+            .client_builder("https://emulator.invalid")
+            .monotonic_clock(move || {
+                Duration::from_secs(clocks.iter().map(|part| part.load(Ordering::Relaxed)).sum())
+            })
+            .build_with(Arc::clone(&line))
+            .unwrap();
+        Self { tenant, line, client, clock, ahead, model, serial: 0, seen, counting: true }
     }
 
     pub fn login<O: Origin>(&self) -> Login<O> {
@@ -217,8 +236,30 @@ impl<'a> World<'a> {
     }
 
     fn wait(&mut self, time: Duration) {
-        self.tenant.advance(time);
-        self.model.now += time;
+        self.pass(time, Clocks::Together);
+    }
+
+    fn pass(&mut self, time: Duration, clocks: Clocks) {
+        match clocks {
+            Clocks::Together => {
+                self.clock.fetch_add(time.as_secs(), Ordering::Relaxed);
+                self.model.now += time;
+                self.model.client_now += time;
+                self.model.signer.clock += time;
+            }
+            Clocks::TenantAlone => {
+                self.tenant.advance(time);
+                self.model.now += time;
+            }
+            Clocks::SignerAlone => {
+                self.ahead.fetch_add(time.as_secs(), Ordering::Relaxed);
+                self.model.signer.clock += time;
+            }
+        }
+    }
+
+    fn note(&self, signature: impl Into<String>) {
+        self.count(|seen| count(&mut seen.signatures, signature.into()));
     }
 
     fn next(&mut self) -> usize {
@@ -637,12 +678,39 @@ impl<'a> World<'a> {
                 let Ask::Reset { code, new, .. } = &ask else { unreachable!() };
                 self.send(facts, stage.submit(code, new), &ask, turn, Held::Start)
             }
-            // Signing is slow, and there is more to see from the beginning.
-            AnyStage::Authenticated(user) if way % 4 > 0 => Held::Start(user.start_over()),
             AnyStage::Authenticated(user) => {
-                let going = |user| Held::At(AnyStage::Authenticated(user));
+                // Signing is slow, and there is more to see from the beginning.
+                let signs = self.model.signs(&endpoints::RENEW_ID_TOKEN);
+                if way % 4 == 3 || way % 4 == 2 && !signs {
+                    return Held::Start(user.start_over());
+                }
+                self.prepare(way / 4);
+                if way % 4 == 1 {
+                    return self.send(facts, user.logout(), &Ask::Logout, turn, Held::Start);
+                }
+                let going = |user: Authenticated| {
+                    assert!(user.id_token().is_some(), "that is what was asked for");
+                    user.held()
+                };
                 self.send(facts, user.renew_id_token(), &Ask::Renewal, turn, going)
             }
+        }
+    }
+
+    /// Before a step that may take a signature: by one call, by two, by half of them, or by none.
+    fn prepare(&mut self, way: usize) {
+        if !self.model.supports(&endpoints::PUBLIC_KEY) {
+            return;
+        }
+        match way {
+            0 => {}
+            1 if self.next().is_multiple_of(2) => self.public_key(None),
+            1 => self.server_date(None),
+            2 => {
+                self.public_key(None);
+                self.server_date(None);
+            }
+            _ => self.prepare_signature(0, None),
         }
     }
 
@@ -821,6 +889,16 @@ impl<'a> World<'a> {
             assert_eq!((sent, entries.len()), (0, 0), "nothing is sent");
             return;
         }
+        let signs = self.model.signs(row);
+        if signs && !self.model.signer.sign() {
+            let Came::Retry(Error::Transport(error)) = came else {
+                panic!("nothing to sign: {}", came.name())
+            };
+            assert_eq!(error.sent(), Sent::No);
+            assert_eq!((sent, entries.len()), (0, 0), "nothing is sent");
+            self.note(format!("{}: not prepared", row.step));
+            return;
+        }
         assert_eq!(sent, 1, "a request is sent once");
         let arrived = fault.is_none_or(Fault::reaches_the_tenant);
         assert_eq!(entries.len(), usize::from(arrived), "the tenant got it once");
@@ -845,6 +923,7 @@ impl<'a> World<'a> {
             (None, Some(verdict)) => check_answer(verdict, came),
             (None, None) => panic!("without a fault it is carried out"),
         }
+        let verdict = did.as_ref().map(|did| did.verdict);
         let given = match came {
             Came::To(_, given) => given.as_deref(),
             _ => None,
@@ -853,8 +932,19 @@ impl<'a> World<'a> {
         if let Some(did) = did {
             self.model.keep(did, facts.token.as_deref(), given);
         }
+        if let Some(session) = &facts.session {
+            let user = self.tenant.session_user(session);
+            assert_eq!(user.as_deref(), self.model.session_user(session), "whose session it is");
+        }
+        self.note_signature(row, facts, fault, verdict);
         match came {
             Came::To(to, given) => {
+                if signs && *to == StageKind::Authenticated {
+                    assert_eq!(facts.session, *given, "the session is kept");
+                } else {
+                    let now = UNIX_EPOCH + BEGINNING + self.model.client_now;
+                    facts.expires_at = (*to == StageKind::Authenticated).then(|| now + SESSION_LIFETIME);
+                }
                 let known_before = facts.token.is_some() && facts.token == *given;
                 (facts.session, facts.token) = (None, None);
                 facts.trail.push(*to);
@@ -876,6 +966,43 @@ impl<'a> World<'a> {
         }
     }
 
+    /// What is known of signatures after a step. A refusal of one is the tenant's, or somebody else's.
+    fn note_signature(
+        &mut self,
+        row: &Endpoint,
+        facts: &Facts,
+        fault: Option<Fault>,
+        verdict: Option<Verdict>,
+    ) {
+        let step = row.step;
+        let is_stale = matches!(verdict, Some(Verdict::Refused(ErrorClass::StaleSignature, _)));
+        if self.model.signs(row) {
+            let session = facts.session.as_ref().expect("it was signed");
+            let is_carried_forward = self.model.signer.age().is_some_and(|age| age > SIGNATURE_WINDOW);
+            let answered = if fault.is_some() { ", and the answer was lost" } else { "" };
+            match verdict {
+                Some(Verdict::To(_)) => {
+                    self.note(format!("{step}: carried out{answered}"));
+                    if is_carried_forward {
+                        self.note("accepted with a time that was carried forward");
+                    }
+                }
+                Some(_) if is_stale => self.note(format!("{step}: stale{answered}")),
+                Some(_) if row.step == "logout" && self.model.logged_out.contains(session) => {
+                    self.note("logout: refused, because it was carried out before");
+                }
+                _ => {}
+            }
+        }
+        if match fault {
+            Some(fault) => matches!(fault, Fault::Answer(Canned::StaleSignature)),
+            None => is_stale,
+        } {
+            let forgotten = if self.model.signer.forget() { "forgotten" } else { "kept" };
+            self.note(format!("after a refusal key and time are {forgotten}"));
+        }
+    }
+
     /// Counts what came after what, with a state token of its own or with the one in hand.
     fn note_chain(&self, facts: &Facts, row: &Endpoint, was_pending: bool, same_token: bool) {
         let Some(to) = facts.trail.last() else { return };
@@ -893,7 +1020,7 @@ impl<'a> World<'a> {
     // The side calls.
 
     pub fn call<O: Origin>(&mut self, login: &Login<O>, input: Input, at: usize, fault: Option<Fault>) {
-        let Held::At(stage) = &login.held else { return };
+        let Held::At(stage) = &login.held else { return self.client_call(at, fault) };
         let faults = [0, 1, 2].map(|call| fault.filter(|_| call == at));
         let facts = &login.facts;
         match stage {
@@ -936,8 +1063,101 @@ impl<'a> World<'a> {
             | AnyStage::PendingRegister(_)
             | AnyStage::Registration(_)
             | AnyStage::PasswordReset(_)
-            | AnyStage::Authenticated(_) => {}
+            | AnyStage::Authenticated(_) => self.client_call(at, fault),
         }
+    }
+
+    /// A call that takes no stage.
+    fn client_call(&mut self, at: usize, fault: Option<Fault>) {
+        match self.next() % 4 {
+            0 => self.country_codes(fault),
+            1 => {
+                self.public_key(fault.filter(|_| at == 0));
+                self.server_date(fault.filter(|_| at != 0));
+            }
+            _ => self.prepare_signature(at, fault),
+        }
+    }
+
+    fn country_codes(&mut self, fault: Option<Fault>) {
+        let side = Side { row: &endpoints::COUNTRY_CODES, fault };
+        let call = self.client.country_codes(&support::device());
+        match self.ask(&side, &[], || call.send()) {
+            Ok(codes) => {
+                let preferred = codes.preferred().expect("it is of the list");
+                assert_eq!((codes.entries().len(), preferred.area_code()), (4, Some("86")));
+            }
+            Err(_) => assert!(fault.is_some() || !self.model.supports(side.row)),
+        }
+    }
+
+    fn public_key(&mut self, fault: Option<Fault>) {
+        let side = Side { row: &endpoints::PUBLIC_KEY, fault };
+        let call = self.client.public_key(&support::device());
+        match self.ask(&side, &[], || call.send()) {
+            Ok(key) => {
+                assert_eq!(key.bits(), 2048);
+                self.model.signer.take_key();
+            }
+            Err(_) => assert!(fault.is_some() || !self.model.supports(side.row)),
+        }
+    }
+
+    fn server_date(&mut self, fault: Option<Fault>) {
+        let side = Side { row: &endpoints::SERVER_DATE, fault };
+        let call = self.client.server_date(&support::device());
+        match self.ask(&side, &[], || call.send()) {
+            Ok(date) => {
+                assert_eq!(date.timestamp(), self.model.timestamp());
+                self.take_time();
+            }
+            Err(_) => assert!(fault.is_some() || !self.model.supports(side.row)),
+        }
+    }
+
+    fn take_time(&mut self) {
+        let time = self.model.timestamp();
+        if self.model.signer.take_time(time) {
+            self.note("signatures go on from the tenant's time");
+        }
+    }
+
+    /// Fetches what is missing, the key before the time, and nothing after a fault. That happens to the request that `nth` says.
+    fn prepare_signature(&mut self, nth: usize, fault: Option<Fault>) {
+        let signer = &self.model.signer;
+        let mut missing = vec![];
+        missing.extend((!signer.has_key).then_some(&endpoints::PUBLIC_KEY));
+        missing.extend((!signer.has_time()).then_some(&endpoints::SERVER_DATE));
+        let others = nth % missing.len().max(1);
+        let client = self.client.clone();
+        let prepare = || client.prepare_signature(&support::device());
+        let (came, sent, fault) = self.line.with_nth(others, fault, prepare);
+        let entries = self.tenant.take_ledger();
+        self.count(|seen| seen.requests += sent);
+        if !self.model.supports(&endpoints::PUBLIC_KEY) {
+            assert!(matches!(came, Err(Error::Unsupported(_))), "{came:?}");
+            assert_eq!((sent, entries.len()), (0, 0), "nothing is sent");
+            return self.note("prepare_signature: Unsupported");
+        }
+        assert_eq!(came.is_ok(), fault.is_none(), "{came:?}");
+        let done = if fault.is_some() { others } else { missing.len() };
+        assert_eq!(sent, done + usize::from(fault.is_some()), "each is sent once");
+        let lost = usize::from(fault.is_some_and(|fault| !fault.reaches_the_tenant()));
+        let arrived: Vec<_> = entries.iter().map(|entry| entry.path.as_str()).collect();
+        let expected: Vec<_> = missing.iter().take(sent - lost).map(|row| row.path).collect();
+        assert_eq!(arrived, expected);
+        assert!(entries.iter().all(|entry| entry.effects.is_empty()));
+        for (nth, row) in missing.iter().take(sent).enumerate() {
+            let came = if nth < done { "done" } else { "error" };
+            self.count(|seen| count(&mut seen.calls, (at(row.from, row.step), came.to_owned())));
+            match row.step {
+                _ if nth == done => {}
+                "public_key" => self.model.signer.take_key(),
+                _ => self.take_time(),
+            }
+        }
+        let went_wrong = if fault.is_some() { ", the last went wrong" } else { "" };
+        self.note(format!("prepare_signature: {sent} of {} requests{went_wrong}", missing.len()));
     }
 
     fn registered_mobile(
@@ -973,7 +1193,7 @@ impl<'a> World<'a> {
         let destination = stage.destination().to_owned();
         let [first, second, third] = faults;
         // Captchas are slow to draw, and many logins come to these stages.
-        let often = [Scenario::Bind, Scenario::SecondFactor, Scenario::Login];
+        let often = [Scenario::Register, Scenario::SecondFactor, Scenario::Login];
         if support::scenario(stage.kind()).is_some_and(|scenario| often.contains(&scenario))
             && self.counting
             && self.next().is_multiple_of(2)
@@ -1196,7 +1416,7 @@ impl<'a> World<'a> {
                     self.model.end_session(session);
                 }
             }
-            What::Wait(wait) => self.wait(wait.time()),
+            What::Wait(wait, clocks) => self.pass(wait.time(), clocks),
             What::Change(change) => self.change_setting(change),
             What::Administer { who, denied } => self.administer(who, denied),
         }
@@ -1204,6 +1424,10 @@ impl<'a> World<'a> {
 
     /// The tokens in hand stand for what the model says.
     pub fn check<O: Origin>(&self, login: &Login<O>) {
+        assert_eq!(self.client.can_sign(), self.model.signer.is_ready());
+        if let Held::At(AnyStage::Authenticated(user)) = &login.held {
+            assert_eq!(user.expires_at(), login.facts.expires_at, "when the session expires");
+        }
         if let Held::At(AnyStage::Registration(stage)) = &login.held {
             assert!(*stage.attributes() == login.facts.attributes, "what was given");
         }
@@ -1282,6 +1506,22 @@ impl<'a> World<'a> {
         panic!("no session after {MOST_STEPS_HOME} steps: {:?}", login.held.kind());
     }
 
+    /// Ends the session, where one can: a stale signature costs one more try. It may have ended meanwhile.
+    pub fn log_out<O: Origin>(&mut self, login: &mut Login<O>) {
+        if !self.model.supports(&endpoints::LOGOUT) {
+            return;
+        }
+        let session = login.facts.session.clone().expect("it is at home");
+        let logout = Turn { way: LOGOUT, who: 0, input: Input::Right, fault: None };
+        for _ in 0..2 {
+            if login.held.kind() == StageKind::Authenticated {
+                self.step(login, logout);
+            }
+        }
+        assert_eq!(login.held.kind(), StageKind::Unauthenticated, "the second signature is fresh");
+        assert_eq!(self.tenant.session_user(&session), None);
+    }
+
     /// If the code was refused: too many wrong ones before.
     fn after_refusal<O: Origin>(&mut self, login: &mut Login<O>) {
         let kind = login.held.kind();
@@ -1347,6 +1587,9 @@ impl<'a> World<'a> {
 
 /// An unresolved step, a dead token, a lock, a login, a bind, a password and three factors, and what lies between.
 const MOST_STEPS_HOME: usize = 16;
+
+/// The way of a logout that is prepared by one call.
+const LOGOUT: usize = 4 * 3 + 1;
 
 /// Who somebody is to a platform.
 fn identity(platform: Platform, who: usize) -> String {

@@ -49,13 +49,14 @@ impl Setting {
         let tenant = self.tenant();
         assert_eq!(tenant.session_user(user.session_token().expose()).as_deref(), Some("zhangsan"));
         assert_eq!(tenant.password("zhangsan").as_deref(), Some(password));
-        let sessions = tenant.ledger().iter().flat_map(|entry| &entry.effects).filter(is_session).count();
-        assert_eq!(sessions, 1, "one session for all of it");
+        assert_eq!(sessions(tenant), 1, "one session for all of it");
     }
 }
 
-fn is_session(effect: &&Effect) -> bool {
-    matches!(effect, Effect::Session { .. })
+/// How many sessions were given out.
+fn sessions(tenant: &Emulator) -> usize {
+    let effects = tenant.ledger().into_iter().flat_map(|entry| entry.effects);
+    effects.filter(|effect| matches!(effect, Effect::Session { .. })).count()
 }
 
 fn zhangsan() -> User {
@@ -218,10 +219,7 @@ fn a_reset_then_a_login() {
     each(&zhangsan(), true, ALL, |setting| {
         let stage = setting.client.login(device()).reset_password().phone(MOBILE);
         let login = stage.submit(setting.code(SendType::ForgetPwdSms), "new password").send().unwrap();
-        assert_eq!(
-            setting.tenant().ledger().iter().flat_map(|entry| &entry.effects).filter(is_session).count(),
-            0
-        );
+        assert_eq!(sessions(setting.tenant()), 0);
         let outcome = login.username_password("zhangsan", "new password").send().unwrap();
         setting.assert_done(&expect!(outcome, Authenticated), "new password");
     });

@@ -19,7 +19,7 @@ pub fn flow() -> Flow {
     Flow::new(&read("docs/decisions.md"))
 }
 
-/// Every generated file, and every generated part of a file (`README.md#steps`), with its text.
+/// Every generated file, and every generated part of a file (`docs/flow.md#steps`), with its text.
 pub fn generated() -> BTreeMap<String, String> {
     reference::documents(&flow())
 }
@@ -86,10 +86,10 @@ pub fn stale() -> Vec<String> {
     stale
 }
 
-/// The documents of the repository, by their paths: those in its root and those in `docs`.
+/// The documents of the repository, by their paths: those in its root, in `docs` and in `docs/zh`.
 pub fn markdown() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
-    for folder in [root().to_owned(), root().join("docs")] {
+    for folder in [root().to_owned(), root().join("docs"), root().join("docs/zh")] {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {

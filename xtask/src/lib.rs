@@ -11,3 +11,5 @@ pub mod dependencies;
 pub mod documents;
 pub mod reference;
 pub mod rustdoc;
+pub mod translations;
+pub mod words;

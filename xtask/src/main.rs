@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use support::root;
-use xtask::{comments, conformance, dependencies, documents, rustdoc};
+use xtask::{comments, conformance, dependencies, documents, rustdoc, translations};
 
 const USAGE: &str = "\
 cargo xtask docs            write the generated documents anew
@@ -13,6 +13,9 @@ cargo xtask conformance            write the conformance vectors anew
 cargo xtask conformance --check    fail if one of them is stale
 cargo xtask rustdoc         render the documentation, and fail if something public is missing from it or from the tests
 cargo xtask comments        fail if a comment is too wide
+cargo xtask translations                copy the code blocks into the Chinese documents
+cargo xtask translations --check        fail if a code block differs, and list the pages that are behind
+cargo xtask translations --done <page>  note that a page follows its English one as it is now
 cargo xtask dependencies    fail if a dependency has a licence or a source that is not allowed
 ";
 
@@ -42,6 +45,17 @@ fn main() -> ExitCode {
             report(&rendered.wrong(), "found in the rendered documentation")
         }
         ["comments"] => report(&comments::wide(), "wider than a comment may be"),
+        ["translations"] => done(translations::copy_blocks()),
+        ["translations", "--done", page] => done(translations::mark_current(page)),
+        ["translations", "--check"] => {
+            for line in translations::behind() {
+                println!("{line}");
+            }
+            report(
+                &translations::wrong(),
+                "not as in English; `cargo xtask translations` copies the code blocks",
+            )
+        }
         ["dependencies"] => report(&dependencies::wrong(), "not allowed by deny.toml"),
         _ => {
             eprint!("{USAGE}");
@@ -52,13 +66,16 @@ fn main() -> ExitCode {
 
 /// Prints what was written.
 fn told(written: io::Result<Vec<String>>) -> ExitCode {
-    match written {
-        Ok(written) => {
-            for name in written {
-                println!("written: {name}");
-            }
-            ExitCode::SUCCESS
+    done(written.map(|written| {
+        for name in written {
+            println!("written: {name}");
         }
+    }))
+}
+
+fn done(result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

@@ -3,7 +3,7 @@
 
 use idaas_login::http::header::{HeaderName, HeaderValue};
 use idaas_login::{
-    Call, ClientBuilder, Device, Outcome, Recovery, Reply, Request, Response, Stage, StateToken, Step,
+    Call, ClientBuilder, Device, Next, Outcome, Recovery, Reply, Request, Response, Stage, StateToken, Step,
     TransportError,
 };
 use serde_json::{Map, Value};
@@ -27,9 +27,9 @@ pub fn call<T: Reply>(
 }
 
 /// A step, altered. The stage comes back: as far as the library knows, nothing was sent.
-pub fn step<S: Stage>(
+pub fn step<S: Stage, N: Next<S>>(
     http: &Recorder,
-    step: Step<S, Outcome>,
+    step: Step<S, N>,
     alter: impl FnOnce(&mut Request),
 ) -> Result<(Exchange, S), Stop> {
     let (mut request, in_flight) = step.into_request().map_err(|failed| Stop(failed.to_string()))?;

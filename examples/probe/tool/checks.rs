@@ -17,6 +17,20 @@ pub enum Need {
     Captcha,
     SmsCode,
     EmailCode,
+    /// A code of `wx.login`, or a user name with its password.
+    AnyLogin,
+    Expiring,
+    Expired,
+    Both,
+    ExpiringMobile,
+    ExpiredMobile,
+    PasswordChange,
+    NewPassword,
+    NewMobiles,
+    /// One more than a registration takes.
+    TwoNewMobiles,
+    NewEmails,
+    AppLogins,
 }
 
 impl Need {
@@ -37,6 +51,18 @@ impl Need {
             Self::Captcha => "--ask",
             Self::SmsCode => "IDAAS_PROBE_SMS_CODE (or --ask)",
             Self::EmailCode => "IDAAS_PROBE_EMAIL_CODE (or --ask)",
+            Self::AnyLogin => "IDAAS_PROBE_WX_CODES (or IDAAS_PROBE_USER_NAME)",
+            Self::Expiring => "IDAAS_PROBE_EXPIRING_USER_NAME",
+            Self::Expired => "IDAAS_PROBE_EXPIRED_USER_NAME",
+            Self::Both => "IDAAS_PROBE_BOTH_USER_NAME",
+            Self::ExpiringMobile => "IDAAS_PROBE_EXPIRING_MOBILE",
+            Self::ExpiredMobile => "IDAAS_PROBE_EXPIRED_MOBILE",
+            Self::PasswordChange => "--allow-password-change",
+            Self::NewPassword => "IDAAS_PROBE_NEW_PASSWORD",
+            Self::NewMobiles => "IDAAS_PROBE_NEW_MOBILES",
+            Self::TwoNewMobiles => "IDAAS_PROBE_NEW_MOBILES (two of them)",
+            Self::NewEmails => "IDAAS_PROBE_NEW_EMAILS",
+            Self::AppLogins => "IDAAS_PROBE_APP_LOGINS",
         }
     }
 }
@@ -77,7 +103,7 @@ acts! {
     LOG_IN: "log in with each code of wx.login", [LoginCodes];
     LOG_IN_AGAIN: "try the first code of wx.login again", [LoginCodes, WrongAttempts];
     DENIED: "log in with a code of somebody whom the tenant denies", [DeniedCodes];
-    SESSION: "verify the identity token of a session, and renew it once", [LoginCodes];
+    SESSION: "verify the identity token of a session, and renew it once", [AnyLogin];
     FIELD: "give a made-up code of the phone-number button under either field name", [LoginCodes, WrongAttempts];
     WRONG_PASSWORD: "give a wrong password for the account, twice", [LoginCodes, UserName, WrongAttempts];
     BIND_PASSWORD: "bind by user name and password, and send the same request again",
@@ -85,10 +111,9 @@ acts! {
     BIND_WECHAT: "bind by a code of the phone-number button", [LoginCodes, PhoneCodes, Bind];
     PHONE_TWICE: "try a used code of the phone-number button again in the next login",
         [LoginCodes, PhoneCodes, Bind, WrongAttempts];
-    CAPTCHA: "solve captchas for the mobile number or the address", [LoginCodes, Mobile, Captcha, Send];
-    WRONG_CAPTCHA: "solve a captcha wrongly, and then rightly", [LoginCodes, Mobile, Captcha, Send, WrongAttempts];
-    SEND: "have codes sent to the mobile number or the address, twice with the same pass once",
-        [LoginCodes, Mobile, Captcha, Send];
+    CAPTCHA: "solve captchas for the numbers and addresses that were given", [Captcha, Send];
+    WRONG_CAPTCHA: "solve a captcha wrongly, and then rightly", [Captcha, Send, WrongAttempts];
+    SEND: "have codes sent to the numbers and addresses that were given, twice with the same pass once", [Captcha, Send];
     WRONG_CODE: "give a wrong code from the mobile number", [LoginCodes, Mobile, SmsCode, WrongAttempts];
     WRONG_EMAIL_CODE: "give a wrong code from the address", [LoginCodes, Email, EmailCode, WrongAttempts];
     BIND_PHONE: "bind by mobile number and code", [LoginCodes, Mobile, SmsCode, Bind];
@@ -96,12 +121,50 @@ acts! {
     REGISTER_WECHAT: "register by a code of the phone-number button", [LoginCodes, PhoneCodes, Register];
     REGISTER_PHONE: "register by mobile number and code", [LoginCodes, Mobile, SmsCode, Register];
     REGISTER_EMAIL: "register by e-mail and code", [LoginCodes, Email, EmailCode, Register];
-    FACTOR_PHONE: "give a second factor by SMS, where the tenant asks for one", [LoginCodes, SmsCode];
-    FACTOR_EMAIL: "give a second factor by e-mail, where the tenant asks for one", [LoginCodes, Email, EmailCode];
+    FACTOR_PHONE: "give a second factor by SMS, where the tenant asks for one", [AnyLogin, SmsCode];
+    FACTOR_EMAIL: "give a second factor by e-mail, where the tenant asks for one", [AnyLogin, Email, EmailCode];
     CODE_TWICE: "try a used code of a second factor again in the next login",
         [LoginCodes, SmsCode, WrongAttempts];
     AFTER_BIND: "bind an account that has a second factor", [LoginCodes, Bind];
+    LOG_IN_APP: "log in with each code or token of another app", [AppLogins];
+    LOG_IN_PASSWORD: "log in with user name and password", [UserName, Password];
+    WRONG_LOGIN: "log in with a wrong password, once, if none was tried in a bind", [UserName, Password, WrongAttempts];
+    LOG_IN_SMS: "log in by mobile number and code", [Mobile, SmsCode];
+    LOG_IN_EMAIL: "log in by e-mail and code", [Email, EmailCode];
+    EXPIRING_SMS: "log in by a code to the number of the account whose password expires soon, and keep the password",
+        [ExpiringMobile, SmsCode];
+    EXPIRING: "log in with the password that expires soon, and keep it", [Expiring];
+    WRONG_OLD: "give a wrong old password for the account whose password expires soon, twice",
+        [Expiring, NewPassword, WrongAttempts];
+    CHANGE: "CHANGE THE PASSWORD that expires soon to IDAAS_PROBE_NEW_PASSWORD", [Expiring, NewPassword, PasswordChange];
+    EXPIRED: "log in with the password that has expired", [Expired];
+    KEEP_EXPIRED: "ask to keep the password that has expired, which the types forbid", [Expired, NewPassword, WrongAttempts];
+    CHANGE_EXPIRED: "CHANGE THE PASSWORD that has expired to IDAAS_PROBE_NEW_PASSWORD",
+        [Expired, NewPassword, PasswordChange];
+    CHANGE_SMS: "CHANGE THE PASSWORD that has expired to IDAAS_PROBE_NEW_PASSWORD, by a code instead of the old one, where \
+                 the tenant has that", [Expired, ExpiredMobile, NewPassword, PasswordChange, SmsCode];
+    BOTH: "log in with a password that has expired, of an account with a second factor", [Both];
+    CHANGE_BOTH: "CHANGE THE PASSWORD of that account to IDAAS_PROBE_NEW_PASSWORD", [Both, NewPassword, PasswordChange];
+    REGISTRATION_REFUSED: "try to register a new number with the address that an account has, and then without it by the same \
+                           code", [NewMobiles, Email, SmsCode, Register, WrongAttempts];
+    REGISTRATION_PHONE: "register an account with a new number, its code and IDAAS_PROBE_ATTRIBUTES",
+        [NewMobiles, SmsCode, Register];
+    REGISTRATION_EMAIL: "register an account with a new address and its code, and nothing else",
+        [NewEmails, EmailCode, Register];
+    UNKNOWN: "log in by a code to a new number, which may register it", [TwoNewMobiles, SmsCode, Register];
+    RESET_PHONE: "CHANGE THE PASSWORD of the account with the mobile number to IDAAS_PROBE_NEW_PASSWORD, by a code, and log in \
+                  with it", [UserName, Password, Mobile, SmsCode, NewPassword, PasswordChange];
+    RESET_EMAIL: "CHANGE THE PASSWORD of the account with the address to IDAAS_PROBE_NEW_PASSWORD, by a code, and log in \
+                  with it", [UserName, Password, Email, EmailCode, NewPassword, PasswordChange];
 }
+
+/// No more messages than this are sent. By SMS and by e-mail one each to bind, to register in a bind, for a second factor, to
+/// log in, to register and to reset; by SMS one more for each of the accounts whose password is old, one to a number that no
+/// account has, and one with a pass that was used.
+pub const MAX_MESSAGES: u32 = 17;
+/// No account is given its password more often than this, nor a wrong one more often than the other.
+pub const MAX_PASSWORDS: u32 = 5;
+pub const MAX_WRONG_PASSWORDS: u32 = 2;
 
 const NO_SUCH_STAGE: &str = "no login led to a stage where it shows";
 const NO_FACTOR: &str = "no login led to MFA_AUTH, or no code for it was there";
@@ -152,14 +215,37 @@ checks! {
     "D18.content-type", LOOK, "the edition's content type is accepted", NO_SUCH_STAGE;
     "D19", FACTOR_PHONE, "the number of mobile-by-token works in mfa/sms as it is", NO_FACTOR;
     "D20", SESSION, "the claims name the user: flat, or in api", "there was no identity token that can be read";
+    "D21", KEEP_EXPIRED, "a password that has expired cannot be kept", "no account had one";
+    "D22.password", EXPIRING, "a password that expires soon is told at a login by password", "no such login succeeded";
+    "D22.expired", EXPIRED, "a password that has expired is told at a login by password", "no such login succeeded";
+    "D22.sms", EXPIRING_SMS, "whether PASSWORD_WARN comes to a login by SMS, too", "no such login succeeded";
+    "D23.keep", EXPIRING, "what follows a password that is kept", "no login led to PASSWORD_WARN";
+    "D23.change", CHANGE, "what follows a password that is changed", "no login led to PASSWORD_WARN";
+    "D23.code", CHANGE_SMS, "what follows a password that is changed by a code", "the tenant does not have it";
+    "D24.warn", EXPIRING, "data of PASSWORD_WARN: the policy, null or absent", "no login led to PASSWORD_WARN";
+    "D24.expired", EXPIRED, "data of PASSWORD_EXPIRED: the policy, null or absent", "no login led to PASSWORD_EXPIRED";
     "D27.attempts", WRONG_PASSWORD, "a wrong password's refusal tells how many attempts are left", NO_SUCH_STAGE;
     "D27.lock", WRONG_PASSWORD, "a lock tells when it ends", "nothing was locked, and a probe must not lock anybody";
+    "D28.login", LOG_IN_PASSWORD, "a login by password answers as the others do", NO_SUCH_STAGE;
+    "D28.old", WRONG_OLD, "a wrong old password is refused (wrong input)", "no login led to PASSWORD_WARN";
+    "D14.change", WRONG_OLD, "a state token survives a wrong old password", "no login led to PASSWORD_WARN";
     "D29", STEPS, "the second factor by SMS has the edition's send type", "the edition does not have it";
+    "D30", STEPS, "a reset has the send type FORGET_PWD", "the edition does not have it";
+    "D33", RESET_PHONE, "a reset is answered with nothing, and the new password logs in", NO_SUCH_STAGE;
+    "D34.answer", REGISTRATION_PHONE, "a registration logs in", NO_SUCH_STAGE;
+    "D34.id-token", REGISTRATION_PHONE, "whether the answer to a registration has an id_token", NO_SUCH_STAGE;
+    "D34.attributes", REGISTRATION_EMAIL, "whether an account is registered without attributes",
+        "the tenant does not have it";
     "D35", STEPS, "the renewal is at the edition's path", NO_SUCH_STAGE;
     "D37", STEPS, "each step of the edition is there", NO_SUCH_STAGE;
     "D38", LOOK, "the three device headers are checked", NO_SUCH_STAGE;
+    "D43", BOTH, "which comes first, the second factor or the password that has expired", "no such login succeeded";
+    "D53", STEPS, "registration and reset are there, also where an edition has no page", NO_SUCH_STAGE;
+    "D54", STEPS, "the login of Alipay's app is at the edition's path", "the edition does not have it";
     "C.edition", STEPS, "the edition is the one that was given", NO_SUCH_STAGE;
     "C.prefix", LOOK, "the path prefix is needed", "none was given";
+    "C.first-factors", LOG_IN_APP, "logins of other apps are answered as that of the mini program", NO_SUCH_STAGE;
+    "C.identifier", LOG_IN_PASSWORD, "a login by identifier takes the user name, too", "the tenant does not have it";
     "C.keys", LOOK, "the keys are published at /api/v1/oauth2/keys", NO_SUCH_STAGE;
     "C.fields", STEPS, "the fields have their documented names", NO_SUCH_STAGE;
     "C.send-types", STEPS, "the other codes have the edition's send types", "the edition has none";
@@ -181,6 +267,8 @@ checks! {
         "no bind led to another stage";
     "E.captcha", WRONG_CAPTCHA, "a captcha is good for one try", NO_SUCH_STAGE;
     "E.pass", SEND, "a captcha's pass is good for several codes", NO_SUCH_STAGE;
+    "E.registration-code", REGISTRATION_REFUSED, "a code survives a refused registration", NO_SUCH_STAGE;
+    "E.login-registers", UNKNOWN, "whether a login by code registers an unknown number", NO_SUCH_STAGE;
     "E.session", SESSION, "a renewal keeps the session token", "no login ended with a session";
 }
 

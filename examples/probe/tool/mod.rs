@@ -16,7 +16,7 @@ use idaas_login::emulator::{self, Emulator};
 use idaas_login::{Client, ClientBuilder, Edition, Error, UreqTransport};
 
 use self::calls::{Calls, Given};
-use self::checks::{ACTS, Act, Need};
+use self::checks::{ACTS, Act, MAX_MESSAGES, MAX_PASSWORDS, MAX_WRONG_PASSWORDS, Need};
 use self::record::Recorder;
 use self::report::Report;
 use self::supply::{Emulated, Operator, Supply};
@@ -42,6 +42,7 @@ usage: cargo run --example probe -- [flags]
   --allow-send            have codes sent by SMS and e-mail
   --allow-bind            bind accounts
   --allow-register        register accounts
+  --allow-password-change CHANGE PASSWORDS of the accounts that you name, to the one that you give
 
 Without IDAAS_PROBE_BASE_ADDRESS the tenant is emulated, and everything is allowed. docs/probe.md has the variables.
 Exit code: 0 nothing differs, 1 something differs, 2 it could not run.
@@ -55,10 +56,12 @@ pub struct Consent {
     pub register: bool,
     pub send: bool,
     pub wrong_attempts: bool,
+    pub password_change: bool,
 }
 
 impl Consent {
-    pub const ALL: Self = Self { bind: true, register: true, send: true, wrong_attempts: true };
+    pub const ALL: Self =
+        Self { bind: true, register: true, send: true, wrong_attempts: true, password_change: true };
 
     fn gives(self, need: Need) -> bool {
         match need {
@@ -66,6 +69,7 @@ impl Consent {
             Need::Register => self.register,
             Need::Send => self.send,
             Need::WrongAttempts => self.wrong_attempts,
+            Need::PasswordChange => self.password_change,
             _ => false,
         }
     }
@@ -89,6 +93,7 @@ impl Arguments {
                 "--allow-bind" => read.consent.bind = true,
                 "--allow-register" => read.consent.register = true,
                 "--allow-send" => read.consent.send = true,
+                "--allow-password-change" => read.consent.password_change = true,
                 "--allow-wrong-attempts" => read.consent.wrong_attempts = true,
                 "--dry-run" => read.dry_run = true,
                 "--ask" => read.ask = true,
@@ -181,7 +186,14 @@ pub fn plan(tenant: &Tenant, consent: Consent, supply: &dyn Supply) -> String {
         will_not.push("  - nothing\n".to_owned());
     }
     let (will, will_not) = (will.concat(), will_not.concat());
-    format!("The tenant: {at}, {}.\n\nIt will:\n{will}\nIt will not:\n{will_not}\n", tenant.edition_name())
+    let messages = if consent.send { MAX_MESSAGES } else { 0 };
+    let wrong = if consent.wrong_attempts { MAX_WRONG_PASSWORDS } else { 0 };
+    let limits = format!(
+        "At most {messages} messages are sent. For each account its password is given at most {MAX_PASSWORDS} times, and a \
+         wrong one at most {wrong} times."
+    );
+    let edition = tenant.edition_name();
+    format!("The tenant: {at}, {edition}.\n\nIt will:\n{will}\n{limits}\n\nIt will not:\n{will_not}\n")
 }
 
 /// Asks the tenant. Says to `say` what it sends next.
@@ -279,7 +291,7 @@ fn ask_real(
     tenant.given.calls(&tenant.edition).apply(tenant.builder()).build_with(http.clone())?;
     let mut keyboard = std::io::stdin().lock();
     let keyboard: Option<&mut dyn BufRead> = if arguments.ask { Some(&mut keyboard) } else { None };
-    let mut operator = Operator::read(variable, keyboard);
+    let mut operator = Operator::read(variable, keyboard)?;
     say(&plan(tenant, arguments.consent, &operator))?;
     let mut say = |text: &str| drop(say(text));
     Ok((!arguments.dry_run).then(|| run(tenant, &http, arguments.consent, &mut operator, &mut say)))

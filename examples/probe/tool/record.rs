@@ -23,7 +23,8 @@ struct Kept {
 }
 
 /// The statuses that lead on.
-const ON: [&str; 5] = ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH"];
+const ON: [&str; 7] =
+    ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH", "PASSWORD_WARN", "PASSWORD_EXPIRED"];
 
 /// A request and the shape of its answer.
 #[derive(Clone, Debug)]
@@ -206,7 +207,12 @@ fn known(name: &str, text: &str) -> Option<String> {
 fn data(text: &str) -> String {
     let Ok(Value::Object(object)) = serde_json::from_str(text) else { return "no JSON object".to_owned() };
     let Some(Value::Array(ways)) = object.get("socialBindOrRegisterFlow") else {
-        return format!("a JSON object of {}, without socialBindOrRegisterFlow", object.len());
+        return policy(&object).unwrap_or_else(|| {
+            format!(
+                "a JSON object of {}, without socialBindOrRegisterFlow and without a policy",
+                object.len()
+            )
+        });
     };
     let documented = |way: &&str| ["VERIFY_PHONE", "VERIFY_EMAIL"].contains(way);
     let way = |way: &Value| way.as_str().map(|way| way.trim_ascii().to_owned());
@@ -214,6 +220,22 @@ fn data(text: &str) -> String {
         way(value).filter(|way| documented(&way.as_str())).unwrap_or_else(|| "(undocumented)".to_owned())
     });
     format!("JSON, socialBindOrRegisterFlow [{}]", ways.collect::<Vec<_>>().join(", "))
+}
+
+/// The form of a password policy, with its lengths, if the object is one.
+fn policy(object: &serde_json::Map<String, Value>) -> Option<String> {
+    let documented = ["minLength", "maxLength", "regEx"];
+    let members = documented.into_iter().filter_map(|name| Some((name, object.get(name)?)));
+    let told = members.map(|(name, value)| match value {
+        Value::Number(number) => format!("{name} {number}"),
+        Value::String(text) if text.parse::<u32>().is_ok() => format!("{name} {text} as text"),
+        Value::String(text) => format!("{name} of {} characters", text.chars().count()),
+        _ => format!("{name} of another type"),
+    });
+    let told: Vec<_> = told.collect();
+    let others = object.keys().filter(|name| !documented.contains(&name.as_str())).count();
+    let others = if others == 0 { String::new() } else { format!(", {others} other members") };
+    (!told.is_empty()).then(|| format!("JSON, {}{others}", told.join(", ")))
 }
 
 /// The form of a number: `+86-15201657312` is `+nn-(11 digits)`.
@@ -325,7 +347,10 @@ impl Recorder {
     /// A text for the report: without anything that was given or answered as a secret.
     pub fn scrub(&self, text: &str) -> String {
         let kept = self.kept();
-        kept.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+        // What is longer than the text cannot be in it, and most secrets are.
+        let from = kept.secrets.partition_point(|secret| secret.len() > text.len());
+        let may_be_there = kept.secrets.get(from..).unwrap_or_default();
+        may_be_there.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -15,6 +15,13 @@ rows! {
     REGISTER_WECHAT_MOBILE, REGISTER_ALIPAY_MOBILE, REGISTER_PHONE, REGISTER_EMAIL,
     MFA_PHONE, MFA_EMAIL, REGISTERED_MOBILE,
     SEND_BIND_SMS, SEND_BIND_EMAIL, SEND_REGISTER_SMS, SEND_REGISTER_EMAIL, SEND_MFA_SMS, SEND_MFA_EMAIL,
+    LOGIN_USERNAME_PASSWORD, LOGIN_IDENTIFIER_PASSWORD, LOGIN_WECHAT_APP, LOGIN_ALIPAY_APP, LOGIN_QQ, LOGIN_WEIBO,
+    LOGIN_APPLE, LOGIN_CARRIER, LOGIN_PHONE, LOGIN_EMAIL,
+    REGISTRATION_PHONE, REGISTRATION_EMAIL, RESET_PHONE, RESET_EMAIL,
+    CHANGE_EXPIRING_PASSWORD, CHANGE_EXPIRED_PASSWORD, KEEP_PASSWORD, EXPIRING_PASSWORD_MOBILE, EXPIRED_PASSWORD_MOBILE,
+    CHANGE_PASSWORD_PHONE, CHANGE_PASSWORD_EMAIL,
+    SEND_LOGIN_SMS, SEND_LOGIN_EMAIL, SEND_REGISTRATION_SMS, SEND_REGISTRATION_EMAIL, SEND_RESET_SMS, SEND_RESET_EMAIL,
+    SEND_CHANGE_PASSWORD_SMS, SEND_CHANGE_PASSWORD_EMAIL,
     RENEW_ID_TOKEN, CAPTCHA, CAPTCHA_VERIFY, LOGOUT, PUBLIC_KEY, SERVER_DATE, COUNTRY_CODES,
 }
 
@@ -28,10 +35,17 @@ pub fn find(name: &str) -> Option<&'static Endpoint> {
     ROWS.iter().find(|(known, _)| *known == name).map(|(_, row)| *row)
 }
 
-/// The send types that the editions have for a row, without repetition.
+/// The send types that the editions have for a row, and those that a page prints against its own list, without repetition.
 pub fn send_types(row: &Endpoint) -> Vec<&'static str> {
     let documented = EditionKind::ALL.iter().filter_map(|kind| row.in_edition(*kind)?.send_type);
-    distinct(documented.chain(row.send_type).map(SendType::as_str))
+    let printed: &[&str] = match row.send_type {
+        Some(SendType::ForgetPwdSms) => &["CHANGE_PWD_SMS", "UPDATE_PWD_SMS"],
+        Some(SendType::ForgetPwdEms) => &["CHANGE_PWD_EMS", "UPDATE_PWD_EMS"],
+        Some(SendType::ChangePwdSms) => &["UPDATE_PWD_SMS"],
+        Some(SendType::ChangePwdEms) => &["UPDATE_PWD_EMS"],
+        _ => &[],
+    };
+    distinct(documented.chain(row.send_type).map(SendType::as_str).chain(printed.iter().copied()))
 }
 
 /// Paths that a row may have if its own is not there: those of the other editions, and other versions of the API.
@@ -46,7 +60,10 @@ pub fn other_names(field: &str) -> Vec<String> {
     let known: &[&str] = match field {
         "wechat_code" => &["wchat_code"],
         "user_name" => &["username"],
-        "password" => &["pwd"],
+        "password" => &["pwd", "new_password"],
+        "new_password" => &["password", "pwd"],
+        "open_id" => &["openid"],
+        "access_token" => &["token"],
         "verify_code" => &["code"],
         "mobile" => &["phone"],
         "captcha_token" => &["captcha_verification"],

@@ -7,8 +7,16 @@ use idaas_login::ErrorClass;
 use super::record::{Exchange, Form, Shape};
 use super::report::Findings;
 
-const DOCUMENTED: [&str; 6] =
-    ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH", "ACCESS_DENIED"];
+const DOCUMENTED: [&str; 8] = [
+    "SUCCESS",
+    "SUCCES",
+    "SOCIAL_BIND",
+    "USER_REGISTER",
+    "MFA_AUTH",
+    "PASSWORD_WARN",
+    "PASSWORD_EXPIRED",
+    "ACCESS_DENIED",
+];
 
 /// Notes what every answer of the API shows.
 pub fn scan(answers: &[Exchange], findings: &mut Findings) {
@@ -90,14 +98,20 @@ fn sessions(successes: &[&Exchange], findings: &mut Findings) {
 
 fn data(logins: &[&Exchange], findings: &mut Findings) {
     for answer in logins {
-        let Some(status @ ("SOCIAL_BIND" | "USER_REGISTER")) = answer.status.as_deref() else { continue };
+        let Some(status) = answer.status.as_deref() else { continue };
+        let id = match status {
+            "SOCIAL_BIND" | "USER_REGISTER" => "D4",
+            "PASSWORD_WARN" => "D24.warn",
+            "PASSWORD_EXPIRED" => "D24.expired",
+            _ => continue,
+        };
         match answer.form("data") {
-            None => findings.as_decided("D4", format!("absent with {status}")),
-            Some(Form::Null) => findings.as_decided("D4", format!("null with {status}")),
+            None => findings.as_decided(id, format!("absent with {status}")),
+            Some(Form::Null) => findings.as_decided(id, format!("null with {status}")),
             Some(form @ Form::Text { known: Some(known), .. }) if known.starts_with("JSON,") => {
-                findings.as_decided("D4", format!("{form} with {status}"));
+                findings.as_decided(id, format!("{form} with {status}"));
             }
-            Some(form) => findings.differs("D4", format!("{form} with {status}, which means unspecified")),
+            Some(form) => findings.differs(id, format!("{form} with {status}, which means unspecified")),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The walk through the stages: what is done where, and what it shows.
 
+mod accounts;
 mod binding;
 mod codes;
 mod looking;
+mod passwords;
+mod self_service;
 mod session;
 mod steps;
 
@@ -11,18 +14,19 @@ use std::sync::Arc;
 
 use idaas_login::endpoints::Endpoint;
 use idaas_login::{
-    Client, Device, Error, ErrorClass, Outcome, Recovery, Request, Stage, StateToken, Step, UnexpectedReason,
-    WechatCodeField, endpoints,
+    Account, AlipayMiniProgram, Client, Device, Error, ErrorClass, Next, Origin, Outcome, PendingBind,
+    PendingRegister, Recovery, Request, SocialApp, Stage, StateToken, Step, UnexpectedReason,
+    WeChatMiniProgram, WechatCodeField, endpoints,
 };
 
 use self::steps::{Asked, Evidence};
 use super::altered;
 use super::calls::Calls;
-use super::checks::{self, Act};
+use super::checks::{self, Act, MAX_PASSWORDS, MAX_WRONG_PASSWORDS};
 use super::record::{Exchange, Recorder};
 use super::report::Findings;
 use super::scan::scan;
-use super::supply::{Channel, Supply, Want};
+use super::supply::{Channel, Supply, Want, Who};
 use super::{Consent, Stop, Tenant};
 
 type Run<T = ()> = Result<T, Stop>;
@@ -50,18 +54,30 @@ enum Way {
     Renew,
     Captcha,
     PassAgain,
+    Login(Channel),
+    LoginExpiring,
+    LoginUnknown,
+    Registration(Channel),
+    Reset(Channel),
+    ChangeByCode,
+    WrongOld,
+    KeepExpired,
+    Keep,
+    Change(Who),
+    LoginAfterReset,
 }
 
 /// What a step came to.
-enum Came<S> {
+enum Came<S, N = Outcome> {
     /// It led on; the request, to be sent again.
-    On(Outcome, Box<Request>),
+    On(N, Box<Request>),
     /// The stage came back.
     Back(Error, S),
     /// The stage is gone.
     Over(Error),
 }
 
+#[allow(clippy::struct_excessive_bools)] // Each is about another stage.
 pub struct Probe<'a> {
     tenant: &'a Tenant,
     client: Client,
@@ -88,7 +104,45 @@ pub struct Probe<'a> {
     used_codes: HashMap<String, String>,
     /// A bind led to another stage, whose next step has to show whether its state token is the right one.
     followed: bool,
+    /// Whose login it is, if it began with an account.
+    who: Option<Who>,
+    /// A second factor is given once more, though one was.
+    factor_again: bool,
+    /// The stages that the login in hand came to.
+    came_to: Vec<endpoints::StageKind>,
+    /// Whether the state token of the last password that had expired is dead.
+    expired_is_dead: bool,
+    /// Whether the account to bind is locked.
+    locked: bool,
+    /// How many codes were sent.
+    messages: u32,
+    /// How often each account was given its password, and a wrong one.
+    passwords: HashMap<(String, bool), u32>,
 }
+
+/// How a login goes on that waits for a bind or a registration.
+trait Login: Origin + Sized {
+    fn bind(_: &mut Probe<'_>, _: PendingBind<Self>) -> Run<Option<Outcome<Self>>> {
+        Ok(None)
+    }
+    fn register(_: &mut Probe<'_>, _: PendingRegister<Self>) -> Run<Option<Outcome<Self>>> {
+        Ok(None)
+    }
+}
+
+impl Login for WeChatMiniProgram {
+    fn bind(probe: &mut Probe<'_>, stage: PendingBind<Self>) -> Run<Option<Outcome<Self>>> {
+        probe.bind(stage)
+    }
+    fn register(probe: &mut Probe<'_>, stage: PendingRegister<Self>) -> Run<Option<Outcome<Self>>> {
+        probe.register(stage)
+    }
+}
+
+/// Where such a login leads is enough.
+impl Login for SocialApp {}
+impl Login for AlipayMiniProgram {}
+impl Login for Account {}
 
 impl<'a> Probe<'a> {
     /// Asks everything that it may ask. What was found comes back also if it could not go on.
@@ -103,7 +157,8 @@ impl<'a> Probe<'a> {
             Ok(probe) => probe,
             Err(stop) => return (Findings::default(), Some(stop)),
         };
-        let stopped = probe.look().and_then(|()| probe.log_in_all()).err();
+        let asked = probe.look().and_then(|()| probe.log_in_all()).and_then(|()| probe.accounts());
+        let stopped = asked.err();
         scan(&http.exchanges(), &mut probe.findings);
         probe.findings.optional.paths = probe.optional;
         probe.findings.calls = probe.calls;
@@ -138,6 +193,13 @@ impl<'a> Probe<'a> {
             used_phone_code: None,
             used_codes: HashMap::new(),
             followed: false,
+            who: None,
+            factor_again: false,
+            came_to: Vec::new(),
+            expired_is_dead: false,
+            locked: false,
+            messages: 0,
+            passwords: HashMap::new(),
         })
     }
 
@@ -178,7 +240,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Takes a step, once.
-    fn take<S: Stage>(&mut self, step: Step<S, Outcome>) -> Run<Came<S>> {
+    fn take<S: Stage, N: Next<S>>(&mut self, step: Step<S, N>) -> Run<Came<S, N>> {
         let (request, in_flight) = match step.into_request() {
             Ok(ready) => ready,
             Err(failed) => {
@@ -220,7 +282,7 @@ impl<'a> Probe<'a> {
     }
 
     /// After a bind that led to another stage: does the state token in hand work there?
-    fn follow<S>(&mut self, came: &Came<S>) {
+    fn follow<S, N>(&mut self, came: &Came<S, N>) {
         if !std::mem::take(&mut self.followed) {
             return;
         }
@@ -229,6 +291,14 @@ impl<'a> Probe<'a> {
             Came::Over(error) if is_dead(error) => self.findings.differs("D5", "it is dead in the next step"),
             Came::Over(_) => self.followed = true,
         }
+    }
+
+    /// Counts that an account is given a password so many times. More often than was announced, it is not.
+    fn note_password(&mut self, user_name: &str, is_right: bool, times: u32) -> Run {
+        let count = self.passwords.entry((user_name.to_owned(), is_right)).or_default();
+        *count += times;
+        let most = if is_right { MAX_PASSWORDS } else { MAX_WRONG_PASSWORDS };
+        if *count <= most { Ok(()) } else { Err(Stop("a password would be given too often".to_owned())) }
     }
 
     fn last(&self) -> Run<Exchange> {
@@ -291,18 +361,22 @@ impl<'a> Probe<'a> {
     }
 
     /// From stage to stage, as far as it may go.
-    fn go_on(&mut self, outcome: Outcome) -> Run {
+    fn go_on<O: Login>(&mut self, outcome: Outcome<O>) -> Run {
         let mut next = Some(outcome);
+        self.came_to.clear();
         for _ in 0..MAX_STAGES {
+            self.came_to.extend(next.as_ref().map(Outcome::kind));
             next = match next {
                 None => break,
                 Some(Outcome::Authenticated(user)) => {
                     self.session(user)?;
                     None
                 }
-                Some(Outcome::PendingBind(stage)) => self.bind(stage)?,
-                Some(Outcome::PendingRegister(stage)) => self.register(stage)?,
+                Some(Outcome::PendingBind(stage)) => O::bind(self, stage)?,
+                Some(Outcome::PendingRegister(stage)) => O::register(self, stage)?,
                 Some(Outcome::MfaRequired(stage)) => self.second_factor(stage)?,
+                Some(Outcome::PasswordExpiring(stage)) => self.expiring(stage)?,
+                Some(Outcome::PasswordExpired(stage)) => self.expired(stage)?,
             };
         }
         self.followed = false;

@@ -11,7 +11,8 @@ use crate::endpoints::Endpoint;
 
 impl Tenant {
     pub(super) fn register(&mut self, row: &Endpoint, headers: &HeaderMap, fields: &Fields) -> Answer {
-        let missing = self.settings.required_attributes.iter().find(|name| !fields.0.contains_key(*name));
+        let is_blank = |name: &&String| fields.0.get(*name).is_none_or(|value| value.as_str() == Some(""));
+        let missing = self.settings.required_attributes.iter().find(is_blank);
         if let Some(name) = missing {
             return self.refuse(blank(name), format!("Parameter {name} cannot be left blank"));
         }

@@ -101,12 +101,12 @@ pub(super) const CASES: &[Case] = &[
         )
     }),
     ("the connection is closed", || plain(|mut stream| hear(&mut stream), UreqTransport::builder())),
-    ("no answer in time", || {
+    ("no response in time", || {
         plain(until_closed, UreqTransport::builder().call_timeout(Duration::from_millis(100)))
     }),
-    ("an answer that is not HTTP", || says("SSH-2.0-OpenSSH_9.6\r\n".to_owned())),
-    ("an answer that is cut off", || says("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{".to_owned())),
-    ("an answer that does not end in time", || {
+    ("a response that is not HTTP", || says("SSH-2.0-OpenSSH_9.6\r\n".to_owned())),
+    ("a response that is cut off", || says("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{".to_owned())),
+    ("a response that does not end in time", || {
         let begins = |mut stream: TcpStream| {
             hear(&mut stream);
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{").unwrap();
@@ -114,7 +114,7 @@ pub(super) const CASES: &[Case] = &[
         };
         plain(begins, UreqTransport::builder().call_timeout(Duration::from_millis(100)))
     }),
-    ("an answer that is too large", || {
+    ("a response that is too large", || {
         let size = (2 << 20) + 1;
         says(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n{}", " ".repeat(size)))
     }),

@@ -121,7 +121,7 @@ pub const ROWS: &[Row] = &[
     Row::new("300", Answer(300, PAGE), Retry, REDIRECT),
     Row::new("301", Answer(301, ""), Retry, REDIRECT),
     Row::new("302", Answer(302, PAGE), Retry, REDIRECT),
-    Row::new("303", Answer(303, ""), Retry, REDIRECT),
+    Row::new("303", Answer(303, ""), Unresolved, REDIRECT),
     Row::new("307", Answer(307, ""), Retry, REDIRECT),
     Row::new("308", Answer(308, ""), Retry, REDIRECT),
     Row::new("400 without code", Answer(400, PAGE), Retry, NOT_THE_API),

@@ -55,7 +55,7 @@ const ALL: [&str; 13] = [
 pub(super) fn vectors() -> Vectors {
     let mut vectors = Vectors::new(
         Kind::Responses,
-        "What an answer means: the reading names the step that was sent, as in the requests; the answer gives what is held then.",
+        "What a response means: the reading names the step that was sent, as in the requests; the answer gives what is held then.",
     );
     for (name, row, edition) in readings() {
         let mut reading = step(row, edition);

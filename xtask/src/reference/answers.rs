@@ -166,7 +166,8 @@ pub const ANSWERS: &[Answer] = &[
         Given::Http(400, r#"{"error_code":"IDAAS.SDK.NEW.4711","error_msg":"something new"}"#),
         &["D13", "D14"],
     ),
-    failed("redirect", "HTTP 3xx", Given::Http(302, ""), &["D15"]),
+    failed("redirect", "HTTP 3xx other than 303", Given::Http(302, ""), &["D15"]),
+    failed("see_other", "HTTP 303", Given::Http(303, ""), &["D45"]),
     failed("client_error", "HTTP 4xx without `error_code`", Given::Http(404, "<html>"), &["D15"]),
     failed("not_sent", "not sent, with proof", Given::NotSent, &[]),
     failed(

@@ -11,7 +11,8 @@ use super::markdown::GENERATED;
 
 const INTRODUCTION: &str = "
 Every error code of the API that is known, from the table `idaas_login::codes`. Search this page for the code in your log. What a
-code means for your program is its class, `refusal.code().class()`; what else can fail is in [failure].
+code means for your program is its class, `refusal.code().class()`; what else can fail is in [failure]. The [glossary] explains the
+terms.
 
 - There are three families: `SDK.*` is EIAM, `IDAAS.SDK.*` is CIAM and EIAM's pages for mini programs, and codes without either
   are OneAccess. The same number means different things in them, so codes are compared whole.
@@ -23,6 +24,7 @@ code means for your program is its class, `refusal.code().class()`; what else ca
 
 [decisions]: decisions.md
 [failure]: failure.md
+[glossary]: glossary.md
 ";
 
 /// What a class comes to: what to tell the user, and what the program or its operator does.
@@ -73,7 +75,7 @@ pub fn evidence(evidence: Evidence) -> &'static str {
     }
 }
 
-fn edition(edition: EditionKind) -> &'static str {
+pub fn edition(edition: EditionKind) -> &'static str {
     match edition {
         EditionKind::Ciam => "CIAM",
         EditionKind::Eiam => "EIAM",

@@ -4,6 +4,7 @@
 //! [answer](answers), and what came of it is written down.
 
 pub mod answers;
+pub mod chinese;
 pub mod errors;
 pub mod flow;
 pub mod json;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// Every generated file, and every generated part of a file, with its text.
 ///
-/// A part is named `README.md#steps`: what stands between `<!-- steps -->` and `<!-- /steps -->`.
+/// A part is named `docs/flow.md#steps`: what stands between `<!-- steps -->` and `<!-- /steps -->`.
 pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
     let mut documents = BTreeMap::from([
         ("docs/reference.md".to_owned(), markdown::reference(flow)),
@@ -25,7 +26,10 @@ pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
         ("docs/flow.json".to_owned(), json::document(flow)),
         ("docs/flow.mmd".to_owned(), mermaid::whole(flow)),
         ("docs/flow.svg".to_owned(), svg::drawing(flow)),
-        ("README.md#steps".to_owned(), markdown::overview(flow)),
+        ("docs/zh/errors.md".to_owned(), chinese::errors()),
+        ("docs/zh/emulator.md#reserved".to_owned(), chinese::reserved()),
+        ("docs/zh/flow.md#steps".to_owned(), chinese::overview(&markdown::overview(flow))),
+        ("docs/flow.md#steps".to_owned(), markdown::overview(flow)),
         ("README.md#stages".to_owned(), mermaid::block(flow)),
     ]);
     for stage in &flow.stages {

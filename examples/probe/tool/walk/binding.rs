@@ -1,7 +1,9 @@
 //! `SOCIAL_BIND` and `USER_REGISTER`.
 
 use idaas_login::endpoints::{self, Endpoint, FieldKind};
-use idaas_login::{Advice, Error, ErrorClass, Outcome, PendingBind, PendingRegister, Request, Stage};
+use idaas_login::{
+    Advice, Error, ErrorClass, Origin, Outcome, PendingBind, PendingRegister, Request, WeChatMiniProgram,
+};
 
 use super::super::checks;
 use super::super::record::Exchange;
@@ -12,6 +14,7 @@ use super::{Came, Probe, Run, Stop, Way, altered, is_dead};
 const FIELD: &str = "wechat_code";
 const OTHER_FIELD: &str = "wchat_code";
 const MADE_UP: &str = "idaas-login-probe-made-up-code";
+pub(super) const WRONG_PASSWORD: &str = "idaas-login-probe-Wrong-1";
 
 impl Probe<'_> {
     /// Asks what can be asked without binding, and then binds, by a way that was not taken yet.
@@ -126,8 +129,9 @@ impl Probe<'_> {
             return Ok(Some(stage));
         };
         self.gone.insert(Way::WrongPassword);
+        self.note_password(&user_name, false, 2)?;
         self.announce(&checks::WRONG_PASSWORD, &[&endpoints::BIND_USERNAME_PASSWORD]);
-        let wrong = "idaas-login-probe-Wrong-1";
+        let wrong = WRONG_PASSWORD;
         let (advice, stage) = match self.take(stage.username_password(&user_name, wrong))? {
             Came::Back(error, stage) => (error.advice(), stage),
             Came::On(..) => return Err(Stop("a wrong password was accepted".to_owned())),
@@ -154,12 +158,13 @@ impl Probe<'_> {
     }
 
     /// What the refusal of a wrong password tells.
-    fn hints(&mut self, answer: &Exchange, advice: Advice) {
+    pub(super) fn hints(&mut self, answer: &Exchange, advice: Advice) {
         if let Some((_, ErrorClass::Locked)) = answer.refusal {
             let told = if answer.unlocks_in.is_some() { "when it ends is told" } else { "it tells no time" };
             self.findings.as_decided("D27.lock", format!("{}; {told}; {advice}", answer.brief()));
             // The right password would be refused, too.
             self.gone.insert(Way::BindPassword);
+            self.locked = true;
         } else {
             let told = if answer.attempts_left.is_some() { "told" } else { "not told" };
             self.findings.as_decided("D27.attempts", format!("{told}; {advice}"));
@@ -167,7 +172,7 @@ impl Probe<'_> {
     }
 
     /// A code of the button that an earlier login used.
-    fn used_phone_code(&mut self, stage: PendingBind) -> Run<Passed<PendingBind>> {
+    fn used_phone_code(&mut self, stage: PendingBind) -> Run<Passed<PendingBind, WeChatMiniProgram>> {
         let Some(code) = self.used_phone_code.take().filter(|_| self.consent.wrong_attempts) else {
             return Ok(Passed::Stays(stage));
         };
@@ -198,6 +203,8 @@ impl Probe<'_> {
     }
 
     fn by_password(&mut self, stage: PendingBind, user_name: &str, password: &str) -> Run<Option<Outcome>> {
+        // The request is sent twice.
+        self.note_password(user_name, true, 2)?;
         self.announce(&checks::BIND_PASSWORD, &[&endpoints::BIND_USERNAME_PASSWORD]);
         match self.take(stage.username_password(user_name, password))? {
             Came::On(outcome, request) => {
@@ -250,7 +257,7 @@ impl Probe<'_> {
     }
 
     /// After a bind: is its state token used up, or is there a new one?
-    pub(super) fn bound(&mut self, outcome: &Outcome, request: Request, row: &Endpoint) -> Run {
+    pub(super) fn bound<O: Origin>(&mut self, outcome: &Outcome<O>, request: Request, row: &Endpoint) -> Run {
         if let Outcome::Authenticated(_) = outcome {
             let is_code = |kind| matches!(kind, FieldKind::Code | FieldKind::PlatformCode);
             // A request with a code is never repeated.
@@ -272,6 +279,8 @@ impl Probe<'_> {
             Outcome::PendingBind(stage) => stage.state_token().expose(),
             Outcome::PendingRegister(stage) => stage.state_token().expose(),
             Outcome::MfaRequired(stage) => stage.state_token().expose(),
+            Outcome::PasswordExpiring(stage) => stage.state_token().expose(),
+            Outcome::PasswordExpired(stage) => stage.state_token().expose(),
             Outcome::Authenticated(_) => return Ok(()),
         };
         let status = answer.status.clone().unwrap_or_default();
@@ -294,13 +303,13 @@ pub(super) fn same(one: &Exchange, other: &Exchange) -> bool {
     one.http_status == other.http_status && code(one) == code(other) && one.status == other.status
 }
 
-fn is_configuration(error: &Error) -> bool {
+pub(super) fn is_configuration(error: &Error) -> bool {
     error.class() == Some(ErrorClass::Configuration)
 }
 
 /// Only a stage that stays can be gone on with.
-impl<S: Stage> Passed<S> {
-    pub(super) fn outcome(self) -> Option<Outcome> {
+impl<S, O: Origin> Passed<S, O> {
+    pub(super) fn outcome(self) -> Option<Outcome<O>> {
         match self {
             Self::On(outcome) => Some(outcome),
             Self::Stays(_) | Self::Gone => None,

@@ -2,11 +2,12 @@
 
 use idaas_login::endpoints::{self, CodeRows, Endpoint, Scenario};
 use idaas_login::{
-    AcceptsCode, Call, CaptchaPass, Error, ErrorClass, MfaRequired, NotAllowed, Outcome, PendingBind,
-    PendingRegister, Stage, StateToken, Step, VerifyEmail, VerifyPhone,
+    AcceptsCode, Account, CaptchaPass, Channel as By, Error, ErrorClass, MfaRequired, NotAllowed, Origin,
+    Outcome, PendingBind, PendingRegister, Registration, SendsCode, Stage, Unauthenticated, Verify,
+    VerifyEmail, VerifyPhone,
 };
 
-use super::super::checks::{self, Act};
+use super::super::checks::{self, Act, MAX_MESSAGES};
 use super::super::record::{Form, Shape};
 use super::super::rows;
 use super::super::supply::Channel;
@@ -14,8 +15,8 @@ use super::steps::send_type_check;
 use super::{Came, FOLLOWED, Probe, Run, Stop, Way, altered, is_dead};
 
 /// What became of a stage.
-pub enum Passed<S> {
-    On(Outcome),
+pub enum Passed<S, O: Origin> {
+    On(Outcome<O>),
     Stays(S),
     Gone,
 }
@@ -26,22 +27,40 @@ pub enum Purpose {
     Bind,
     Register,
     Factor,
+    Login,
+    /// A login by the number of the account whose password expires soon.
+    Expiring,
+    Registration,
+    /// A login by a number that no account has.
+    Unknown,
+    Reset,
+    Change,
 }
 
 impl Purpose {
-    fn way(self, channel: Channel) -> Way {
+    pub(super) fn way(self, channel: Channel) -> Way {
         match self {
             Self::Bind => Way::Bind(channel),
             Self::Register => Way::Register(channel),
             Self::Factor => Way::Factor(channel),
+            Self::Login => Way::Login(channel),
+            Self::Expiring => Way::LoginExpiring,
+            Self::Registration => Way::Registration(channel),
+            Self::Unknown => Way::LoginUnknown,
+            Self::Reset => Way::Reset(channel),
+            Self::Change => Way::ChangeByCode,
         }
     }
 
-    fn rows(self, channel: Channel) -> CodeRows {
+    pub(super) fn rows(self, channel: Channel) -> CodeRows {
         let scenario = match self {
             Self::Bind => Scenario::Bind,
-            Self::Register => Scenario::Register,
+            Self::Register => Scenario::BindOrRegister,
             Self::Factor => Scenario::SecondFactor,
+            Self::Login | Self::Expiring | Self::Unknown => Scenario::Login,
+            Self::Registration => Scenario::Register,
+            Self::Reset => Scenario::ResetPassword,
+            Self::Change => Scenario::ChangePassword,
         };
         match channel {
             Channel::Phone => scenario.sms(),
@@ -49,7 +68,7 @@ impl Purpose {
         }
     }
 
-    fn act(self, channel: Channel) -> &'static Act {
+    pub(super) fn act(self, channel: Channel) -> &'static Act {
         match (self, channel) {
             (Self::Bind, Channel::Phone) => &checks::BIND_PHONE,
             (Self::Bind, Channel::Email) => &checks::BIND_EMAIL,
@@ -57,24 +76,34 @@ impl Purpose {
             (Self::Register, Channel::Email) => &checks::REGISTER_EMAIL,
             (Self::Factor, Channel::Phone) => &checks::FACTOR_PHONE,
             (Self::Factor, Channel::Email) => &checks::FACTOR_EMAIL,
+            (Self::Login, Channel::Phone) => &checks::LOG_IN_SMS,
+            (Self::Login, Channel::Email) => &checks::LOG_IN_EMAIL,
+            (Self::Expiring, _) => &checks::EXPIRING_SMS,
+            (Self::Registration, Channel::Phone) => &checks::REGISTRATION_PHONE,
+            (Self::Registration, Channel::Email) => &checks::REGISTRATION_EMAIL,
+            (Self::Unknown, _) => &checks::UNKNOWN,
+            (Self::Reset, Channel::Phone) => &checks::RESET_PHONE,
+            (Self::Reset, Channel::Email) => &checks::RESET_EMAIL,
+            (Self::Change, _) => &checks::CHANGE_SMS,
         }
+    }
+
+    /// Whether a wrong code shows what becomes of a state token.
+    fn holds_state_token(self) -> bool {
+        matches!(self, Self::Bind | Self::Register | Self::Factor)
     }
 }
 
-/// A stage that accepts codes, if the tenant allows the channel.
-pub trait Narrow: AcceptsCode<Outcome = Outcome> {
-    fn token(&self) -> StateToken;
+/// A stage that a code moves on, if the tenant allows the channel.
+pub trait Narrow<O: Origin>: AcceptsCode<Outcome = Outcome<O>> {
     fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self>;
     fn to_email(self, address: String) -> Result<VerifyEmail<Self>, Self>;
 }
 
 /// Where the tenant's list decides.
 macro_rules! narrow_if_allowed {
-    ($($stage:ty),+) => {$(
-        impl Narrow for $stage {
-            fn token(&self) -> StateToken {
-                self.state_token().clone()
-            }
+    ($($stage:ident),+) => {$(
+        impl<O: Origin> Narrow<O> for $stage<O> {
             fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self> {
                 self.phone(mobile).map_err(NotAllowed::into_stage)
             }
@@ -86,10 +115,7 @@ macro_rules! narrow_if_allowed {
 }
 narrow_if_allowed!(PendingBind, PendingRegister);
 
-impl Narrow for MfaRequired {
-    fn token(&self) -> StateToken {
-        self.state_token().clone()
-    }
+impl<O: Origin> Narrow<O> for MfaRequired<O> {
     fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self> {
         Ok(self.phone(mobile))
     }
@@ -98,45 +124,29 @@ impl Narrow for MfaRequired {
     }
 }
 
-/// The two channels differ in nothing but names.
-pub trait Verify: Stage {
-    type Wide: Stage;
-    fn to(&self) -> String;
-    fn ask(&self, pass: &CaptchaPass) -> Call<()>;
-    fn give(self, code: &str) -> Step<Self, Outcome>;
-    fn widen(self) -> Self::Wide;
-}
-
-macro_rules! verify {
-    ($name:ident) => {
-        impl<S: Narrow> Verify for $name<S> {
-            type Wide = S;
-            fn to(&self) -> String {
-                self.destination().to_owned()
+/// Where nothing has begun.
+macro_rules! narrow {
+    ($($stage:ty),+) => {$(
+        impl Narrow<Account> for $stage {
+            fn to_phone(self, mobile: String) -> Result<VerifyPhone<Self>, Self> {
+                Ok(self.phone(mobile))
             }
-            fn ask(&self, pass: &CaptchaPass) -> Call<()> {
-                self.send_code(pass)
-            }
-            fn give(self, code: &str) -> Step<Self, Outcome> {
-                self.submit(code)
-            }
-            fn widen(self) -> S {
-                self.back()
+            fn to_email(self, address: String) -> Result<VerifyEmail<Self>, Self> {
+                Ok(self.email(address))
             }
         }
-    };
+    )+};
 }
-verify!(VerifyPhone);
-verify!(VerifyEmail);
+narrow!(Unauthenticated, Registration);
 
 impl Probe<'_> {
     /// The way by a code to the operator's number or address.
-    pub(super) fn by_code<S: Narrow>(
+    pub(super) fn by_code<O: Origin, S: Narrow<O>>(
         &mut self,
         stage: S,
         channel: Channel,
         purpose: Purpose,
-    ) -> Run<Passed<S>> {
+    ) -> Run<Passed<S, O>> {
         let Some(destination) = self.supply.destination(channel) else {
             self.gone.insert(purpose.way(channel));
             return Ok(Passed::Stays(stage));
@@ -144,18 +154,20 @@ impl Probe<'_> {
         self.by_code_to(stage, channel, destination, purpose)
     }
 
-    fn by_code_to<S: Narrow>(
+    pub(super) fn by_code_to<O: Origin, S: Narrow<O>>(
         &mut self,
         stage: S,
         channel: Channel,
         destination: String,
         purpose: Purpose,
-    ) -> Run<Passed<S>> {
+    ) -> Run<Passed<S, O>> {
         let rows = purpose.rows(channel);
-        if !self.gone.insert(purpose.way(channel)) || !self.has(rows.send_code) || !self.has(rows.submit) {
+        let again = purpose == Purpose::Factor && std::mem::take(&mut self.factor_again);
+        let new = self.gone.insert(purpose.way(channel));
+        if !(new || again) || !self.has(rows.send_code) || !self.has(rows.submit) {
             return Ok(Passed::Stays(stage));
         }
-        self.state_token = Some(stage.token());
+        self.http.conceal(&destination);
         match channel {
             Channel::Phone => match stage.to_phone(destination) {
                 Ok(narrow) => self.verify(narrow, channel, purpose),
@@ -168,49 +180,70 @@ impl Probe<'_> {
         }
     }
 
-    fn verify<V: Verify>(&mut self, stage: V, channel: Channel, purpose: Purpose) -> Run<Passed<V::Wide>> {
+    /// A code to a stage's destination: one that was there, or whether one was sent.
+    pub(super) fn get_code<C: By, S: SendsCode>(
+        &mut self,
+        stage: &Verify<C, S>,
+        channel: Channel,
+        purpose: Purpose,
+        is_used: bool,
+    ) -> Run<(Option<String>, bool)> {
+        self.state_token = Stage::state_token(stage).cloned();
+        let row = purpose.rows(channel).send_code;
+        let send_type =
+            row.in_edition(self.calls.edition.kind()).map_or(row.send_type, |shape| shape.send_type);
+        let early = send_type.filter(|_| is_used).and_then(|of| self.supply.early_code(channel, of));
+        let sent = early.is_none() && self.consent.send && self.send(stage, row)?;
+        let there = early.is_some() || sent;
+        Ok((early, there))
+    }
+
+    fn verify<C: By, O: Origin, S: Narrow<O>>(
+        &mut self,
+        stage: Verify<C, S>,
+        channel: Channel,
+        purpose: Purpose,
+    ) -> Run<Passed<S, O>> {
         let submits = match purpose {
             Purpose::Bind => self.consent.bind,
-            Purpose::Register => self.consent.register,
-            Purpose::Factor => true,
+            Purpose::Register | Purpose::Registration | Purpose::Unknown => self.consent.register,
+            _ => true,
         };
         // For a wrong code, too, there has to be one that it could be compared with.
-        let early =
-            if submits || self.consent.wrong_attempts { self.supply.early_code(channel) } else { None };
-        let sent =
-            early.is_none() && self.consent.send && self.send(&stage, purpose.rows(channel).send_code)?;
-        let there = early.is_some() || sent;
+        let is_used = submits || self.consent.wrong_attempts;
+        let (early, there) = self.get_code(&stage, channel, purpose, is_used)?;
         let Some(stage) = self.wrong_code(stage, channel, purpose, there)? else { return Ok(Passed::Gone) };
         if !submits || !there {
-            return Ok(Passed::Stays(stage.widen()));
+            return Ok(Passed::Stays(stage.back()));
         }
-        let Some(code) = early.or_else(|| self.supply.code(&stage.to(), channel)) else {
-            return Ok(Passed::Stays(stage.widen()));
+        let destination = stage.destination().to_owned();
+        let Some(code) = early.or_else(|| self.supply.code(&destination, channel)) else {
+            return Ok(Passed::Stays(stage.back()));
         };
         self.http.conceal(&code);
         self.announce(purpose.act(channel), &[purpose.rows(channel).submit]);
         self.right_code(stage, &code, channel, purpose)
     }
 
-    fn right_code<V: Verify>(
+    fn right_code<C: By, O: Origin, S: Narrow<O>>(
         &mut self,
-        stage: V,
+        stage: Verify<C, S>,
         code: &str,
         channel: Channel,
         purpose: Purpose,
-    ) -> Run<Passed<V::Wide>> {
-        let destination = stage.to();
+    ) -> Run<Passed<S, O>> {
+        let destination = stage.destination().to_owned();
         let factor = match (purpose, channel) {
             (Purpose::Factor, Channel::Phone) => Some("D7.sms"),
             (Purpose::Factor, Channel::Email) => Some("D7.email"),
             _ => None,
         };
-        match self.take(stage.give(code))? {
+        match self.take(stage.submit(code))? {
             Came::On(outcome, request) => {
                 if let Some(id) = factor {
                     self.findings.as_decided(id, "accepted");
                     self.used_codes.insert(destination, code.to_owned());
-                } else {
+                } else if purpose.holds_state_token() {
                     self.bound(&outcome, *request, purpose.rows(channel).submit)?;
                 }
                 Ok(Passed::On(outcome))
@@ -219,12 +252,14 @@ impl Probe<'_> {
                 if let Some(id) = factor {
                     self.findings.open(id, format!("the code was refused: {error}"));
                 }
-                Ok(Passed::Stays(stage.widen()))
+                self.refused_in(purpose, &error);
+                Ok(Passed::Stays(stage.back()))
             }
             Came::Over(error) => {
                 if let Some(id) = factor {
                     self.findings.open(id, error.to_string());
                 }
+                self.refused_in(purpose, &error);
                 Ok(Passed::Gone)
             }
         }
@@ -232,18 +267,19 @@ impl Probe<'_> {
 
     /// Twice: the second refusal shows whether the first one cost the state token. Not before a code was sent: then there
     /// is nothing that a code could be compared with.
-    fn wrong_code<V: Verify>(
+    fn wrong_code<C: By, O: Origin, S: Narrow<O>>(
         &mut self,
-        stage: V,
+        stage: Verify<C, S>,
         channel: Channel,
         purpose: Purpose,
         there: bool,
-    ) -> Run<Option<V>> {
+    ) -> Run<Option<Verify<C, S>>> {
         let id = match channel {
             Channel::Phone => "D14.code",
             Channel::Email => "D14.email",
         };
-        if !self.consent.wrong_attempts || !there || !self.gone.insert(Way::WrongCode(channel)) {
+        let asks = self.consent.wrong_attempts && there && purpose.holds_state_token();
+        if !asks || !self.gone.insert(Way::WrongCode(channel)) {
             return Ok(Some(stage));
         }
         let act = match channel {
@@ -259,8 +295,13 @@ impl Probe<'_> {
         Ok(self.lives(id, &first, &second).then_some(stage))
     }
 
-    fn one_wrong_code<V: Verify>(&mut self, stage: V, wrong: &str, id: &'static str) -> Run<Option<V>> {
-        match self.take(stage.give(wrong))? {
+    fn one_wrong_code<C: By, O: Origin, S: Narrow<O>>(
+        &mut self,
+        stage: Verify<C, S>,
+        wrong: &str,
+        id: &'static str,
+    ) -> Run<Option<Verify<C, S>>> {
+        match self.take(stage.submit(wrong))? {
             Came::Back(_, stage) => Ok(Some(stage)),
             Came::On(..) => Err(Stop("a wrong code was accepted".to_owned())),
             Came::Over(error) => {
@@ -271,11 +312,15 @@ impl Probe<'_> {
     }
 
     /// Has a code sent; whether it was.
-    fn send<V: Verify>(&mut self, stage: &V, row: &'static Endpoint) -> Run<bool> {
-        let Some(pass) = self.pass(&stage.to())? else { return Ok(false) };
+    fn send<C: By, S: SendsCode>(&mut self, stage: &Verify<C, S>, row: &'static Endpoint) -> Run<bool> {
+        if self.messages == MAX_MESSAGES {
+            return Ok(false);
+        }
+        let Some(pass) = self.pass(stage.destination())? else { return Ok(false) };
         self.announce(&checks::SEND, &[row]);
-        match stage.ask(&pass).send() {
+        match stage.send_code(&pass).send() {
             Ok(()) => {
+                self.messages += 1;
                 self.findings.as_decided("C.send-headers", "accepted without");
                 let answer = self.last()?;
                 let seen = match &answer.body {
@@ -293,9 +338,12 @@ impl Probe<'_> {
         if !self.findings.knows(send_type_check(row)) {
             self.findings.as_decided(send_type_check(row), "a code was sent");
         }
-        if self.gone.insert(Way::PassAgain) {
-            match stage.ask(&pass).send() {
-                Ok(()) => self.findings.as_decided("E.pass", "it was accepted twice"),
+        if self.messages < MAX_MESSAGES && self.gone.insert(Way::PassAgain) {
+            match stage.send_code(&pass).send() {
+                Ok(()) => {
+                    self.messages += 1;
+                    self.findings.as_decided("E.pass", "it was accepted twice");
+                }
                 Err(Error::Transport(error)) => return Err(Stop(error.to_string())),
                 Err(error) => {
                     let seen = format!("refused the second time, perhaps because it was soon: {error}");
@@ -307,17 +355,18 @@ impl Probe<'_> {
     }
 
     /// Refused: would it have been accepted with `X-state-token`?
-    fn send_with_state_token<V: Verify>(
+    fn send_with_state_token<C: By, S: SendsCode>(
         &mut self,
-        stage: &V,
+        stage: &Verify<C, S>,
         pass: &CaptchaPass,
         error: &Error,
     ) -> Run<bool> {
         let Some(token) = self.state_token.clone() else { return Ok(false) };
-        let answer = altered::call(self.http, stage.ask(pass), |request| {
+        let answer = altered::call(self.http, stage.send_code(pass), |request| {
             altered::state_token(request, &token);
         })?;
         if answer.is_ok() {
+            self.messages += 1;
             self.findings.differs("C.send-headers", format!("X-state-token is wanted; without: {error}"));
         } else {
             self.findings.open("C.send-headers", format!("refused with and without: {error}"));
@@ -326,9 +375,9 @@ impl Probe<'_> {
     }
 
     /// Refused: is it the send type? Each other one is tried with a pass of its own.
-    fn send_with_other_type<V: Verify>(
+    fn send_with_other_type<C: By, S: SendsCode>(
         &mut self,
-        stage: &V,
+        stage: &Verify<C, S>,
         row: &'static Endpoint,
         error: &Error,
     ) -> Run<bool> {
@@ -339,12 +388,13 @@ impl Probe<'_> {
         let given = self.tenant.given.send_type(row);
         let others = given.into_iter().chain(rows::send_types(row));
         for name in others.filter(|name| own.is_none_or(|own| own.as_str() != *name)) {
-            let Some(pass) = self.pass(&stage.to())? else { return Ok(false) };
+            let Some(pass) = self.pass(stage.destination())? else { return Ok(false) };
             self.announce(&checks::SEND, &[row]);
-            let answer = altered::call(self.http, stage.ask(&pass), |request| {
+            let answer = altered::call(self.http, stage.send_code(&pass), |request| {
                 altered::send_type(request, name);
             })?;
             if answer.is_ok() {
+                self.messages += 1;
                 let id = send_type_check(row);
                 self.findings.differs(id, format!("{name} is accepted, the edition's is not: {error}"));
                 self.calls.send_types.push((row, name.to_owned()));
@@ -394,8 +444,10 @@ impl Probe<'_> {
         Ok(())
     }
 
-    pub(super) fn second_factor(&mut self, stage: MfaRequired) -> Run<Option<Outcome>> {
+    pub(super) fn second_factor<O: Origin>(&mut self, stage: MfaRequired<O>) -> Run<Option<Outcome<O>>> {
         let given = self.supply.destination(Channel::Phone);
+        // A number that another account has would be refused.
+        let given = self.who.map_or(given, |who| self.supply.destination_of(who, Channel::Phone));
         let path = self.path(&endpoints::REGISTERED_MOBILE);
         let prefix = &self.calls.path_prefix;
         (self.say)(&format!("Next: ask for the number of the account that logs in: {prefix}{path}\n"));
@@ -436,11 +488,18 @@ impl Probe<'_> {
         } else {
             stage
         };
-        Ok(self.by_code(stage, Channel::Email, Purpose::Factor)?.outcome())
+        let Some(address) = self.who.map_or_else(
+            || self.supply.destination(Channel::Email),
+            |who| self.supply.destination_of(who, Channel::Email),
+        ) else {
+            self.gone.insert(Way::Factor(Channel::Email));
+            return Ok(None);
+        };
+        Ok(self.by_code_to(stage, Channel::Email, address, Purpose::Factor)?.outcome())
     }
 
     /// A code that completed an earlier second factor.
-    fn used_code(&mut self, stage: MfaRequired, mobile: &str) -> Run<Option<MfaRequired>> {
+    fn used_code<O: Origin>(&mut self, stage: MfaRequired<O>, mobile: &str) -> Run<Option<MfaRequired<O>>> {
         let code = self.used_codes.remove(mobile).filter(|_| self.consent.wrong_attempts);
         let Some(code) = code.filter(|_| self.gone.insert(Way::Again)) else { return Ok(Some(stage)) };
         self.announce(&checks::CODE_TWICE, &[&endpoints::MFA_PHONE]);

@@ -247,6 +247,10 @@ impl Probe<'_> {
         if documented.is_none() {
             let _ = write!(seen, "; {} does not document it", self.calls.edition.kind());
         }
+        let shared = documented.is_none() && self.is_of_another_row(row, &path);
+        if shared && fit != Fit::NotThere {
+            seen.push_str(", but another step that sends the same");
+        }
         if let Some(name) = &spelling.send_type {
             let _ = write!(seen, "; its send type is {name}");
         }
@@ -264,7 +268,7 @@ impl Probe<'_> {
             self.findings.open("C.fields", format!("{}: {NOT_TOLD}", rows::name(row)));
         }
         if documented.is_none() {
-            if fit == Fit::Works {
+            if fit == Fit::Works && !shared {
                 self.optional.push((row, path));
             }
             return Ok(());
@@ -282,6 +286,17 @@ impl Probe<'_> {
             self.wechat_rows.push(row);
         }
         Ok(())
+    }
+
+    /// Whether the edition documents another step there whose request is the same.
+    fn is_of_another_row(&self, row: &Endpoint, path: &str) -> bool {
+        let kind = self.calls.edition.kind();
+        let is_same = |other: &&&'static Endpoint| {
+            let there = other.in_edition(kind).is_some_and(|shape| shape.path == path);
+            there && (other.verb, other.fields) == (row.verb, row.fields)
+        };
+        let has_type = row.fields.iter().any(|field| field.kind == FieldKind::SendType);
+        !has_type && endpoints::ALL.iter().any(|other| is_same(&other))
     }
 
     fn note_send_type(
@@ -366,11 +381,48 @@ impl Probe<'_> {
         } else {
             self.findings.as_decided("D35", format!("{own} is there"));
         }
+        self.note_alipay_app();
+        self.note_self_service();
         for (row, field, name) in &self.calls.field_names {
             self.findings.differs("C.fields", format!("{field} of {} is {name}", rows::name(row)));
         }
         if !self.findings.has("C.fields") {
             self.findings.as_decided("C.fields", "each, as far as refusals show it");
+        }
+    }
+
+    /// The page of the app's login by Alipay is the only one that prints another version.
+    fn note_alipay_app(&mut self) {
+        let row = &endpoints::LOGIN_ALIPAY_APP;
+        let Some(shape) = row.in_edition(self.calls.edition.kind()) else { return };
+        if let Some(path) = self.calls.path(row) {
+            self.findings.differs("D54", format!("it is at {path}"));
+        } else if self.missing.iter().any(|missing| std::ptr::eq(*missing, row)) {
+            self.findings.differs("D54", format!("{} is not there", shape.path));
+        } else {
+            self.findings.as_decided("D54", format!("{} is there", shape.path));
+        }
+    }
+
+    fn note_self_service(&mut self) {
+        let kind = self.calls.edition.kind();
+        for row in [
+            &endpoints::REGISTRATION_PHONE,
+            &endpoints::REGISTRATION_EMAIL,
+            &endpoints::RESET_PHONE,
+            &endpoints::RESET_EMAIL,
+        ] {
+            let shape = row.in_edition(kind);
+            let is_there = !self.missing.iter().any(|missing| std::ptr::eq(*missing, row));
+            let there = if is_there { "is there" } else { "is not there" };
+            let has_page = shape.is_some_and(|shape| matches!(shape.source, Source::Page(_)));
+            let page = if has_page { "" } else { ", and has no page" };
+            let seen = format!("{} {there}{page}", rows::name(row));
+            if shape.is_some() && !is_there {
+                self.findings.differs("D53", seen);
+            } else {
+                self.findings.as_decided("D53", seen);
+            }
         }
     }
 
@@ -407,7 +459,13 @@ impl Probe<'_> {
 
 /// The check that a row's send type belongs to.
 pub(super) fn send_type_check(row: &'static Endpoint) -> &'static str {
-    if row == &endpoints::SEND_MFA_SMS { "D29" } else { "C.send-types" }
+    if row == &endpoints::SEND_MFA_SMS {
+        "D29"
+    } else if [&endpoints::SEND_RESET_SMS, &endpoints::SEND_RESET_EMAIL].contains(&row) {
+        "D30"
+    } else {
+        "C.send-types"
+    }
 }
 
 impl Evidence {

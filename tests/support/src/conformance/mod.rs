@@ -202,7 +202,7 @@ fn error_of(error: &Error) -> Value {
             tell("method", method.as_str().into());
         }
         Error::Transport(error) if error.sent() == Sent::No => tell("kind", "not sent".into()),
-        Error::Transport(_) => tell("kind", "no answer".into()),
+        Error::Transport(_) => tell("kind", "no response".into()),
         Error::AccessDenied => tell("kind", "access denied".into()),
         Error::Refused(refusal) => {
             tell("kind", "refused".into());
