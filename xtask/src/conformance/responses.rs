@@ -242,7 +242,7 @@ fn statuses(vectors: &mut Vectors) {
         "PASSWORD_EXPIRED",
         "ACCESS_DENIED",
         "success",
-        "SUCCESSS",
+        "SUCCESS_2",
         "PUSH_AUTH",
         "a token? eyJhbGci",
         "SOCIAL BIND",
