@@ -125,6 +125,7 @@ impl<T: Reply> CallInFlight<T> {
     /// [`Error`]: what happened.
     pub fn receive(self, answer: Result<Response, TransportError>) -> Result<T, Error> {
         let Self { context, state_token, trace, kept, .. } = self;
+        // Step 1 of `docs/reading-responses.md`, and the steps from 2 on.
         let result = answer.map_err(Error::from).and_then(|response| {
             trace.answered(response.status());
             let received = Received { response, in_hand: state_token.as_ref() };

@@ -10,6 +10,8 @@
 //! - [Testing](testing): your own service against an emulated tenant.
 //! - [Testing without Rust](testing_without_rust): the emulator as a program, and its control API.
 //! - [From raw HTTP](from_raw_http): what a login by hand gets wrong, and how to move step by step.
+//! - [Reading responses](reading_responses): how a response is read, step by step.
+//! - [Porting](porting): a client in another language, and the vectors that test it.
 //! - [Decisions](decisions): what the API's documents leave open, and what this crate does.
 //! - [Coming from](coming_from): Okta, Amazon Cognito or Ory Kratos, status by status.
 //! - [The probe](probe): what your own tenant does.
@@ -34,6 +36,8 @@ macro_rules! chapters {
             "[from raw HTTP]: crate::manual::from_raw_http\n",
             "[decisions]: crate::manual::decisions\n",
             "[probe]: crate::manual::probe\n",
+            "[reading responses]: crate::manual::reading_responses\n",
+            "[porting]: crate::manual::porting\n",
             "[coming from]: crate::manual::coming_from\n",
             "[glossary]: crate::manual::glossary\n",
             // In rustdoc each stage's own page has its part of the reference.
@@ -78,6 +82,10 @@ chapters! {
     from_raw_http = "from-raw-http.md";
 
     decisions = "decisions.md";
+
+    reading_responses = "reading-responses.md";
+
+    porting = "porting.md";
 
     probe = "probe.md";
 

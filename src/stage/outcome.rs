@@ -69,10 +69,11 @@ impl<S: Stage, O: Origin> Next<S> for Outcome<O> {
                 Ok(Self::Authenticated(user))
             }
             Progress::Pending { status, state_token, data } => {
-                // The newest state token: the response's if it has one, else the one in hand.
+                // Step 10 of `docs/reading-responses.md`: the response's state token if it has one, else the one in hand.
                 let Some(state_token) = state_token.or_else(|| stage.state_token().cloned()) else {
                     return Err((stage, UnexpectedReason::NoStateToken));
                 };
+                // Step 11: of the stage before, client and device alone go on.
                 let context = stage.into_context(INSIDE);
                 Ok(match status {
                     Pending::SocialBind => {

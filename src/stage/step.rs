@@ -166,6 +166,7 @@ fn read<S: Stage, N: Next<S>>(
     trace: &Trace,
     answer: Result<Response, TransportError>,
 ) -> Result<N, StepError<S>> {
+    // Step 1 of `docs/reading-responses.md`: is there a response?
     let response = match answer {
         Ok(response) => response,
         Err(error) if error.sent() == Sent::No => return Err(StepError::retry(endpoint, error, stage)),
@@ -178,6 +179,7 @@ fn read<S: Stage, N: Next<S>>(
         Ok(answer) => N::reached(stage, answer, INSIDE).map_err(|(stage, reason)| {
             StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
         }),
+        // Step 11: what is held after a failure.
         Err(failure) => Err(match failure.disposition {
             Disposition::NotCarriedOut => StepError::retry(endpoint, failure.error, stage),
             Disposition::Unknown => StepError::unresolved(endpoint, failure.error, stage),

@@ -2,6 +2,8 @@
 //!
 //! A body is parsed once, borrowing from the bytes, and zeroized afterwards. Tokens and status are read strictly, so that
 //! nothing is guessed; `expire`, `id_token` and `data` are read leniently, because a login must not be lost over them.
+//!
+//! The steps have the numbers that they have in `docs/reading-responses.md`. Steps 1, 10 and 11 are in `src/stage`.
 
 use std::time::Duration;
 
@@ -295,14 +297,17 @@ fn classify_by_status_and_code<T>(
     let Received { response, in_hand } = received;
     let http_status = response.status();
     let body = Zeroizing::new(response.into_body());
-    // Messages come in many languages, and a message in another encoding must not hide the rest.
+    // Step 2: messages come in many languages, and a message in another encoding must not hide the rest.
     let text = Text::of_bytes(&body);
+    // Step 3: what is no JSON object has no fields.
     let fields = serde_json::from_str::<Fields>(text.as_str()).ok();
     let unexpected = |reason, disposition| Err(Failure::unexpected(http_status, reason, disposition));
 
+    // Step 4: whatever else it says.
     if fields.as_ref().is_some_and(Fields::denies_access) {
         return Err(Failure::denied());
     }
+    // Step 5: a refusal, whatever its HTTP status, unless it tells of a success, too.
     if let Some(fields) = &fields
         && let Some(code) = fields.error_code.code()
     {
@@ -321,14 +326,15 @@ fn classify_by_status_and_code<T>(
         return Err(Failure::new(refusal, disposition));
     }
     if http_status.is_success() {
-        // An error code that cannot be read is no success.
+        // Step 6: an error code that cannot be read is no success.
         if fields.as_ref().is_some_and(|fields| matches!(fields.error_code, Field::Unreadable)) {
             return unexpected(UnexpectedReason::Unreadable, Disposition::Unknown);
         }
+        // Step 9: what is left is for the reading.
         return read(http_status, fields);
     }
     if http_status.is_redirection() || http_status.is_client_error() {
-        // An error by its HTTP status: what it says in the body can only make it less certain.
+        // Step 7: an error by its HTTP status. What it says in the body can only make it less certain.
         return match fields {
             Some(fields) if fields.indicates_progress(in_hand) => {
                 unexpected(UnexpectedReason::Contradiction, Disposition::Unknown)
@@ -343,6 +349,7 @@ fn classify_by_status_and_code<T>(
             _ => unexpected(UnexpectedReason::NotFromTheApi, Disposition::NotCarriedOut),
         };
     }
+    // Step 8: whatever the body says.
     let reason = if http_status.is_server_error() {
         UnexpectedReason::ServerFailure
     } else {

@@ -7,6 +7,7 @@ mod advice;
 mod answers;
 mod asynchronous;
 mod codes;
+mod conformance;
 mod country_codes;
 mod device;
 mod documents;

@@ -6,6 +6,7 @@
 )]
 
 pub mod comments;
+pub mod conformance;
 pub mod dependencies;
 pub mod documents;
 pub mod reference;

@@ -1,13 +1,16 @@
 //! What the repository needs beside cargo: the documents that are generated, and checks of what no test can see.
 
+use std::io;
 use std::process::ExitCode;
 
 use support::root;
-use xtask::{comments, dependencies, documents, rustdoc, translations};
+use xtask::{comments, conformance, dependencies, documents, rustdoc, translations};
 
 const USAGE: &str = "\
 cargo xtask docs            write the generated documents anew
 cargo xtask docs --check    fail if one of them is stale
+cargo xtask conformance            write the conformance vectors anew
+cargo xtask conformance --check    fail if one of them is stale
 cargo xtask rustdoc         render the documentation, and fail if something public is missing from it or from the tests
 cargo xtask comments        fail if a comment is too wide
 cargo xtask translations                copy the code blocks into the Chinese documents
@@ -19,22 +22,15 @@ cargo xtask dependencies    fail if a dependency has a licence or a source that 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["docs"] => match documents::write() {
-            Ok(written) => {
-                for name in written {
-                    println!("written: {name}");
-                }
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        },
+        ["docs"] => told(documents::write()),
         ["docs", "--check"] => {
             let names = report(&documents::names_without_file(), "named by a document, and not there");
             let stale = report(&documents::stale(), "stale; `cargo xtask docs` writes it anew");
             if names == ExitCode::SUCCESS { stale } else { names }
+        }
+        ["conformance"] => told(conformance::write()),
+        ["conformance", "--check"] => {
+            report(&conformance::stale(), "stale; `cargo xtask conformance` writes it anew")
         }
         ["rustdoc"] => {
             let mut cargo = support::cargo();
@@ -68,7 +64,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn done(result: std::io::Result<()>) -> ExitCode {
+/// Prints what was written.
+fn told(written: io::Result<Vec<String>>) -> ExitCode {
+    done(written.map(|written| {
+        for name in written {
+            println!("written: {name}");
+        }
+    }))
+}
+
+fn done(result: io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -7,6 +7,7 @@
     reason = "it is for tests"
 )]
 
+pub mod conformance;
 #[cfg(all(feature = "ureq", feature = "verify", feature = "seal"))]
 pub mod full_run;
 pub mod keys;
