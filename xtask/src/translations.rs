@@ -91,10 +91,17 @@ pub fn behind() -> Vec<String> {
     behind.chain(untranslated).collect()
 }
 
-/// What is code in the rows of the tables.
+/// What is code in the rows of the tables, but for the generated list of wrong clients, which is in English alone.
 fn rows(text: &str) -> Vec<BTreeSet<String>> {
     let code = |row: &String| row.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    prose(text).iter().filter(|line| line.starts_with('|')).map(code).collect()
+    let mut is_listed = false;
+    let lines = prose(text);
+    let translated = lines.iter().filter(|line| {
+        is_listed = (is_listed || line.contains("<!-- wrong clients -->"))
+            && !line.contains("<!-- /wrong clients -->");
+        line.starts_with('|') && !is_listed
+    });
+    translated.map(code).collect()
 }
 
 /// What has to be the same in all pages: the code blocks, and in a page that is not behind the code in the tables.
