@@ -888,7 +888,7 @@ fn a_strict_tenant_goes_by_its_own_settings() {
         let login = tenant.client().unwrap().login(device());
         login.username_password("zhangshan", "correct horse").send()
     };
-    log_in().unwrap();
+    drop(log_in().unwrap());
     let own = |name: &str| {
         let body = format!(r#"{{"{name}":"zhangshan","password":"correct horse"}}"#);
         let mut request = request(&endpoints::LOGIN_USERNAME_PASSWORD, &body, None);
