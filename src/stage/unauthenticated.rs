@@ -240,7 +240,7 @@ impl AcceptsCode for Unauthenticated {
     type Outcome = Outcome<Account>;
 }
 
-/// What leads back to the beginning: a reset of a password.
+/// What leads back to the beginning: a logout, and a reset of a password.
 impl<S: Stage> Next<S> for Unauthenticated {
     type Answer = ();
 

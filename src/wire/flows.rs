@@ -98,7 +98,7 @@ impl AllowedFlows {
     }
 }
 
-/// The raw text stays out: it is the server's, and nobody knows what is in it.
+/// Leaves out the raw text: a server could put a token there.
 impl fmt::Debug for AllowedFlows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.listed {

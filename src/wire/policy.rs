@@ -65,7 +65,7 @@ impl PasswordPolicy {
     }
 }
 
-/// The pattern stays out: it is the server's, and nobody knows what is in it.
+/// Leaves out the pattern: a server could put a token there.
 impl fmt::Debug for PasswordPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordPolicy")

@@ -455,7 +455,7 @@ impl Model {
         }
     }
 
-    /// Takes note of the token that a step left behind: the answer's, or, if the answer was lost, the one in hand.
+    /// Records the token for what comes next. If the response was lost, that is the token in hand.
     pub fn keep(&mut self, did: Did, in_hand: Option<&str>, given: Option<&str>) {
         match did.left {
             Left::Flow(flow) => {

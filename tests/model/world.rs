@@ -416,7 +416,7 @@ impl<'a> World<'a> {
 
     pub fn step<O: Origin>(&mut self, login: &mut Login<O>, turn: Turn) {
         self.count(|seen| count(&mut seen.inputs, format!("{:?}", turn.input)));
-        // A service picks the stage up at the beginning of a request. What nobody knows is put down for a person to decide.
+        // A service resumes the stage when a request begins. A step whose outcome is unknown is left to a person.
         if turn.way >= 20 || login.held.is_unknown() && turn.way % 4 < 2 {
             self.suspend(login);
         }
