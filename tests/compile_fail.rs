@@ -9,7 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use idaas_login::endpoints::{self, OriginKind, Platform, Scenario, StageKind};
 
@@ -670,38 +671,50 @@ struct Message {
     line: u64,
 }
 
-/// Checks the programs, and gives the compiler's errors.
-fn check(programs: &BTreeMap<String, String>) -> Vec<Message> {
+/// An empty package of this name that depends on the crate with this feature alone.
+fn package(name: &str, feature: &str) -> PathBuf {
     let root = support::root();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refusals");
-    let examples = folder.join("examples");
-    // What an earlier run left behind must not be checked again.
-    let _ = fs::remove_dir_all(&examples);
-    fs::create_dir_all(&examples).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(folder.join("src")).unwrap();
-    fs::write(folder.join("src/lib.rs"), "").unwrap();
     fs::write(
         folder.join("Cargo.toml"),
         format!(
-            "[package]\nname = \"refusals\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-             [dependencies]\nidaas-login = {{ path = '{}', default-features = false, features = ['signature'] }}\n\n[workspace]\n",
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+             [dependencies]\nidaas-login = {{ path = '{}', default-features = false, features = ['{feature}'] }}\n\n[workspace]\n",
             root.display()
         ),
     )
     .unwrap();
     // The same versions as in the crate's own lock file, so that nothing is fetched.
     let _ = fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"));
+    folder
+}
+
+/// Runs Cargo in such a package.
+fn cargo_in(folder: &Path, arguments: &[&str]) -> Output {
+    support::cargo()
+        .args(arguments)
+        .arg("--offline")
+        .arg("--target-dir")
+        .arg(folder.join("target"))
+        .current_dir(folder)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap()
+}
+
+/// Checks the programs, and gives the compiler's errors.
+fn check(programs: &BTreeMap<String, String>) -> Vec<Message> {
+    let folder = package("refusals", "signature");
+    fs::write(folder.join("src/lib.rs"), "").unwrap();
+    let examples = folder.join("examples");
+    // What an earlier run left behind must not be checked again.
+    let _ = fs::remove_dir_all(&examples);
+    fs::create_dir_all(&examples).unwrap();
     for (name, program) in programs {
         fs::write(examples.join(format!("{name}.rs")), program).unwrap();
     }
-    let output = support::cargo()
-        .args(["check", "--examples", "--keep-going", "--offline", "--message-format=json"])
-        .arg("--target-dir")
-        .arg(folder.join("target"))
-        .current_dir(&folder)
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
+    let output = cargo_in(&folder, &["check", "--examples", "--keep-going", "--message-format=json"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     let mut checked = BTreeSet::new();
     let mut messages = Vec::new();
@@ -866,27 +879,8 @@ fn main() {
 
 #[test]
 fn without_the_feature_nothing_is_signed() {
-    let root = support::root();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unsigned");
-    fs::create_dir_all(folder.join("src")).unwrap();
+    let folder = package("unsigned", "emulator");
     fs::write(folder.join("src/main.rs"), UNSIGNED).unwrap();
-    fs::write(
-        folder.join("Cargo.toml"),
-        format!(
-            "[package]\nname = \"unsigned\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-             [dependencies]\nidaas-login = {{ path = '{}', default-features = false, features = ['emulator'] }}\n\n[workspace]\n",
-            root.display()
-        ),
-    )
-    .unwrap();
-    let _ = fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"));
-    let output = support::cargo()
-        .args(["run", "--quiet", "--offline"])
-        .arg("--target-dir")
-        .arg(folder.join("target"))
-        .current_dir(&folder)
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
+    let output = cargo_in(&folder, &["run", "--quiet"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
