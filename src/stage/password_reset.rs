@@ -2,8 +2,11 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{SendsCode, Unauthenticated, Verify, VerifyEmail, VerifyPhone, accessors, tokenless_stage};
+use super::{
+    SendsCode, Stage, Unauthenticated, Verify, VerifyEmail, VerifyPhone, accessors, tokenless_stage,
+};
 use crate::context::Context;
+use crate::sealed::INSIDE;
 use crate::wire::endpoints::Scenario;
 
 /// The user forgot the password: a code proves whose account it is, and comes back with a new one.
@@ -67,6 +70,6 @@ impl Unauthenticated {
     /// Begins to replace a forgotten password: narrows to [`PasswordReset`], nothing is sent.
     #[must_use]
     pub fn reset_password(self) -> PasswordReset {
-        PasswordReset::new(self.into_parts())
+        PasswordReset::new(self.into_context(INSIDE))
     }
 }

@@ -4,12 +4,12 @@ use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    AcceptsCode, Account, Outcome, SendsCode, Unauthenticated, Verify, VerifyEmail, VerifyPhone, accessors,
-    tokenless_stage,
+    AcceptsCode, Account, Outcome, SendsCode, Stage, Unauthenticated, Verify, VerifyEmail, VerifyPhone,
+    accessors, tokenless_stage,
 };
 use crate::context::Context;
 use crate::error::InvalidInput;
-use crate::sealed::Inside;
+use crate::sealed::{INSIDE, Inside};
 use crate::wire::body::check;
 use crate::wire::endpoints::{Endpoint, Scenario};
 use crate::wire::listed::listed;
@@ -42,12 +42,8 @@ tokenless_stage!(Registration);
 impl SendsCode for Registration {
     const SCENARIO: Scenario = Scenario::Register;
 
-    fn check(&self, submit: &'static Endpoint, _: Inside) -> Result<(), InvalidInput> {
-        self.attributes.check(submit)
-    }
-
-    fn optional(&self, field: &'static str, _: Inside) -> Option<&str> {
-        self.attributes.get(field)
+    fn attributes(&self, _: Inside) -> Option<&RegistrationAttributes> {
+        Some(&self.attributes)
     }
 }
 
@@ -103,7 +99,7 @@ impl Unauthenticated {
     /// The attributes are checked when a code is asked for, before anything is sent, and again when it is submitted.
     #[must_use]
     pub fn register(self, attributes: RegistrationAttributes) -> Registration {
-        Registration::new(self.into_parts(), attributes)
+        Registration::new(self.into_context(INSIDE), attributes)
     }
 }
 
@@ -231,7 +227,7 @@ impl RegistrationAttributes {
     }
 
     /// Whether a registration of this row can have them.
-    fn check(&self, row: &'static Endpoint) -> Result<(), InvalidInput> {
+    pub(super) fn check(&self, row: &'static Endpoint) -> Result<(), InvalidInput> {
         self.0.iter().try_for_each(|(name, value)| {
             let field = row.optional.iter().find(|field| field.name == *name);
             let field = field.ok_or(InvalidInput::new(name, "is no attribute of this registration"))?;
@@ -257,7 +253,7 @@ impl RegistrationAttributes {
 /// The names alone: the values are the user's.
 impl fmt::Debug for RegistrationAttributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| format_args!("{name}").to_string())).finish()
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -44,10 +44,6 @@ impl Unauthenticated {
         Self { context }
     }
 
-    pub(super) fn into_parts(self) -> Context {
-        self.context
-    }
-
     accessors!();
 
     /// Logs in with the code that `wx.login` gave the mini program.

@@ -12,7 +12,6 @@ use super::{
 use crate::call::Call;
 use crate::captcha::CaptchaPass;
 use crate::context::{Context, Draft, Tokens};
-use crate::error::InvalidInput;
 use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::secret::{Redacted, StateToken};
 use crate::wire::endpoints::{CodeRows, Endpoint, Scenario, StageKind};
@@ -29,15 +28,9 @@ pub trait SendsCode: Stage {
     /// What the code is for.
     const SCENARIO: Scenario;
 
-    /// Whether what the stage holds can be sent along with the code.
+    /// What is sent along with the code.
     #[doc(hidden)]
-    fn check(&self, _submit: &'static Endpoint, _: Inside) -> Result<(), InvalidInput> {
-        Ok(())
-    }
-
-    /// The value of an optional field that is sent along with the code.
-    #[doc(hidden)]
-    fn optional(&self, _field: &'static str, _: Inside) -> Option<&str> {
+    fn attributes(&self, _: Inside) -> Option<&RegistrationAttributes> {
         None
     }
 }
@@ -165,7 +158,9 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
         let context = self.stage.context(INSIDE);
         let CodeRows { send_code: row, submit } = C::rows(S::SCENARIO, INSIDE);
         // What cannot be submitted is refused before a code is sent for it.
-        let sendable = self.stage.check(submit, INSIDE).and_then(|()| pass.token_for(&self.destination));
+        let attributes = self.stage.attributes(INSIDE);
+        let submittable = attributes.map_or(Ok(()), |attributes| attributes.check(submit));
+        let sendable = submittable.and_then(|()| pass.token_for(&self.destination));
         let draft = match sendable {
             Ok(token) => context.draft(row, &[&self.destination, token]),
             Err(invalid) => Draft::invalid(row, invalid),
@@ -208,11 +203,9 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
         let row = Self::submit_row();
         let context = self.stage.context(INSIDE);
         let values = [&*self.destination, verify_code];
-        if row.optional.is_empty() {
-            return context.draft(row, &values);
-        }
-        match self.stage.check(row, INSIDE) {
-            Ok(()) => context.draft_with(row, &values, |field| self.stage.optional(field.name, INSIDE)),
+        let Some(attributes) = self.stage.attributes(INSIDE) else { return context.draft(row, &values) };
+        match attributes.check(row) {
+            Ok(()) => context.draft_with(row, &values, |field| attributes.get(field.name)),
             Err(invalid) => Draft::invalid(row, invalid),
         }
     }
