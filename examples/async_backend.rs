@@ -47,7 +47,7 @@ type Result<T, E = Box<dyn StdError + Send + Sync>> = std::result::Result<T, E>;
 // ---------------------------------------------------------------------------------------------------------------------
 // Driving the library: any step, any call.
 
-/// Sends a step. What it means that there is no answer is the library's to say, in `receive`.
+/// Sends a step. What it means that there is no response is the library's to say, in `receive`.
 ///
 /// The future owns the stage. If it is dropped, the stage is gone, and what the tenant did meanwhile nobody here knows.
 /// Whoever holds the sealed handle of the stage has lost nothing by it: see [`go_on`].
@@ -67,11 +67,11 @@ pub(crate) async fn call<T: Reply>(http: &Http, call: Call<T>) -> Result<T, Erro
 pub(crate) struct Http {
     client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     call_timeout: Duration,
-    max_answer_size: usize,
+    max_response_size: usize,
 }
 
 impl Http {
-    pub(crate) fn new(call_timeout: Duration, max_answer_size: usize) -> Self {
+    pub(crate) fn new(call_timeout: Duration, max_response_size: usize) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -86,10 +86,10 @@ impl Http {
             .pool_idle_timeout(Duration::from_secs(10))
             .pool_timer(TokioTimer::new())
             .build(tls.wrap_connector(tcp));
-        Self { client, call_timeout, max_answer_size }
+        Self { client, call_timeout, max_response_size }
     }
 
-    /// Sends a request once. A redirect is an answer like any other: this client follows none.
+    /// Sends a request once. A redirect is a response like any other: this client follows none.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, TransportError> {
         // The body holds secrets: it is wiped when the last owner has sent it.
         let request = request.map(|body| Full::new(Bytes::from_owner(Zeroizing::new(body))));
@@ -111,9 +111,9 @@ impl Http {
             }
         })?;
         let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, self.max_answer_size).collect().await;
+        let body = Limited::new(body, self.max_response_size).collect().await;
         // Cut off or too large: the tenant has carried out whatever it was.
-        let body = body.map_err(|error| TransportError::maybe_sent(error).during(Phase::Answer))?;
+        let body = body.map_err(|error| TransportError::maybe_sent(error).during(Phase::Response))?;
         Ok(Response::from_parts(parts, body.to_bytes().into()))
     }
 }
@@ -169,7 +169,7 @@ impl Backend {
         self.client.resume(suspended).map_err(|error| Problem::bad_request(&error))
     }
 
-    /// The answer of whatever moves the flow: the stage's name, and the stage itself, sealed.
+    /// The response of whatever moves the flow: the stage's name, and the stage itself, sealed.
     fn put_down<O: Origin>(&self, reached: AnyStage<O>, session: &Session) -> Answer {
         let mut answer = json!({ "stage": name(&reached) });
         if let Some(policy) = policy(&reached) {
@@ -350,7 +350,7 @@ trait Action: DeserializeOwned + Send + 'static {
     fn run<O: Origin>(self, backend: &Backend, stage: AnyStage<O>) -> impl Future<Output = Done<O>> + Send;
 }
 
-/// What comes of it: another stage, or an answer that leaves the handle as good as it was.
+/// What comes of it: another stage, or a response that leaves the handle as good as it was.
 enum Then<O: Origin> {
     Stage(AnyStage<O>),
     /// A stage that is the same however the login began: its origin is not told any more.
@@ -376,7 +376,7 @@ impl<O: Origin> Then<O> {
 ///
 /// If the connection to the mini program breaks, axum drops this future, and with it the stage, wherever the request to the
 /// tenant was. The mini program still has the handle and sends it again: if the tenant had not carried the step out, this
-/// is the first time; if it had, the state token is used up, the answer says so, and a new login finds the account bound.
+/// is the first time; if it had, the state token is used up, the response says so, and a new login finds the account bound.
 async fn go_on<A: Action>(backend: Shared, session: Session, Json(body): Json<Held<A>>) -> Answer {
     let Held { handle, action } = body;
     match backend.resume(&handle, &session)? {
@@ -795,7 +795,7 @@ impl MiniProgram {
     }
 }
 
-/// Tells an answer, the handle cut short.
+/// Tells a response, the handle cut short.
 fn tell(path: &str, status: StatusCode, answer: &Value, expected: &str) -> Result<()> {
     let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
     let (stage, then) = (text("stage"), text("then"));

@@ -254,12 +254,12 @@ fn forgot_the_password(here: &Here) -> Result<()> {
 }
 
 fn the_answer_is_lost(here: &Here) -> Result<()> {
-    title("Sun Li binds her account, and the answer is lost on the way back");
+    title("Sun Li binds her account, and the response is lost on the way back");
     here.tenant.add_user(User::new("sunli").password("correct horse"));
 
     stage("Unauthenticated", "wechat_mini_program(code)");
     let Outcome::PendingBind(pending) = here.log_in("openid-sunli")? else { return unexpected() };
-    here.tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
+    here.tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseResponse);
     stage("PendingBind", "username_password(\"sunli\", …)");
     let Err(failed) = pending.username_password("sunli", "correct horse").send() else { return unexpected() };
     println!("      {failed}");
@@ -358,7 +358,7 @@ fn demands(policy: Option<&PasswordPolicy>) -> String {
 }
 
 fn unexpected<T>() -> Result<T> {
-    Err("the tenant answered something else than this walkthrough expects".into())
+    Err("the response is not the one that this walkthrough expects".into())
 }
 
 /// Sends the request, and tells what goes and what comes, with every value cut short.

@@ -20,7 +20,7 @@ pub enum Advice {
         attempts_left: Option<u32>,
     },
     /// Ask the platform for a fresh code or access token (`wx.login`, the phone button, `my.getAuthCode`, another app's login):
-    /// it is spent once the API has answered, whatever the answer.
+    /// it is spent once the API has answered, whatever the response.
     FreshPlatformCode,
     /// Ask the user to solve a new captcha.
     NewCaptcha,
@@ -142,9 +142,9 @@ impl Error {
                 }
             },
             Self::AccessDenied => Advice::StartOver,
-            Self::Unexpected(answer) => match answer.reason() {
-                _ if answer.http_status() == http::StatusCode::TOO_MANY_REQUESTS => {
-                    Advice::Wait { unlocks_in: answer.retry_after() }
+            Self::Unexpected(unexpected) => match unexpected.reason() {
+                _ if unexpected.http_status() == http::StatusCode::TOO_MANY_REQUESTS => {
+                    Advice::Wait { unlocks_in: unexpected.retry_after() }
                 }
                 UnexpectedReason::Redirect | UnexpectedReason::NotFromTheApi => Advice::TellOperator,
                 UnexpectedReason::ServerFailure
@@ -153,7 +153,9 @@ impl Error {
                 | UnexpectedReason::UnknownStatus(_)
                 | UnexpectedReason::NoSessionToken
                 | UnexpectedReason::NoStateToken
-                | UnexpectedReason::Contradiction => Advice::TryLater { retry_after: answer.retry_after() },
+                | UnexpectedReason::Contradiction => {
+                    Advice::TryLater { retry_after: unexpected.retry_after() }
+                }
             },
             Self::NotAllowed(_) => Advice::ChooseAnotherMethod,
             Self::Unsupported(_) => Advice::TellOperator,

@@ -22,8 +22,8 @@ pub struct Call<T: Reply> {
     kept: T::Kept,
 }
 
-/// A side call whose request is on its way. Give it the answer.
-#[must_use = "the answer means something only to receive()"]
+/// A side call whose request is on its way. Give it the response.
+#[must_use = "the response means something only to receive()"]
 pub struct CallInFlight<T: Reply> {
     context: Context,
     state_token: Option<StateToken>,
@@ -37,11 +37,11 @@ pub struct CallInFlight<T: Reply> {
 ///
 /// This trait is sealed: it is for bounds, in code that drives any [`Call`].
 pub trait Reply: Sealed + Sized {
-    /// What the caller's side keeps until the answer is there.
+    /// What the caller's side keeps until the response is there.
     #[doc(hidden)]
     type Kept: Send + Sync;
 
-    /// Reads the answer.
+    /// Reads the response.
     #[doc(hidden)]
     fn read(kept: Self::Kept, context: Context, received: Received<'_>, _: Inside) -> Result<Self, Failure>;
 }
@@ -72,7 +72,7 @@ impl<T: Reply> Call<T> {
         self.draft.endpoint
     }
 
-    /// Sends the request over the client's transport, once, and reads the answer.
+    /// Sends the request over the client's transport, once, and reads the response.
     ///
     /// # Errors
     /// [`Error`]: what happened. The stage is not touched by it, but a refusal of the class
@@ -80,8 +80,8 @@ impl<T: Reply> Call<T> {
     pub fn send(self) -> Result<T, Error> {
         let (request, in_flight) = self.into_request()?;
         let client = &in_flight.context.client;
-        let answer = in_flight.trace.within(|| client.exchange(request));
-        in_flight.receive(answer)
+        let response = in_flight.trace.within(|| client.exchange(request));
+        in_flight.receive(response)
     }
 
     /// Sends the request by an asynchronous HTTP client, once, and reads the response: as
@@ -98,7 +98,7 @@ impl<T: Reply> Call<T> {
         in_flight.receive(response)
     }
 
-    /// The request, to be sent by the caller, and what reads the answer.
+    /// The request, to be sent by the caller, and what reads the response.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if an input cannot be right.
@@ -123,11 +123,11 @@ impl<T: Reply> CallInFlight<T> {
     ///
     /// # Errors
     /// [`Error`]: what happened.
-    pub fn receive(self, answer: Result<Response, TransportError>) -> Result<T, Error> {
+    pub fn receive(self, response: Result<Response, TransportError>) -> Result<T, Error> {
         let Self { context, state_token, trace, kept, .. } = self;
         // Step 1 of `docs/reading-responses.md`, and the steps from 2 on.
-        let result = answer.map_err(Error::from).and_then(|response| {
-            trace.answered(response.status());
+        let result = response.map_err(Error::from).and_then(|response| {
+            trace.responded(response.status());
             let received = Received { response, in_hand: state_token.as_ref() };
             T::read(kept, context, received, INSIDE).map_err(|failure| failure.error)
         });

@@ -198,7 +198,7 @@ pub struct CaptchaPass {
 impl CaptchaPass {
     /// A pass that a front end obtained, for the destination `sender` that the captcha was solved for.
     ///
-    /// The API's answer to the solution has it as `captcha_token`.
+    /// The API's response to the solution has it as `captcha_token`.
     pub fn from_token(sender: impl Into<String>, token: impl Into<String>) -> Self {
         Self { sender: Zeroizing::new(sender.into()), token: Zeroizing::new(token.into()) }
     }

@@ -22,7 +22,7 @@ pub enum Error {
     /// A value that cannot be right. Nothing was sent.
     #[error(transparent)]
     InvalidInput(#[from] InvalidInput),
-    /// No answer. [`TransportError::sent`] says whether the request may have been sent.
+    /// No response. [`TransportError::sent`] says whether the request may have been sent.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The API refused, with an error code.
@@ -31,9 +31,9 @@ pub enum Error {
     /// The status `ACCESS_DENIED`: the tenant's policy ended the login.
     #[error("access denied by the tenant's policy (status ACCESS_DENIED)")]
     AccessDenied,
-    /// An answer that is not one of the API's.
+    /// A response that is not one of the API's.
     #[error(transparent)]
-    Unexpected(#[from] UnexpectedAnswer),
+    Unexpected(#[from] UnexpectedResponse),
     /// A method that the tenant does not allow; from [`NotAllowed`](crate::NotAllowed), which also gives the stage back.
     #[error("the tenant does not allow {0} here; nothing was sent")]
     NotAllowed(VerifyMethod),
@@ -78,11 +78,11 @@ impl Error {
             Self::InvalidInput(_) => "invalid input",
             Self::Transport(error) => match error.sent() {
                 Sent::No => "not sent",
-                Sent::Maybe => "no answer",
+                Sent::Maybe => "no response",
             },
             Self::Refused(refusal) => refusal.code().class().name(),
             Self::AccessDenied => "access denied",
-            Self::Unexpected(_) => "unexpected answer",
+            Self::Unexpected(_) => "unexpected response",
             Self::NotAllowed(_) => "not allowed",
             Self::Unsupported(_) => "unsupported",
         }
@@ -185,7 +185,7 @@ impl From<Unsendable> for Error {
     }
 }
 
-/// The API refused: an answer with an `error_code`, whatever its HTTP status (decision D13).
+/// The API refused: a response with an `error_code`, whatever its HTTP status (decision D13).
 #[derive(Clone, thiserror::Error)]
 #[error("refused by the API: {code} ({}), HTTP {}", code.class(), http_status.as_u16())]
 pub struct Refusal {
@@ -217,7 +217,7 @@ impl Refusal {
         Self { hints, ..self }
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     #[must_use]
     pub fn http_status(&self) -> StatusCode {
         self.http_status
@@ -379,21 +379,21 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// An answer that is not one of the API's.
+/// A response that is not one of the API's.
 #[derive(Clone, thiserror::Error)]
-#[error("unexpected answer: {reason}, HTTP {}", http_status.as_u16())]
-pub struct UnexpectedAnswer {
+#[error("unexpected response: {reason}, HTTP {}", http_status.as_u16())]
+pub struct UnexpectedResponse {
     http_status: StatusCode,
     reason: UnexpectedReason,
     retry_after: Option<Duration>,
 }
 
-impl UnexpectedAnswer {
+impl UnexpectedResponse {
     pub(crate) fn new(http_status: StatusCode, reason: UnexpectedReason) -> Self {
         Self { http_status, reason, retry_after: None }
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     #[must_use]
     pub fn http_status(&self) -> StatusCode {
         self.http_status
@@ -415,9 +415,9 @@ impl UnexpectedAnswer {
     }
 }
 
-impl fmt::Debug for UnexpectedAnswer {
+impl fmt::Debug for UnexpectedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("UnexpectedAnswer");
+        let mut debug = f.debug_struct("UnexpectedResponse");
         debug.field("http_status", &self.http_status).field("reason", &format_args!("{}", self.reason));
         if let Some(time) = self.retry_after {
             debug.field("retry_after", &time);
@@ -426,7 +426,7 @@ impl fmt::Debug for UnexpectedAnswer {
     }
 }
 
-/// Why an answer is not one of the API's. The answer itself is not kept: there may be a token in it.
+/// Why a response is not one of the API's. The response itself is not kept: there may be a token in it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnexpectedReason {
@@ -446,7 +446,7 @@ pub enum UnexpectedReason {
     NoSessionToken,
     /// A status that needs a state token, without one, and there was none before.
     NoStateToken,
-    /// An answer that says two things: an error, and a success.
+    /// A response that says two things: an error, and a success.
     Contradiction,
 }
 

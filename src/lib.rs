@@ -17,11 +17,11 @@
 //!
 //! ```
 //! use idaas_login::{Client, Device, Outcome};
-//! # fn read_answer() -> idaas_login::Response {
+//! # fn read_response() -> idaas_login::Response {
 //! #     idaas_login::http::Response::new(br#"{"status":"SOCIAL_BIND","state_token":"eyJhbGci"}"#.to_vec())
 //! # }
 //!
-//! # let transport = |_: idaas_login::Request| Ok(read_answer());
+//! # let transport = |_: idaas_login::Request| Ok(read_response());
 //! // A closure is a transport; without one, build() takes UreqTransport.
 //! let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4").build_with(transport)?;
 //! let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?;
@@ -94,7 +94,7 @@ pub use self::client::{Client, ClientBuilder, Edition, WechatCodeField};
 pub use self::country_codes::{CountryCode, CountryCodes};
 pub use self::device::Device;
 pub use self::error::{
-    Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedAnswer, UnexpectedReason, Unsupported,
+    Error, ErrorClass, ErrorCode, InvalidInput, Refusal, UnexpectedReason, UnexpectedResponse, Unsupported,
 };
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -27,7 +27,7 @@ impl Trace {
         work()
     }
 
-    pub(crate) fn answered(&self, _: StatusCode) {}
+    pub(crate) fn responded(&self, _: StatusCode) {}
 
     pub(crate) fn led_to(self, _: StageKind) {}
 
@@ -61,7 +61,7 @@ impl Trace {
         self.span.in_scope(work)
     }
 
-    pub(crate) fn answered(&self, http_status: StatusCode) {
+    pub(crate) fn responded(&self, http_status: StatusCode) {
         self.span.record("http_status", http_status.as_u16());
     }
 

@@ -189,9 +189,9 @@ fn a_refused_connection_is_proof_that_nothing_was_sent() {
 fn a_lost_answer_is_unresolved_and_a_new_login_resolves_it() {
     // A success, if one read it all.
     let body = format!(r#"{{"status":"SUCCESS","session_token":"s"}}{}"#, " ".repeat(70_000));
-    let too_large = Fault::AnswerAfter { http_status: StatusCode::OK, body };
+    let too_large = Fault::RespondAfter { http_status: StatusCode::OK, body };
     let faults: [(Fault, &str); 4] = [
-        (Fault::LoseAnswer, "authenticated"),
+        (Fault::LoseResponse, "authenticated"),
         (Fault::LoseRequest, "pending_bind"),
         (Fault::Late(Duration::from_secs(5)), "authenticated"),
         (too_large, "authenticated"),
@@ -212,7 +212,7 @@ fn a_lost_answer_is_unresolved_and_a_new_login_resolves_it() {
     }
 }
 
-/// A server that answers everything with `answer`, or nothing and closes if that is empty: its address, and the first bytes
+/// A server that answers everything with `response`, or nothing and closes if that is empty: its address, and the first bytes
 /// of each connection.
 async fn canned(answer: &'static str) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -458,7 +458,7 @@ fn effects(tenant: &Emulator) -> Vec<Effect> {
     tenant.ledger().into_iter().flat_map(|entry| entry.effects).collect()
 }
 
-/// A handler that is dropped, or whose answer is lost, while a password is changed or reset: the new one is in force, and a new
+/// A handler that is dropped, or whose response is lost, while a password is changed or reset: the new one is in force, and a new
 /// login says so.
 #[test]
 fn a_password_that_may_have_been_changed_is_tried() {
@@ -469,7 +469,7 @@ fn a_password_that_may_have_been_changed_is_tried() {
         let (address, dropped) = serve(server.client_builder(), http()).await;
         let log_in = |password: &str| json!({ "way": "identifier", "identifier": "15201657312", "password": password });
         let mut user = user(&address);
-        for (round, fault) in [LATE, Fault::LoseAnswer].into_iter().enumerate() {
+        for (round, fault) in [LATE, Fault::LoseResponse].into_iter().enumerate() {
             let late = matches!(fault, Fault::Late(_));
             tenant.add_user(User::new("wangwei").password(OLD).mobile("15201657312").password_expired());
             let (_, answer) = user.begin(log_in(OLD)).await.unwrap();
@@ -495,7 +495,7 @@ fn a_password_that_may_have_been_changed_is_tried() {
             let code = user.code(&tenant, "15201657312").await.unwrap();
             let newer = format!("{NEW} {round}");
             let reset = json!({ "code": code, "new_password": &newer });
-            tenant.fail_next(endpoints::RESET_PHONE.path, Fault::LoseAnswer);
+            tenant.fail_next(endpoints::RESET_PHONE.path, Fault::LoseResponse);
             assert_eq!(then(&mut user, "/submit", reset.clone()).await, (502, "settle".to_owned()));
             // The code is used up, and the same handle says so.
             assert_eq!(then(&mut user, "/submit", reset).await, (422, "ask_again".to_owned()));

@@ -7,7 +7,7 @@
 //! And senders that never finish their requests, which hold up nobody.
 //!
 //! A client sends a request again only if that is safe: if it was not sent at all, or if the call changes nothing. A step
-//! whose answer is lost is an unknown outcome, and its client begins again with a fresh code.
+//! whose response is lost is an unknown outcome, and its client begins again with a fresh code.
 
 use std::collections::HashMap;
 use std::env;
@@ -200,7 +200,7 @@ impl Flow {
             Way::LoginBySms => walk.call("/api/login", &by_phone),
             Way::LoginByEmail => walk.call("/api/login", &by_email),
             Way::KeptPassword | Way::ExpiredPassword | Way::ResetBySms | Way::ResetByEmail => {
-                // Whether a change was carried out whose answer was lost, the new password tells.
+                // Whether a change was carried out whose response was lost, the new password tells.
                 let password = if memory.changed { NEW } else { OLD };
                 let input = json!({ "way": "password", "user_name": self.user_name(), "password": password });
                 let now = walk.step("/api/login", &input);
@@ -399,7 +399,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// A call that changes nothing that matters: it is sent until there is an answer.
+    /// A call that changes nothing that matters: it is sent until there is a response.
     fn call(&mut self, path: &str, input: &Value) -> Value {
         loop {
             if let Some(answer) = self.client.send(path, &self.device, input) {
@@ -408,7 +408,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A step: if its answer is lost, the login begins again.
+    /// A step: if its response is lost, the login begins again.
     fn step(&mut self, path: &str, input: &Value) -> Value {
         self.client.send(path, &self.device, input).unwrap_or_else(|| {
             self.unknown += 1;
@@ -428,7 +428,7 @@ impl Walk<'_> {
         let pass = loop {
             let drawn = self.call("/api/captcha", &json!({ "handle": handle }));
             let token = drawn["captcha"]["token"].as_str().expect("a captcha").to_owned();
-            // None: an attempt whose answer was lost has used it up.
+            // None: an attempt whose response was lost has used it up.
             let Some(x) = tenant.captcha_solution(&token) else { continue };
             let input = json!({ "handle": drawn["handle"], "token": token, "x": x });
             let solved = self.call("/api/captcha/solve", &input);
@@ -451,8 +451,8 @@ struct HttpClient {
 }
 
 impl HttpClient {
-    /// The answer, from the backend whose turn it is, or from the other one if that cannot be reached. `None` if the
-    /// request may have been carried out and there is no answer.
+    /// The response, from the backend whose turn it is, or from the other one if that cannot be reached. `None` if the
+    /// request may have been carried out and there is no response.
     fn send(&mut self, path: &str, device: &str, input: &Value) -> Option<Value> {
         let mut stream = loop {
             self.turn += 1;
@@ -473,7 +473,7 @@ impl HttpClient {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        // An answer that was cut off is none.
+        // A response that was cut off is none.
         let answer: Value = serde_json::from_str(body).ok()?;
         assert!(head.starts_with("HTTP/1.1 "), "{head}");
         assert_eq!(answer["error"].is_null(), head.starts_with("HTTP/1.1 200"), "{head}: {answer}");

@@ -644,7 +644,7 @@ fn everything_that_is_received_counts() {
     let authority = Authority::new();
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let rows = [
-        ("trailers", format!("{chunked}0\r\n"), "X-Trailer: x\r\n", Phase::Answer),
+        ("trailers", format!("{chunked}0\r\n"), "X-Trailer: x\r\n", Phase::Response),
         (
             "interim responses",
             String::new(),
@@ -652,14 +652,14 @@ fn everything_that_is_received_counts() {
             Phase::Exchange,
         ),
         ("100 Continue", String::new(), "HTTP/1.1 100 Continue\r\n\r\n", Phase::Exchange),
-        ("chunks of a byte", chunked.to_owned(), "1\r\n \r\n", Phase::Answer),
+        ("chunks of a byte", chunked.to_owned(), "1\r\n \r\n", Phase::Response),
     ];
     for (row, beginning, more, phase) in rows {
         for tls in [false, true] {
             let mut script = if tls { vec![Shake(authority.good_server())] } else { vec![] };
             script.extend([Hear, say(&beginning), Flood(more)]);
             let server = Server::new(vec![script]);
-            let limited = authority.trusted().max_answer_size(1000).call_timeout(GUARD).build().unwrap();
+            let limited = authority.trusted().max_response_size(1000).call_timeout(GUARD).build().unwrap();
             let address = if tls { server.https() } else { server.http() };
             let started = Instant::now();
             let came = log_in(&client(address, limited));
@@ -676,7 +676,7 @@ fn everything_that_is_received_counts() {
         write!(chunks, "{:x}\r\n{}\r\n", piece.len(), std::str::from_utf8(piece).unwrap()).unwrap();
     }
     let server = Server::new(vec![vec![Hear, say(&format!("{chunked}{chunks}0\r\n\r\n"))]]);
-    assert_success(&log_in(&client(server.http(), transport().max_answer_size(size).build().unwrap())));
+    assert_success(&log_in(&client(server.http(), transport().max_response_size(size).build().unwrap())));
 }
 
 /// A certificate may have as many names as its owner likes; rustls prints them all.

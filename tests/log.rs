@@ -40,7 +40,7 @@ const FILTERED: &[&str] = &["ureq", "ureq_proto"];
 
 static RECORDER: Recorder = Recorder { filtered: Mutex::new(FILTERED), text: Mutex::new(String::new()) };
 
-/// What ureq writes of an answer's headers at DEBUG, because a server has no reason to put a secret there. One that echoes
+/// What ureq writes of a response's headers at DEBUG, because a server has no reason to put a secret there. One that echoes
 /// what it was sent can.
 const INNOCENT: &[(&str, &str)] = &[
     ("server", r#""server": ""#),

@@ -246,15 +246,15 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
         Some(match kind {
             0 => Fault::NotSent,
             1 => Fault::LoseRequest,
-            2 => Fault::LoseAnswer,
+            2 => Fault::LoseResponse,
             3 => Fault::Panic,
             4 => Fault::PanicAfter,
-            // Nothing at all is a whole answer to some requests.
+            // Nothing at all is a whole response to some requests.
             5 => Fault::CutOff(detail.max(1)),
-            6 if detail < 50 => Fault::Answer(Canned::CLEAR[detail % Canned::CLEAR.len()]),
-            6 => Fault::Answer(unclear),
+            6 if detail < 50 => Fault::Respond(Canned::CLEAR[detail % Canned::CLEAR.len()]),
+            6 => Fault::Respond(unclear),
             // The word of whoever says that nothing was carried out is taken: that he lies is out of scope.
-            7 => Fault::AnswerAfter(unclear),
+            7 => Fault::RespondAfter(unclear),
             _ => return None,
         })
     })
@@ -521,11 +521,11 @@ impl Seen {
 const SIGNATURES: [&str; 19] = [
     "renew_id_token: not prepared",
     "renew_id_token: carried out",
-    "renew_id_token: carried out, and the answer was lost",
+    "renew_id_token: carried out, and the response was lost",
     "renew_id_token: stale",
     "logout: not prepared",
     "logout: carried out",
-    "logout: carried out, and the answer was lost",
+    "logout: carried out, and the response was lost",
     "logout: stale",
     "logout: refused, because it was carried out before",
     "accepted with a time that was carried forward",

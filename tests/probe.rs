@@ -845,7 +845,7 @@ fn a_tenant_that_goes_away_leaves_half_a_report() {
     };
     let report = ask(&tenant, transport, Edition::Ciam, Consent::ALL);
     assert_eq!(report.exit_code(), 2);
-    assert!(report.stopped.as_deref().unwrap().contains("no answer"), "{:?}", report.stopped);
+    assert!(report.stopped.as_deref().unwrap().contains("no response"), "{:?}", report.stopped);
     let verdict =
         |id| report.lines.iter().find(|line| line.id == id).map(|line| (line.verdict, line.seen.as_str()));
     assert_eq!(verdict("D12"), Some((Verdict::AsDecided, "ACCESS_DENIED, SOCIAL_BIND")));
@@ -1631,7 +1631,7 @@ fn a_request_with_a_code_is_not_repeated() {
                     }
                 }
                 match habit {
-                    // The answer to the bind by a code is a refusal that nobody documents.
+                    // The response to the bind by a code is a refusal that nobody documents.
                     Some(http_status) if has_code && request.uri().path().contains("/social/") => {
                         Ok(response(http_status, r#"{"error_code":"SDK.COMMON.9999","error_msg":""}"#))
                     }

@@ -346,10 +346,10 @@ fn go_wrong(tenant: &Emulator, faults: &mut usize, kind: Kind) {
     let path = if turn % 64 == 63 { captcha[turn / 64 % 3].path } else { used[turn % used.len()].path };
     let busy = r#"{"error_code":"SDK.COMMON.1008","error_msg":"busy"}"#.to_owned();
     let fault = match turn / used.len() % 4 {
-        0 => Fault::LoseAnswer,
+        0 => Fault::LoseResponse,
         1 => Fault::LoseRequest,
-        2 => Fault::AnswerAfter { http_status: 502.try_into().unwrap(), body: String::new() },
-        _ => Fault::Answer { http_status: 500.try_into().unwrap(), body: busy },
+        2 => Fault::RespondAfter { http_status: 502.try_into().unwrap(), body: String::new() },
+        _ => Fault::Respond { http_status: 500.try_into().unwrap(), body: busy },
     };
     tenant.fail_next(path, fault);
 }
@@ -463,7 +463,7 @@ impl TenantProcess {
     }
 }
 
-/// The next answer; what the test harness prints is none.
+/// The next response; what the test harness prints is none.
 fn read(stdout: &mut BufReader<ChildStdout>) -> String {
     loop {
         let mut line = String::new();
@@ -474,7 +474,7 @@ fn read(stdout: &mut BufReader<ChildStdout>) -> String {
     }
 }
 
-/// What was sent by path, and what of it had no answer that says anything.
+/// What was sent by path, and what of it had no response that says anything.
 #[derive(Default)]
 struct Sent {
     requests: AtomicUsize,
@@ -690,7 +690,7 @@ impl Walk<'_> {
         panic!("{:?} does not end: {:?}", self.flow.way(), self.saw);
     }
 
-    /// Takes a step. A lost answer is met in the one way or the other, by the flow's number.
+    /// Takes a step. A lost response is met in the one way or the other, by the flow's number.
     fn take<S: Stage, N: Next<S>, O: Origin>(
         &mut self,
         step: Step<S, N>,
@@ -905,7 +905,7 @@ impl Walk<'_> {
                 .or(|stage| Outcome::MfaRequired(stage.back()));
         }
         let Ok(mobile) = stage.registered_mobile().send() else {
-            // Lost, or the token was used up by a request whose answer was lost.
+            // Lost, or the token was used up by a request whose response was lost.
             return Now::Start(stage.start_over());
         };
         let stage = stage.phone(mobile);
@@ -1054,7 +1054,7 @@ impl Soak<'_> {
         }
     }
 
-    /// Every request is in the ledger once, and whatever had no answer there had none here.
+    /// Every request is in the ledger once, and whatever had no response there had none here.
     fn compare_paths(&self, ledger: &Value) {
         for (path, sent) in self.paths {
             let mine = [&sent.requests, &sent.lost].map(|count| count.swap(0, Ordering::Relaxed));

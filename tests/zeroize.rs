@@ -241,7 +241,7 @@ macro_rules! escaped {
     };
 }
 
-/// Answers: each success, each class of failure, with secrets in whatever field can have one.
+/// Responses: each success, each class of failure, with secrets in whatever field can have one.
 const ANSWERS: &[(u16, &str)] = &[
     (200, MARKED.success),
     (200, MARKED.social_bind),
@@ -276,7 +276,7 @@ const ANSWERS: &[(u16, &str)] = &[
     (502, x5!("qMessgQz")),
 ];
 
-/// A client whose first answer leads to the row's stage. Its transport is not the crate's: it is not watched.
+/// A client whose first response leads to the row's stage. Its transport is not the crate's: it is not watched.
 fn client_of(
     row: &'static endpoints::Endpoint,
     answer: impl Fn(Request) -> Result<Response, TransportError> + Send + Sync + 'static,
@@ -297,7 +297,7 @@ fn client_of(
     builder.edition(support::edition(row)).build_with(transport).unwrap()
 }
 
-/// Every step and side call, with every answer.
+/// Every step and side call, with every response.
 #[test]
 fn no_step_leaves_a_secret_behind() {
     let mut steps = 0;
@@ -318,8 +318,8 @@ fn no_step_leaves_a_secret_behind() {
             drop(support::walk(row, &client, &MARKED, &()));
         });
         for error in [TransportError::not_sent, TransportError::maybe_sent] {
-            let client = client_of(row, move |_| Err(error("no answer")));
-            assert_clean(&format!("{}, no answer", support::name(row)), || {
+            let client = client_of(row, move |_| Err(error("no response")));
+            assert_clean(&format!("{}, no response", support::name(row)), || {
                 drop(support::walk(row, &client, &MARKED, &()));
             });
         }
@@ -595,7 +595,7 @@ mod over_http {
         ),
     ];
 
-    /// Serves one connection, which is kept for one answer after the other; with `missing` bytes, only for the first, of which
+    /// Serves one connection, which is kept for one response after the other; with `missing` bytes, only for the first, of which
     /// so many are announced and never come.
     fn server(tls: Option<Arc<ServerConfig>>, missing: usize) -> (SocketAddr, JoinHandle<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -613,7 +613,7 @@ mod over_http {
         (address, thread)
     }
 
-    /// Answers until the client hangs up, or there is no answer left, and tells how often.
+    /// Responds until the client hangs up, or there is no response left, and tells how often.
     fn serve(mut stream: impl Read + Write, missing: usize) -> usize {
         for (answered, (status, body)) in ANSWERS.iter().enumerate() {
             if hear(&mut stream).is_none() {
@@ -680,7 +680,7 @@ mod over_http {
 
     #[test]
     fn a_fault_leaves_nothing_behind() {
-        // An answer that is cut off: the request was sent, and part of a token came back.
+        // A response that is cut off: the request was sent, and part of a token came back.
         let (address, server) = server(None, 1000);
         let attempt = || {
             let client =

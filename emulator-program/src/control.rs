@@ -99,7 +99,7 @@ static ROUTES: &[Route] = &[
     route(Method::POST, "/reset", Control::reset),
 ];
 
-#[allow(clippy::unnecessary_wraps)] // All answer alike.
+#[allow(clippy::unnecessary_wraps)] // All have one signature.
 impl Control {
     pub fn new(config: Config, strict: bool) -> Self {
         let tenant = Mutex::new(config.tenant(strict));

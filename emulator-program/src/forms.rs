@@ -220,11 +220,11 @@ impl PlatformCode {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultForm {
     LoseRequest,
-    LoseAnswer,
+    LoseResponse,
     Late { milliseconds: u64 },
-    Answer { http_status: u16, body: String },
+    Respond { http_status: u16, body: String },
     Refuse { code: Code },
-    AnswerAfter { http_status: u16, body: String },
+    RespondAfter { http_status: u16, body: String },
 }
 
 impl FaultForm {
@@ -235,12 +235,12 @@ impl FaultForm {
         };
         Ok(match self {
             Self::LoseRequest => Fault::LoseRequest,
-            Self::LoseAnswer => Fault::LoseAnswer,
+            Self::LoseResponse => Fault::LoseResponse,
             Self::Late { milliseconds } => Fault::Late(Duration::from_millis(milliseconds)),
-            Self::Answer { http_status, body } => Fault::Answer { http_status: status(http_status)?, body },
+            Self::Respond { http_status, body } => Fault::Respond { http_status: status(http_status)?, body },
             Self::Refuse { code } => Fault::Refuse { code: code.0 },
-            Self::AnswerAfter { http_status, body } => {
-                Fault::AnswerAfter { http_status: status(http_status)?, body }
+            Self::RespondAfter { http_status, body } => {
+                Fault::RespondAfter { http_status: status(http_status)?, body }
             }
         })
     }

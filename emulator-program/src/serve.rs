@@ -151,7 +151,7 @@ where
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        // Answers are small: without this the system waits for more to send.
+        // Responses are small: without this the system waits for more to send.
         let _ = stream.set_nodelay(true);
         let (tls, answer) = (tls.clone(), answer.clone());
         tokio::spawn(async move {
@@ -184,7 +184,7 @@ async fn read(request: Request<Incoming>) -> io::Result<Request<Vec<u8>>> {
     Ok(Request::from_parts(parts, body.to_vec()))
 }
 
-/// The tenant's answer. An error closes the connection without one.
+/// The tenant's response. An error closes the connection without one.
 async fn answer(
     state: Arc<Control>,
     tls: bool,

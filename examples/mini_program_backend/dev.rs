@@ -74,7 +74,7 @@ impl Dev {
             "/dev/last-code" => json!({ "code": tenant.last_code(&given("to")?) }),
             "/dev/captcha-x" => json!({ "x": tenant.captcha_solution(&given("token")?) }),
             "/dev/lose-answer" => {
-                tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
+                tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseResponse);
                 json!({})
             }
             "/dev/accounts" => {

@@ -23,7 +23,7 @@ pub fn device() -> Device {
     Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)").expect("the device of the pages")
 }
 
-/// A client whose transport answers everything with `answer`. It has every step of the table.
+/// A client whose transport answers everything with `response`. It has every step of the table.
 pub fn client(answer: &Answer<'_>) -> Client {
     let response = answer.response();
     let builder = Client::builder("https://acme.example.com", CLIENT_ID);
@@ -34,7 +34,7 @@ pub fn client(answer: &Answer<'_>) -> Client {
         .expect("the client of the pages")
 }
 
-/// Sends the step by hand, with this answer.
+/// Sends the step by hand, with this response.
 pub fn answered<S: Stage, N: Next<S>>(step: Step<S, N>, body: &str) -> N {
     let Ok((_, in_flight)) = step.into_request() else { panic!("the request of the pages") };
     let answer = Answer { http_status: 200, body: body.as_bytes() };
@@ -263,7 +263,7 @@ fn of_any<O: Begins>(row: &Endpoint, client: &Client, step: &Check<'_>) -> Strin
     }
 }
 
-/// One byte for the row and the origin, whose highest bit says whether the step is driven by hand; then the answer.
+/// One byte for the row and the origin, whose highest bit says whether the step is driven by hand; then the response.
 pub fn outcome(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     let all = |answer: &Answer<'_>| (0..0x80).map(|row| take(row, true, answer)).collect();
@@ -435,7 +435,7 @@ fn assert_user(user: &Authenticated, members: &Members) {
     assert!(user.expires_in().is_none_or(|time| time >= Duration::ZERO));
 }
 
-/// The answer to the renewal of an identity token.
+/// The response to the renewal of an identity token.
 pub fn renewed(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     let vocabulary = VOCABULARY.get_or_init(|| Vocabulary::of(|answer| renew(true, answer)));

@@ -24,7 +24,7 @@ fn mfa(client: &Client) -> MfaRequired {
     }
 }
 
-/// A target for a side call: a byte that says how it is driven, and the answer.
+/// A target for a side call: a byte that says how it is driven, and the response.
 fn target(data: &[u8], vocabulary: &OnceLock<Vocabulary>, check: impl Fn(u8, &Answer<'_>) -> String) {
     let vocabulary = vocabulary.get_or_init(|| Vocabulary::of(|answer| check(0, answer)));
     let Some((how, rest)) = data.split_first() else { return };
@@ -102,7 +102,7 @@ fn status_of(scenario: Scenario) -> &'static str {
     }
 }
 
-/// The answer to a request for a code: the row by the byte that says how.
+/// The response to a request for a code: the row by the byte that says how.
 pub fn send_code(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     let rows: Vec<_> = endpoints::ALL.iter().filter(|row| row.step == "send_code").collect();
@@ -114,13 +114,13 @@ pub fn send_code(data: &[u8]) {
     });
 }
 
-/// The one text of an answer.
+/// The one text of a response.
 fn one(answer: &Answer<'_>, name: &str, in_hand: Option<&str>) -> Result<String, Why> {
     let members = model::settle(answer, in_hand)?.ok_or(Why::Unreadable)?;
     members.field(name).good().map(str::to_owned).ok_or(Why::Unreadable)
 }
 
-/// The answer to the question for the registered mobile number.
+/// The response to the question for the registered mobile number.
 pub fn mobile(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     target(data, &VOCABULARY, |how, answer| {
@@ -146,7 +146,7 @@ pub fn mobile(data: &[u8]) {
     });
 }
 
-/// The answer to a captcha's solution.
+/// The response to a captcha's solution.
 pub fn captcha_token(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     target(data, &VOCABULARY, |how, answer| {
@@ -164,7 +164,7 @@ pub fn captcha_token(data: &[u8]) {
     });
 }
 
-/// A captcha: the byte that says how, the answer, and eight bytes for a solution.
+/// A captcha: the byte that says how, the response, and eight bytes for a solution.
 pub fn captcha(data: &[u8]) {
     static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
     let Some((rest, x)) = data.split_last_chunk::<8>() else { return };

@@ -48,7 +48,7 @@ impl Vocabulary {
     }
 }
 
-/// Asserts that nothing of the answer is in `printed`, but for names that look like the API's, and lifetimes.
+/// Asserts that nothing of the response is in `printed`, but for names that look like the API's, and lifetimes.
 pub fn none(printed: &str, answer: &Answer<'_>, vocabulary: &Vocabulary) {
     let mut printed = without_numbers_of(printed, "expires_in: Some(", |duration| {
         let number = duration.strip_suffix('s').map(|number| number.trim_end_matches(['m', 'µ', 'n']));
@@ -101,7 +101,7 @@ fn may_be_printed(name: &str) -> bool {
     !name.is_empty() && (name_like || five_digits)
 }
 
-/// The texts of an answer that may be secret: its JSON strings, and the words of anything else.
+/// The texts of a response that may be secret: its JSON strings, and the words of anything else.
 fn texts(body: &[u8], members: Option<&Members>) -> Vec<String> {
     let mut texts = Vec::new();
     for (name, raw) in members.map_or(&[][..], |members| &members.0) {
@@ -137,7 +137,7 @@ fn without_numbers(text: &str) -> String {
     neutral
 }
 
-/// An answer of each kind, for the vocabulary: none of it is secret.
+/// A response of each kind, for the vocabulary: none of it is secret.
 const NEUTRAL: &[(u16, &str)] = &[
     (200, r#"{"status":"SUCCESS","session_token":"s","id_token":"i","expire":1.5}"#),
     (200, r#"{"status":"SUCCESS","session_token":"s"}"#),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An answer: the HTTP status and the body.
+/// A response: the HTTP status and the body.
 pub struct Answer<'a> {
     pub http_status: u16,
     pub body: &'a [u8],
@@ -148,7 +148,7 @@ fn is_integer(raw: &str) -> bool {
     raw.parse::<u64>().is_ok() || raw.parse::<i64>().is_ok_and(|number| number < 0)
 }
 
-/// Why an answer does not lead on.
+/// Why a response does not lead on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
     Refused { code: String, message: String },
@@ -317,7 +317,7 @@ pub enum To {
     Pending { status: String, state_token: String },
 }
 
-/// The answer to a step, with the state token in hand, if there is one.
+/// The response to a step, with the state token in hand, if there is one.
 pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Members), Why> {
     let members = settle(answer, in_hand)?.ok_or(Why::Unreadable)?;
     let status = members.field("status");
@@ -341,7 +341,7 @@ pub fn outcome(answer: &Answer<'_>, in_hand: Option<&str>) -> Result<(To, Member
     Ok((to, members))
 }
 
-/// The answer to what leads to nothing new, a request for a code or a reset: whatever else is in it must not be the answer to
+/// The response to what leads to nothing new, a request for a code or a reset: whatever else is in it must not be the response to
 /// another request.
 pub fn nothing(answer: &Answer<'_>) -> Result<(), Why> {
     let answers = ["status", "session_token", "state_token", "id_token", "mobile", "captcha_token", "token"];

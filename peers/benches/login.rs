@@ -1,6 +1,6 @@
 //! A login of two steps over loopback, beside bare `ureq` doing the same: plain HTTP and TLS, on a kept connection.
 //!
-//! Bare `ureq` has the same limits of time and size, the same headers, and reads the same fields of the answer. Both have a
+//! Bare `ureq` has the same limits of time and size, the same headers, and reads the same fields of the response. Both have a
 //! connection of their own to one server. They take turns in short rounds, and the ratio is the median of the rounds'
 //! quotients.
 

@@ -1,7 +1,7 @@
-//! A step over a closure, beside the same request and answer written by hand with `http` and `serde_json`.
+//! A step over a closure, beside the same request and response written by hand with `http` and `serde_json`.
 //!
 //! By hand means what a careful person writes for these two requests and no others: the values are checked, the same headers
-//! go out, tokens are marked sensitive, the answer is parsed once, borrowing. It zeroizes nothing, and its errors are texts.
+//! go out, tokens are marked sensitive, the response is parsed once, borrowing. It zeroizes nothing, and its errors are texts.
 //!
 //! Instructions are counted by valgrind, which runs this program again; without valgrind there is no such figure.
 

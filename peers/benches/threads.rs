@@ -1,7 +1,7 @@
 //! 1, 8 and 64 threads that log users in over TLS on loopback, beside two `ureq` agents and the limit: bare TLS.
 //!
 //! - The limit sends the very bytes of the library's request over a TLS connection of its own for each thread, and reads as
-//!   many bytes as the answer has, without any HTTP.
+//!   many bytes as the response has, without any HTTP.
 //! - A default agent keeps three idle connections for a host.
 //! - A wide agent keeps as many as there are threads, as this library does. It still resolves the name for each request.
 //!

@@ -32,13 +32,13 @@ pub const DEVICE: [&str; 4] = [
 /// No healthy run gets near it.
 const GUARD: Duration = Duration::from_secs(60);
 
-/// The answer to the first step: an account is to be bound. The state token has 300 characters.
+/// The response to the first step: an account is to be bound. The state token has 300 characters.
 pub fn pending() -> Vec<u8> {
     let data = r#"{\"socialBindOrRegisterFlow\":[\"VERIFY_PHONE\",\"VERIFY_EMAIL\"]}"#;
     format!(r#"{{"status":"SOCIAL_BIND","state_token":"{}","data":"{data}"}}"#, token(300)).into_bytes()
 }
 
-/// The answer to the second: a session. The identity token has 900 characters, as one of the pages has.
+/// The response to the second: a session. The identity token has 900 characters, as one of the pages has.
 pub fn success() -> Vec<u8> {
     let (session, id) = (token(64), token(900));
     format!(r#"{{"status":"SUCCESS","session_token":"{session}","expire":604800,"id_token":"{id}"}}"#)
@@ -186,7 +186,7 @@ fn serve(mut stream: TcpStream, tls: Option<Arc<ServerConfig>>, shared: &Shared)
     answer(StreamOwned::new(tls, stream), shared)
 }
 
-/// The whole answer to a request whose head begins with `POST` and the path.
+/// The whole response to a request whose head begins with `POST` and the path.
 fn whole(body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",

@@ -49,7 +49,7 @@ impl Emulator {
         self
     }
 
-    /// The same, with tokens that `tokens` makes: for answers that have to equal a given one. It must not call this emulator.
+    /// The same, with tokens that `tokens` makes: for responses that have to equal a given one. It must not call this emulator.
     #[must_use]
     pub fn with_tokens(self, tokens: impl Fn(TokenKind) -> String + Send + 'static) -> Self {
         self.tenant().tokens = Some(Box::new(tokens));

@@ -15,12 +15,12 @@ use crate::transport::Response;
 pub enum Fault {
     /// The connection is lost before the tenant carries anything out.
     LoseRequest,
-    /// The tenant carries it out, and the connection is lost before the answer.
-    LoseAnswer,
+    /// The tenant carries it out, and the connection is lost before the response.
+    LoseResponse,
     /// The tenant carries it out, and answers late.
     Late(Duration),
-    /// This answer, and nothing is carried out.
-    Answer {
+    /// This response, and nothing is carried out.
+    Respond {
         /// The HTTP status.
         http_status: StatusCode,
         /// The body.
@@ -34,7 +34,7 @@ pub enum Fault {
         code: &'static KnownCode,
     },
     /// The tenant carries it out, and answers with this.
-    AnswerAfter {
+    RespondAfter {
         /// The HTTP status.
         http_status: StatusCode,
         /// The body.
@@ -48,7 +48,7 @@ pub enum Fault {
 pub struct Entry {
     /// The path of the request.
     pub path: String,
-    /// The HTTP status that the tenant answered; `None` if a fault took the answer or the request.
+    /// The HTTP status that the tenant answered; `None` if a fault took the response or the request.
     pub http_status: Option<StatusCode>,
     /// The error code, if the tenant refused.
     pub error_code: Option<String>,

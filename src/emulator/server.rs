@@ -116,7 +116,7 @@ async fn accept(listener: TcpListener, emulator: Emulator, accepted: Arc<AtomicU
         accepted.fetch_add(1, Ordering::Relaxed);
         let emulator = emulator.clone();
         tokio::spawn(async move {
-            // Answers are small: without this the system waits for more to send.
+            // Responses are small: without this the system waits for more to send.
             let _ = stream.set_nodelay(true);
             let service = service_fn(move |request| answer(emulator.clone(), request));
             // An error ends the connection, which is all that a peer may notice.
@@ -125,7 +125,7 @@ async fn accept(listener: TcpListener, emulator: Emulator, accepted: Arc<AtomicU
     }
 }
 
-/// An error closes the connection without an answer.
+/// An error closes the connection without a response.
 async fn answer(
     emulator: Emulator,
     request: http::Request<Incoming>,

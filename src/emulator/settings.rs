@@ -54,11 +54,11 @@ pub struct Settings {
     pub sign_with_previous_key: bool,
     /// How many of the keys before the one in use are published with it. Defaults to none.
     pub published_previous_keys: usize,
-    /// What is answered instead of the key set. Defaults to `None`.
+    /// The response in place of the key set. Defaults to `None`.
     pub broken_key_set: Option<String>,
     /// Whether the session token is replaced when an `id_token` is renewed. Defaults to `false`.
     pub refresh_sessions: bool,
-    /// Whether answers have the leading spaces that the pages print. Defaults to `false`.
+    /// Whether responses have the leading spaces that the pages print. Defaults to `false`.
     pub printed_spaces: bool,
     /// How long a state token lives. Defaults to 10 minutes.
     pub state_token_lifetime: Duration,

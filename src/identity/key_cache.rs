@@ -18,7 +18,7 @@ use super::error::IdTokenError;
 use super::jws::Jws;
 use super::key_set::KeySet;
 use crate::client::Client;
-use crate::error::{Error, UnexpectedAnswer, UnexpectedReason};
+use crate::error::{Error, UnexpectedReason, UnexpectedResponse};
 use crate::transport::{Request, TransportError};
 use crate::wire::endpoints::KEYS_PATH;
 
@@ -425,7 +425,7 @@ impl Inner {
         client.write_tenant_id(request.headers_mut());
         let response = client.exchange(request)?;
         if response.status() != StatusCode::OK {
-            return Err(UnexpectedAnswer::new(response.status(), UnexpectedReason::NotFromTheApi).into());
+            return Err(UnexpectedResponse::new(response.status(), UnexpectedReason::NotFromTheApi).into());
         }
         if response.body().len() > MAX_SIZE {
             return Err(Failure::NoKeySet);

@@ -37,7 +37,7 @@ impl Client {
     /// A session whose token was stored, by a service that spoke raw HTTP or beside a database: nothing is sent, so whether
     /// it still lives is seen when the identity token is renewed.
     ///
-    /// `session_token` is the token as an answer had it. [`with_id_token`](Authenticated::with_id_token) and
+    /// `session_token` is the token as a response had it. [`with_id_token`](Authenticated::with_id_token) and
     /// [`with_expires_at`](Authenticated::with_expires_at) add what else was stored. What this library put down comes back by
     /// [`resume`](Self::resume).
     ///
@@ -94,7 +94,7 @@ impl Authenticated {
         &self.session_token
     }
 
-    /// How long the session token lives, from the answer on; `None` if the answer did not say.
+    /// How long the session token lives, from the response on; `None` if the response did not say.
     ///
     /// It is the server's word, however large: add it to a time with `checked_add`. [`expires_at`](Self::expires_at) has done
     /// that.
@@ -103,17 +103,17 @@ impl Authenticated {
         self.expires_in
     }
 
-    /// When the session token expires, by the clock of the client, which was asked when the answer came.
+    /// When the session token expires, by the clock of the client, which was asked when the response came.
     ///
-    /// `suspend` keeps it, to the second, and so does a renewal whose answer has neither a new session token nor a lifetime.
-    /// `None` if the answer did not say, if a session was stored without it, or if the time
+    /// `suspend` keeps it, to the second, and so does a renewal whose response has neither a new session token nor a lifetime.
+    /// `None` if the response did not say, if a session was stored without it, or if the time
     /// is too far away to be told. The tenant may end a session before.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.expires_at
     }
 
-    /// The identity token, if the answer had one. Nothing has verified it.
+    /// The identity token, if the response had one. Nothing has verified it.
     #[must_use]
     pub fn id_token(&self) -> Option<&IdToken> {
         self.id_token.as_ref()
@@ -123,7 +123,7 @@ impl Authenticated {
     ///
     /// # Errors
     /// [`IdTokenError`](crate::IdTokenError): why it is not accepted;
-    /// [`Missing`](crate::IdTokenError::Missing) if the answer had none, which
+    /// [`Missing`](crate::IdTokenError::Missing) if the response had none, which
     /// [`renew_id_token`](Self::renew_id_token) can mend.
     #[cfg(feature = "verify")]
     #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
@@ -133,9 +133,9 @@ impl Authenticated {
 
     /// Asks for a new identity token.
     ///
-    /// If the tenant refreshes sessions, the session token is a new one afterwards: store the one of the
-    /// [`Authenticated`] that comes back. It has no identity token if the tenant answered a new session token, and no identity
-    /// token that can be read. The header that carries the session token follows from the client's edition.
+    /// If the tenant refreshes sessions, the session token is a new one afterwards: store the one of the [`Authenticated`] that
+    /// comes back. It has no identity token if the response has a new session token and no identity token that can be read. The
+    /// header that carries the session token follows from the client's edition.
     ///
     /// Page: [Refresh the `id_token` by `session_token`](https://open.bccastle.com/en/development/ciam/api/v2/sdk/user-self-service/refresh-id-token-by-session-token.html).
     ///
@@ -143,10 +143,10 @@ impl Authenticated {
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. A session that is over
     /// (`IDAAS.SDK.PARAM.0023`) leads to [`Recovery::StartOver`](crate::Recovery::StartOver). After
     /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the session token may have been replaced by one that was
-    /// lost with the answer.
+    /// lost with the response.
     ///
     /// In OneAccess the step needs a signature, and so the feature `signature` and `Client::prepare_signature` before it;
-    /// without the feature it is [`Error::Unsupported`]. Its answer there is the identity token alone: the session token and
+    /// without the feature it is [`Error::Unsupported`]. Its response there is the identity token alone: the session token and
     /// [`expires_at`](Self::expires_at) stay as they are.
     pub fn renew_id_token(self) -> Step<Self, Self> {
         Step::new(self, &RENEW_ID_TOKEN, &[])
@@ -186,21 +186,21 @@ impl Authenticated {
 impl Sealed for Authenticated {}
 
 impl Next<Self> for Authenticated {
-    type Answer = Renewed;
+    type Content = Renewed;
 
     fn read(received: Received<'_>, _: Inside) -> Result<Renewed, Failure> {
         renewed(received)
     }
 
-    fn reached(stage: Self, answer: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {
+    fn reached(stage: Self, renewed: Renewed, _: Inside) -> Result<Self, (Self, UnexpectedReason)> {
         let Self { context, session_token: in_hand, expires_at, .. } = stage;
-        let is_new = answer.session_token.as_ref().is_some_and(|token| token.expose() != in_hand.expose());
-        let session_token = answer.session_token.unwrap_or(in_hand);
-        Ok(if is_new || answer.expires_in.is_some() {
-            Self::new(context, session_token, answer.expires_in, answer.id_token)
+        let is_new = renewed.session_token.as_ref().is_some_and(|token| token.expose() != in_hand.expose());
+        let session_token = renewed.session_token.unwrap_or(in_hand);
+        Ok(if is_new || renewed.expires_in.is_some() {
+            Self::new(context, session_token, renewed.expires_in, renewed.id_token)
         } else {
             // The same session, and nothing was said about its end.
-            Self::stored(context, session_token, Expiry { expires_in: None, expires_at }, answer.id_token)
+            Self::stored(context, session_token, Expiry { expires_in: None, expires_at }, renewed.id_token)
         })
     }
 

@@ -55,14 +55,14 @@ impl<O: Origin> Outcome<O> {
 impl<O: Origin> Sealed for Outcome<O> {}
 
 impl<S: Stage, O: Origin> Next<S> for Outcome<O> {
-    type Answer = Progress;
+    type Content = Progress;
 
     fn read(received: Received<'_>, _: Inside) -> Result<Progress, Failure> {
         progress(received)
     }
 
-    fn reached(stage: S, answer: Progress, _: Inside) -> Result<Self, (S, UnexpectedReason)> {
-        match answer {
+    fn reached(stage: S, progress: Progress, _: Inside) -> Result<Self, (S, UnexpectedReason)> {
+        match progress {
             Progress::Success { session_token, expires_in, id_token } => {
                 let user =
                     Authenticated::new(stage.into_context(INSIDE), session_token, expires_in, id_token);

@@ -58,7 +58,7 @@ pub enum Recovery<S> {
     /// It does not say that the user was wrong: a request that was not sent, a lock and a gateway that says no come to it, too.
     /// The error beside it tells them apart ([`StepError::into_parts`]).
     Retry(S),
-    /// No usable answer: the step may have been carried out, or not.
+    /// No usable response: the step may have been carried out, or not.
     Unresolved(Unresolved<S>),
     /// The state token is dead, or access was denied: same client, same device, from the beginning.
     ///

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::{Outcome, Stage, StepError};
 use crate::context::Draft;
-use crate::error::{UnexpectedAnswer, UnexpectedReason};
+use crate::error::{UnexpectedReason, UnexpectedResponse};
 use crate::sealed::{INSIDE, Inside, Sealed};
 use crate::trace::Trace;
 use crate::transport::{Request, Response, Sent, TransportError};
@@ -26,7 +26,7 @@ pub struct Step<S, N = Outcome> {
     next: PhantomData<fn() -> N>,
 }
 
-/// A step whose request is on its way. Give it the answer.
+/// A step whose request is on its way. Give it the response.
 ///
 /// If it is dropped, so is the stage. To give up waiting, hand [`receive`](Self::receive) a
 /// [`TransportError::maybe_sent`]: then the login can start over from the [`StepError`].
@@ -56,15 +56,15 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         self.draft.endpoint
     }
 
-    /// Sends the request over the client's transport, once, and reads the answer.
+    /// Sends the request over the client's transport, once, and reads the response.
     ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn send(self) -> Result<N, StepError<S>> {
         let (request, in_flight) = self.into_request()?;
         let client = in_flight.stage.client();
-        let answer = in_flight.trace.within(|| client.exchange(request));
-        in_flight.receive(answer)
+        let response = in_flight.trace.within(|| client.exchange(request));
+        in_flight.receive(response)
     }
 
     /// Sends the request by an asynchronous HTTP client, once, and reads the response. It needs no runtime of its own.
@@ -100,7 +100,7 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         in_flight.receive(response)
     }
 
-    /// The request, to be sent by the caller, and what reads the answer.
+    /// The request, to be sent by the caller, and what reads the response.
     ///
     /// What the transport must hold is written at [`Transport`](crate::Transport).
     ///
@@ -126,9 +126,9 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
     ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
-    pub fn receive(self, answer: Result<Response, TransportError>) -> Result<N, StepError<S>> {
+    pub fn receive(self, response: Result<Response, TransportError>) -> Result<N, StepError<S>> {
         let Self { stage, endpoint, trace, .. } = self;
-        let result = read::<S, N>(stage, endpoint, &trace, answer);
+        let result = read::<S, N>(stage, endpoint, &trace, response);
         match &result {
             Ok(next) => trace.led_to(next.reached_kind(INSIDE)),
             Err(failed) => trace.failed(failed.error(), Some(failed.recovery_name())),
@@ -142,17 +142,17 @@ impl<S: Stage, N: Next<S>> InFlight<S, N> {
 ///
 /// This trait is sealed: it is for bounds, in code that drives any [`Step`](crate::Step).
 pub trait Next<S>: Sealed + Sized {
-    /// What is read from the answer.
+    /// What is read from the response.
     #[doc(hidden)]
-    type Answer;
+    type Content;
 
-    /// Reads the answer.
+    /// Reads the response.
     #[doc(hidden)]
-    fn read(received: Received<'_>, _: Inside) -> Result<Self::Answer, Failure>;
+    fn read(received: Received<'_>, _: Inside) -> Result<Self::Content, Failure>;
 
-    /// Moves on from `stage`, or gives it back if the answer is not enough to move on.
+    /// Moves on from `stage`, or gives it back if the response is not enough to move on.
     #[doc(hidden)]
-    fn reached(stage: S, answer: Self::Answer, _: Inside) -> Result<Self, (S, UnexpectedReason)>;
+    fn reached(stage: S, content: Self::Content, _: Inside) -> Result<Self, (S, UnexpectedReason)>;
 
     /// The stage that was reached.
     #[doc(hidden)]
@@ -164,20 +164,20 @@ fn read<S: Stage, N: Next<S>>(
     stage: S,
     endpoint: &'static Endpoint,
     trace: &Trace,
-    answer: Result<Response, TransportError>,
+    response: Result<Response, TransportError>,
 ) -> Result<N, StepError<S>> {
     // Step 1 of `docs/reading-responses.md`: is there a response?
-    let response = match answer {
+    let response = match response {
         Ok(response) => response,
         Err(error) if error.sent() == Sent::No => return Err(StepError::retry(endpoint, error, stage)),
         Err(error) => return Err(StepError::unresolved(endpoint, error, stage)),
     };
     let http_status = response.status();
-    trace.answered(http_status);
+    trace.responded(http_status);
     let received = Received { response, in_hand: stage.state_token() };
     match N::read(received, INSIDE).inspect_err(|failure| stage.client().learn_from(&failure.error)) {
-        Ok(answer) => N::reached(stage, answer, INSIDE).map_err(|(stage, reason)| {
-            StepError::unresolved(endpoint, UnexpectedAnswer::new(http_status, reason), stage)
+        Ok(content) => N::reached(stage, content, INSIDE).map_err(|(stage, reason)| {
+            StepError::unresolved(endpoint, UnexpectedResponse::new(http_status, reason), stage)
         }),
         // Step 11: what is held after a failure.
         Err(failure) => Err(match failure.disposition {

@@ -23,7 +23,7 @@ use crate::wire::responses::{Failure, Received, read_empty};
 /// A login begins here, and so do a [registration](Unauthenticated::register) and the
 /// [reset of a password](Unauthenticated::reset_password).
 ///
-/// If the answer to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here. A code of a
+/// If the response to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here. A code of a
 /// platform, such as that of `wx.login`, works once, so the next try needs a fresh one.
 ///
 #[doc = include_str!("../../docs/stages/unauthenticated.md")]
@@ -58,7 +58,7 @@ impl Unauthenticated {
 
     /// Logs in with the phone number that the user authorised in WeChat.
     ///
-    /// `code` is that of the button `getPhoneNumber`, not that of `wx.login`. The page lists no answer but `SUCCESS`; the
+    /// `code` is that of the button `getPhoneNumber`, not that of `wx.login`. The page lists no response but `SUCCESS`; the
     /// others are read all the same.
     ///
     /// Page: [WeChat mini program login by mobile number](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-mobile-by-wechat-mini.html).
@@ -215,7 +215,7 @@ impl Unauthenticated {
     /// Logs in with the number of the phone itself, which its carrier vouches for: one tap, no code.
     ///
     /// `access_token` is what the carrier's SDK (Alibaba Cloud's phone number verification) gave the app. It works once. The
-    /// page lists no answer but `SUCCESS`; the others are read all the same.
+    /// page lists no response but `SUCCESS`; the others are read all the same.
     ///
     /// Page: [One-tap login by the carrier](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-aliyun-mobile.html).
     ///
@@ -238,7 +238,7 @@ impl AcceptsCode for Unauthenticated {
 
 /// What leads back to the beginning: a logout, and a reset of a password.
 impl<S: Stage> Next<S> for Unauthenticated {
-    type Answer = ();
+    type Content = ();
 
     fn read(received: Received<'_>, _: Inside) -> Result<(), Failure> {
         read_empty(received)

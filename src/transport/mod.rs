@@ -1,4 +1,4 @@
-//! How a request gets to the tenant and its answer back.
+//! How a request gets to the tenant and its response back.
 
 #[cfg(feature = "ureq")]
 mod ureq;
@@ -18,10 +18,10 @@ pub use self::ureq::{UreqTransport, UreqTransportBuilder};
 /// list of its bytes, as numbers: print method, URI and headers, never the whole request.
 pub type Request = http::Request<Vec<u8>>;
 
-/// An answer: HTTP status, headers, body. None of it is marked: headers and body print as the server wrote them.
+/// A response: HTTP status, headers, body. None of it is marked: headers and body print as the server wrote them.
 pub type Response = http::Response<Vec<u8>>;
 
-/// Sends a request and waits for the answer.
+/// Sends a request and waits for the response.
 ///
 /// A closure is a transport:
 ///
@@ -38,12 +38,12 @@ pub type Response = http::Response<Vec<u8>>;
 /// # What an implementation must hold
 /// - Send the request once. Never send it again, not on another connection either: a one-time code counts attempts.
 /// - Follow no redirect: the request carries tokens.
-/// - An HTTP status is an answer: 4xx and 5xx come back as `Ok`.
+/// - An HTTP status is a response: 4xx and 5xx come back as `Ok`.
 /// - Say [`Sent::No`] only with proof. Without, it is [`Sent::Maybe`].
-/// - Bound the time and the size of the answer. A time limit that was reached has an [`io::Error`](std::io::Error) of the kind
+/// - Bound the time and the size of the response. A time limit that was reached has an [`io::Error`](std::io::Error) of the kind
 ///   [`TimedOut`](std::io::ErrorKind::TimedOut) as its cause: [`TransportError::is_timeout`] knows it by nothing else.
 /// - Do not log headers or bodies; zeroize the request's body when it is sent.
-/// - Do not print a whole request or answer, in a panic message neither: `{request:?}` writes the body's bytes as numbers,
+/// - Do not print a whole request or response, in a panic message neither: `{request:?}` writes the body's bytes as numbers,
 ///   which are the password or code that is sent. Method, URI and headers of a request can be printed.
 /// - Put nothing into a [`TransportError`] that must not be printed: every error that comes of it prints it.
 ///
@@ -56,10 +56,10 @@ pub type Response = http::Response<Vec<u8>>;
     note = "a `ureq::Agent` becomes one by `UreqTransport::from_agent`"
 )]
 pub trait Transport: Send + Sync {
-    /// Sends `request` and waits for the answer.
+    /// Sends `request` and waits for the response.
     ///
     /// # Errors
-    /// [`TransportError`] if there is no answer.
+    /// [`TransportError`] if there is no response.
     fn send(&self, request: Request) -> Result<Response, TransportError>;
 }
 
@@ -78,7 +78,7 @@ impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
     }
 }
 
-/// Whether a request without an answer was sent.
+/// Whether a request without a response was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sent {
     /// No, and that is proved: not one byte of it was handed to the network.
@@ -87,7 +87,7 @@ pub enum Sent {
     Maybe,
 }
 
-/// How far a request without an answer came.
+/// How far a request without a response came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -99,10 +99,10 @@ pub enum Phase {
     Connect,
     /// While TLS was set up.
     TlsHandshake,
-    /// After the request began to be sent: while it was sent, or while its answer was awaited.
+    /// After the request began to be sent: while it was sent, or while its response was awaited.
     Exchange,
-    /// While the body of the answer was read.
-    Answer,
+    /// While the body of the response was read.
+    Response,
 }
 
 impl fmt::Display for Phase {
@@ -112,13 +112,13 @@ impl fmt::Display for Phase {
             Self::Resolve => "name resolution failed",
             Self::Connect => "cannot connect",
             Self::TlsHandshake => "the TLS handshake failed",
-            Self::Exchange => "no answer",
-            Self::Answer => "no complete answer",
+            Self::Exchange => "no response",
+            Self::Response => "no complete response",
         })
     }
 }
 
-/// No answer.
+/// No response.
 ///
 /// Its text says how far the request came; the cause is its [`source`](StdError::source). `{:#}` prints the cause along.
 #[derive(Debug)]
@@ -129,14 +129,14 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// No answer, because the request was not sent. Say so only with proof.
+    /// No response, because the request was not sent. Say so only with proof.
     ///
     /// The phase is [`Phase::Prepare`] unless [`during`](Self::during) says another.
     pub fn not_sent(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { sent: Sent::No, phase: Phase::Prepare, cause: cause.into() }
     }
 
-    /// No answer to a request that may have been sent.
+    /// No response to a request that may have been sent.
     ///
     /// The phase is [`Phase::Exchange`] unless [`during`](Self::during) says another. If a time limit was reached, give a cause
     /// that says so to [`is_timeout`](Self::is_timeout):

@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 256;
 /// The longest pattern, in bytes; a longer one counts as absent.
 const LONGEST_PATTERN: usize = 1024;
 
-/// What the answer carries.
+/// What the response carries.
 pub(crate) struct CountryCodesParts {
     pub(crate) entries: Vec<CountryCodeParts>,
     pub(crate) preferred: Option<String>,

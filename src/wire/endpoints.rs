@@ -86,7 +86,7 @@ pub enum FieldKind {
     /// A one-time code: white space around it is cut off, an empty one is refused.
     Code,
     /// A code that a platform gave out: treated as [`Code`](Self::Code). It is spent once the API has answered, whatever the
-    /// answer.
+    /// response.
     PlatformCode,
     /// The same, encrypted, or an access token of the platform: sent exactly as given, an empty one is refused.
     PlatformOpaque,
@@ -151,13 +151,13 @@ pub struct Endpoint {
     pub optional: &'static [Field],
     /// The type that belongs to the verification code in this request; an edition may have another.
     pub send_type: Option<SendType>,
-    /// The stages that a successful answer can lead to; empty for a side call, which does not move the flow.
+    /// The stages that a successful response can lead to; empty for a side call, which does not move the flow.
     pub leads_to: &'static [StageKind],
     /// The page that documents it; [`editions`](Self::editions) has those of the other editions.
     pub page: &'static str,
     /// How each edition has it.
     pub editions: Editions,
-    /// The decisions of `docs/decisions.md` on what this page leaves open, by their names, such as `D3`. Those on an answer
+    /// The decisions of `docs/decisions.md` on what this page leaves open, by their names, such as `D3`. Those on a response
     /// or a header hold for every row, and are not here.
     pub decisions: &'static [&'static str],
     /// The feature of this crate without which there is no such method; `None` if it is always there.

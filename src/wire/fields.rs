@@ -130,7 +130,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// The fields of the API's answers, of all of them: what an answer lacks is absent, what nobody documents is ignored.
+/// The fields of the API's responses, of all of them: what a response lacks is absent, what nobody documents is ignored.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     pub(super) status: Field<'a>,
@@ -168,7 +168,7 @@ enum Key {
     CaptchaToken,
     Expire,
     Data,
-    // The captcha's answer alone is in camel case.
+    // The captcha's response alone is in camel case.
     Token,
     #[serde(rename = "originalImageBase64")]
     OriginalImage,
@@ -202,7 +202,7 @@ impl Fields<'_> {
 
     /// Whether there is nothing here that answers some request.
     pub(super) fn is_empty(&self) -> bool {
-        let answers = [
+        let fields = [
             &self.status,
             &self.session_token,
             &self.state_token,
@@ -213,7 +213,7 @@ impl Fields<'_> {
             &self.public_key,
         ];
         let is_absent = |raw: &Raw<'_>| matches!(raw, Raw::Absent);
-        answers.iter().all(|field| field.is_blank())
+        fields.iter().all(|field| field.is_blank())
             && is_absent(&self.timestamp)
             && is_absent(&self.countries)
     }

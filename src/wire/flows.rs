@@ -55,7 +55,7 @@ impl fmt::Debug for VerifyMethod {
     }
 }
 
-/// The field `data` of an answer: the tenant's configuration for what comes next.
+/// The field `data` of a response: the tenant's configuration for what comes next.
 ///
 /// The pages print it as JSON text inside a string, as null, or not at all. If the allowed ways cannot be read from it,
 /// they are *unspecified*: each may be tried. The text is kept either way.

@@ -1,4 +1,4 @@
-//! Answers: from bytes to what the API said, by the decisions in `docs/decisions.md`.
+//! Responses: from bytes to what the API said, by the decisions in `docs/decisions.md`.
 //!
 //! A body is parsed once, borrowing from the bytes, and zeroized afterwards. Tokens and status are read strictly, so that
 //! nothing is guessed; `expire`, `id_token` and `data` are read leniently, because a login must not be lost over them.
@@ -19,7 +19,7 @@ use super::fields::{Field, Fields, Unreadable};
 use super::hints;
 use super::status::Status;
 use super::text::Text;
-use crate::error::{Error, ErrorClass, Refusal, UnexpectedAnswer, UnexpectedReason};
+use crate::error::{Error, ErrorClass, Refusal, UnexpectedReason, UnexpectedResponse};
 use crate::secret::{CaptchaToken, IdToken, SessionToken, StateToken};
 use crate::transport::Response;
 
@@ -29,7 +29,7 @@ pub struct Received<'a> {
     pub(crate) in_hand: Option<&'a StateToken>,
 }
 
-/// What an answer that is no success means for the step.
+/// What a response that is no success means for the step.
 #[derive(Debug)]
 pub struct Failure {
     pub(crate) error: Error,
@@ -63,11 +63,11 @@ impl Failure {
     }
 
     fn unexpected(http_status: StatusCode, reason: UnexpectedReason, disposition: Disposition) -> Self {
-        Self::new(UnexpectedAnswer::new(http_status, reason), disposition)
+        Self::new(UnexpectedResponse::new(http_status, reason), disposition)
     }
 }
 
-/// A step's answer that leads on.
+/// A step's response that leads on.
 pub enum Progress {
     /// `SUCCESS`
     Success { session_token: SessionToken, expires_in: Option<Duration>, id_token: Option<IdToken> },
@@ -84,7 +84,7 @@ pub enum Pending {
     PasswordExpired,
 }
 
-/// Reads the answer to a step that moves the flow.
+/// Reads the response to a step that moves the flow.
 pub(crate) fn progress(received: Received<'_>) -> Result<Progress, Failure> {
     classify(received, |http_status, fields| {
         let unexpected = |reason| Failure::unexpected(http_status, reason, Disposition::Unknown);
@@ -129,8 +129,8 @@ fn data(raw: &RawValue) -> Option<Zeroizing<String>> {
     }
 }
 
-/// Reads the answer to a request for a code, or to a reset: a success says nothing. Its body is documented as empty; null and an
-/// object that is not the answer to another request say nothing, either.
+/// Reads the response to a request for a code, or to a reset: a success says nothing. Its body is documented as empty; null and an
+/// object that is not the response to another request say nothing, either.
 pub(crate) fn read_empty(received: Received<'_>) -> Result<(), Failure> {
     let is_silent = matches!(received.response.body().trim_ascii(), b"" | b"null");
     classify(received, |http_status, fields| match fields {
@@ -140,7 +140,7 @@ pub(crate) fn read_empty(received: Received<'_>) -> Result<(), Failure> {
     })
 }
 
-/// Reads the one text of an answer.
+/// Reads the one text of a response.
 fn read_single_field(
     received: Received<'_>,
     name: impl Fn(Fields<'_>) -> Field<'_>,
@@ -152,17 +152,17 @@ fn read_single_field(
     })
 }
 
-/// Reads the answer to `mobile-by-token`.
+/// Reads the response to `mobile-by-token`.
 pub(crate) fn mobile(received: Received<'_>) -> Result<Zeroizing<String>, Failure> {
     read_single_field(received, |fields| fields.mobile)
 }
 
-/// Reads the answer to a captcha's solution.
+/// Reads the response to a captcha's solution.
 pub(crate) fn captcha_token(received: Received<'_>) -> Result<Zeroizing<String>, Failure> {
     read_single_field(received, |fields| fields.captcha_token)
 }
 
-/// Reads the answer to `public-key`, by whoever knows keys.
+/// Reads the response to `public-key`, by whoever knows keys.
 #[cfg(feature = "signature")]
 pub(crate) fn public_key<T>(
     received: Received<'_>,
@@ -174,7 +174,7 @@ pub(crate) fn public_key<T>(
     })
 }
 
-/// Reads the answer to `server-date`: milliseconds since 1970.
+/// Reads the response to `server-date`: milliseconds since 1970.
 #[cfg(feature = "signature")]
 pub(crate) fn server_date(received: Received<'_>) -> Result<u64, Failure> {
     /// The year 5138: a time beyond it is none.
@@ -187,7 +187,7 @@ pub(crate) fn server_date(received: Received<'_>) -> Result<u64, Failure> {
     })
 }
 
-/// Reads the answer to `country-codes`.
+/// Reads the response to `country-codes`.
 pub(crate) fn country_codes(received: Received<'_>) -> Result<CountryCodesParts, Failure> {
     classify(received, |http_status, fields| {
         let parts = fields.and_then(|fields| {
@@ -255,7 +255,7 @@ pub struct Renewed {
     pub(crate) id_token: Option<IdToken>,
 }
 
-/// Reads the answer to the renewal of an identity token: it has no `status`.
+/// Reads the response to the renewal of an identity token: it has no `status`.
 pub(crate) fn renewed(received: Received<'_>) -> Result<Renewed, Failure> {
     classify(received, |http_status, fields| {
         let unreadable = || Failure::unreadable(http_status);
@@ -263,7 +263,7 @@ pub(crate) fn renewed(received: Received<'_>) -> Result<Renewed, Failure> {
         let session_token = fields.session_token.header_token().map_err(|Unreadable| unreadable())?;
         let id_token = fields.id_token.token().ok().flatten();
         // A session that was replaced must not be lost over an identity token that is not there. With a status it is not
-        // the answer to a renewal, but to a login: perhaps somebody else's.
+        // the response to a renewal, but to a login: perhaps somebody else's.
         if id_token.is_none() && (session_token.is_none() || !fields.status.is_blank()) {
             return Err(unreadable());
         }
@@ -287,7 +287,7 @@ fn classify<T>(
     })
 }
 
-/// Sorts the answer by HTTP status and error code; what is left, a success, is for `read`.
+/// Sorts the response by HTTP status and error code; what is left, a success, is for `read`.
 ///
 /// `read` gets `None` for a body that is not a JSON object.
 fn classify_by_status_and_code<T>(

@@ -1,8 +1,8 @@
-//! Text of an answer: borrowed from the body where it can be, zeroized where it cannot, for it may be a token.
+//! Text of a response: borrowed from the body where it can be, zeroized where it cannot, for it may be a token.
 
 use zeroize::Zeroizing;
 
-/// Text of an answer.
+/// Text of a response.
 pub(super) enum Text<'a> {
     Borrowed(&'a str),
     Owned(Zeroizing<String>),

@@ -129,7 +129,7 @@ fn what_the_user_is_told() {
 
     let lossy = tenant();
     let stage = pending_bind(&lossy);
-    lossy.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
+    lossy.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseResponse);
     tell("a lost response", bind(stage, "right").advice());
 
     let captchas = tenant();
@@ -144,7 +144,7 @@ fn what_the_user_is_told() {
     let body = r#"{"error_code":"SDK.COMMON.1008","error_msg":"The system is busy"}"#.to_owned();
     busy.fail_next(
         endpoints::BIND_USERNAME_PASSWORD.path,
-        Fault::Answer { http_status: http::StatusCode::BAD_REQUEST, body },
+        Fault::Respond { http_status: http::StatusCode::BAD_REQUEST, body },
     );
     tell("a busy server", bind(stage, "right").advice());
 

@@ -61,12 +61,12 @@ fn told<S: Stage>(result: Result<Outcome, StepError<S>>) -> String {
     }
 }
 
-/// The answer to a login.
+/// The response to a login.
 fn login(http_status: u16, body: &str) -> String {
     told(client(always(http_status, body)).login(device()).wechat_mini_program("091z").send())
 }
 
-/// The answer to a bind with the state token of [`SOCIAL_BIND`].
+/// The response to a bind with the state token of [`SOCIAL_BIND`].
 fn bind(http_status: u16, body: &str) -> String {
     let client = client(script(vec![Ok(response(200, SOCIAL_BIND)), Ok(response(http_status, body))]));
     told(support::pending_bind(&client).username_password("zhangshan", "password").send())

@@ -26,7 +26,7 @@ async fn exchange(http: &reqwest::Client, request: Request) -> Result<Response, 
     })?;
     let status = response.status();
     let body =
-        response.bytes().await.map_err(|error| TransportError::maybe_sent(error).during(Phase::Answer))?;
+        response.bytes().await.map_err(|error| TransportError::maybe_sent(error).during(Phase::Response))?;
     let mut response = Response::new(body.to_vec());
     *response.status_mut() = status;
     Ok(response)
@@ -100,7 +100,7 @@ fn a_lost_response_is_unresolved() {
     run(async {
         let http = http();
         let stage = pending(&tenant, &client, &http).await;
-        tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
+        tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseResponse);
         let step = stage.username_password("zhangshan", "right");
         let failed = step.send_with(|request| exchange(&http, request)).await.unwrap_err();
         assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));

@@ -82,7 +82,11 @@ fn a_captcha_is_read_whatever_its_kind_carries() {
         &captcha_with(&[("originalImageBase64", "17")]),
     ] {
         let error = captcha(broken).unwrap_err();
-        assert_eq!(error.to_string(), "unexpected answer: a body that cannot be read, HTTP 200", "{broken}");
+        assert_eq!(
+            error.to_string(),
+            "unexpected response: a body that cannot be read, HTTP 200",
+            "{broken}"
+        );
     }
     let refused = r#"{"error_code":"IDAAS.SDK.PARAM.0001","error_msg":" Device information is incomplete"}"#;
     let error = client(always(400, refused)).captcha(&device()).send().unwrap_err();
@@ -163,7 +167,7 @@ fn a_code_that_was_sent_is_answered_with_nothing() {
     for body in ["", " \n", "{}", "null", r#"{"result":true}"#, r#"{"status":null}"#] {
         send(200, body).unwrap();
     }
-    // Somebody else's answer, or half of one, is no success.
+    // Somebody else's response, or half of one, is no success.
     for body in
         ["ok", "<html>", "[]", r#"{"result":"#, r#"{"status":500,"error":"x"}"#, r#"{"status":"MFA_AUTH"}"#]
     {
@@ -731,13 +735,13 @@ fn a_way_that_is_not_allowed_is_an_error_like_the_others() {
     assert!(stage.phone(MOBILE).is_ok());
 }
 
-/// A side call whose answer is lost leaves the stage as it is.
+/// A side call whose response is lost leaves the stage as it is.
 #[test]
 fn a_lost_side_call_costs_no_stage() {
     let setting = Setting::new(zhangsan());
     let stage = setting.bind().email(EMAIL).unwrap();
     let pass = setting.pass(EMAIL);
-    setting.tenant.fail_next(endpoints::SEND_BIND_EMAIL.path, Fault::LoseAnswer);
+    setting.tenant.fail_next(endpoints::SEND_BIND_EMAIL.path, Fault::LoseResponse);
     let Error::Transport(lost) = stage.send_code(&pass).send().unwrap_err() else { panic!("it was lost") };
     assert_eq!(lost.sent(), idaas_login::Sent::Maybe);
     // The code was sent all the same, and works.

@@ -73,7 +73,7 @@ fn the_machine_readable_reference_fits_together() {
     }
 }
 
-/// Every stage that a row leads to is one that an answer of the reference leads to.
+/// Every stage that a row leads to is one that a response of the reference leads to.
 #[test]
 fn every_stage_is_reached() {
     for stage in flow().stages {

@@ -1,4 +1,4 @@
-//! The emulator against the contract pages: every example request is accepted, every example answer is given, value for
+//! The emulator against the contract pages: every example request is accepted, every example response is given, value for
 //! value, and what the pages say a tenant refuses is refused.
 
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn assert_answer(tenant: &Emulator, request: Request, http_status: u16, example:
 const LOGIN_REQUEST: &str = include_str!("../seeds/login_wechat_mini_program.request.json");
 const DEAD: &str = include_str!("../seeds/bind_code.answer_400.json");
 
-/// A tenant that has answered the page's login with `unbound`, and the state token of that answer.
+/// A tenant that has answered the page's login with `unbound`, and the state token of that response.
 fn logged_in(unbound: Unbound, example: &str) -> (Emulator, String) {
     let tenant = as_printed();
     tenant.configure(|settings| settings.unbound = unbound);
@@ -427,8 +427,8 @@ fn the_ledger_tells_the_truth_about_lost_answers() {
     let stage = bind_stage(&tenant);
     let _ = tenant.take_ledger();
     tenant.fail_next(path, Fault::LoseRequest);
-    tenant.fail_next(path, Fault::Answer { http_status: StatusCode::BAD_GATEWAY, body: String::new() });
-    tenant.fail_next(path, Fault::LoseAnswer);
+    tenant.fail_next(path, Fault::Respond { http_status: StatusCode::BAD_GATEWAY, body: String::new() });
+    tenant.fail_next(path, Fault::LoseResponse);
     let unresolved = |stage: idaas_login::PendingBind| {
         let failed = stage.username_password("zhangshan", "p").send().unwrap_err();
         let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
@@ -778,7 +778,7 @@ fn d3_a_tenant_may_want_the_other_field_name() {
 mod over_http {
     use super::*;
 
-    /// The same login, over real HTTP; the lost answer is a closed connection.
+    /// The same login, over real HTTP; the lost response is a closed connection.
     #[test]
     fn the_emulator_serves_http() {
         let tenant = Emulator::new();
@@ -791,7 +791,7 @@ mod over_http {
         let Outcome::PendingBind(stage) = log_in() else { panic!("nobody has bound it") };
         let failed = stage.username_password("zhangshan", "wrong").send().unwrap_err();
         let Recovery::Retry(stage) = failed.into_recovery() else { panic!("the state token lives") };
-        tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseAnswer);
+        tenant.fail_next(endpoints::BIND_USERNAME_PASSWORD.path, Fault::LoseResponse);
         let failed = stage.username_password("zhangshan", "p").send().unwrap_err();
         assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
         let Outcome::Authenticated(user) = log_in() else { panic!("it was bound all the same") };
@@ -803,7 +803,7 @@ mod over_http {
         assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
     }
 
-    /// An answer that comes after the time limit: nobody knows, though the tenant did it.
+    /// A response that comes after the time limit: nobody knows, though the tenant did it.
     #[test]
     fn a_late_answer_is_unresolved() {
         let tenant = Emulator::new();
@@ -821,7 +821,7 @@ mod over_http {
         assert!(error.is_timeout(), "{error:?}");
         assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
         assert!(matches!(log_in().unwrap(), Outcome::Authenticated(_)));
-        // In process there is no time limit: the answer is late, and there.
+        // In process there is no time limit: the response is late, and there.
         tenant.fail_next(endpoints::LOGIN_WECHAT_MINI_PROGRAM.path, Fault::Late(Duration::from_millis(1)));
         let code = tenant.wechat_login_code("an-openid");
         assert!(tenant.client().unwrap().login(device()).wechat_mini_program(code).send().is_ok());

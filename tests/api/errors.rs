@@ -103,9 +103,9 @@ fn an_unexpected_answer_tells_its_http_status_and_why() {
 #[test]
 fn a_lost_request_tells_how_far_it_came_and_what_was_the_cause() {
     let cause = || std::io::Error::new(std::io::ErrorKind::TimedOut, "too late");
-    let failed = failed(Err(TransportError::maybe_sent(cause()).during(Phase::Answer)));
+    let failed = failed(Err(TransportError::maybe_sent(cause()).during(Phase::Response)));
     let Error::Transport(error) = failed.error() else { panic!("{failed}") };
-    assert_eq!((error.sent(), error.phase()), (Sent::Maybe, Phase::Answer));
+    assert_eq!((error.sent(), error.phase()), (Sent::Maybe, Phase::Response));
     assert!(error.is_timeout());
     let chain: Vec<_> = chain(&failed).iter().map(ToString::to_string).collect();
     assert_eq!(chain.last().unwrap(), "too late");
@@ -184,10 +184,10 @@ fn a_chain_holds_the_error_and_says_everything_once() {
 fn the_long_form_has_the_causes_along() {
     let io = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the peer went away");
     let failed = failed(Err(TransportError::maybe_sent(io)));
-    assert_eq!(failed.to_string(), "username_password failed (no answer); the outcome is unknown");
+    assert_eq!(failed.to_string(), "username_password failed (no response); the outcome is unknown");
     assert_eq!(
         format!("{failed:#}"),
-        "username_password failed: no answer (request may have been sent): the peer went away; the outcome is unknown"
+        "username_password failed: no response (request may have been sent): the peer went away; the outcome is unknown"
     );
 }
 

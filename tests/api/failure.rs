@@ -339,7 +339,7 @@ fn every_step_is_in_the_table_by_step() {
     }
 }
 
-/// A tenant that loses the next request to `path`, or the answer to it, and what the user did before.
+/// A tenant that loses the next request to `path`, or the response to it, and what the user did before.
 fn lossy(path: &str, fault: Fault) -> (Emulator, Client) {
     let tenant = Emulator::new();
     tenant.configure(|settings| settings.refresh_sessions = true);
@@ -367,7 +367,7 @@ fn unresolved<S: Stage, N: std::fmt::Debug>(result: Result<N, StepError<S>>) -> 
     }
 }
 
-/// The same step once more: it goes on if the request was lost, and has to start over if the answer was.
+/// The same step once more: it goes on if the request was lost, and has to start over if the response was.
 fn assert_told<S: Stage, N: std::fmt::Debug>(what: &str, carried_out: bool, again: Result<N, StepError<S>>) {
     match again.map_err(StepError::into_recovery) {
         Ok(_) => assert!(!carried_out, "{what}: taken twice"),
@@ -379,7 +379,7 @@ fn assert_told<S: Stage, N: std::fmt::Debug>(what: &str, carried_out: bool, agai
 /// What the table by step says of `retry_anyway`, at the emulated tenant.
 #[test]
 fn once_more_tells_whether_it_was_carried_out() {
-    for (fault, carried_out) in [(Fault::LoseRequest, false), (Fault::LoseAnswer, true)] {
+    for (fault, carried_out) in [(Fault::LoseRequest, false), (Fault::LoseResponse, true)] {
         let what = "a bind by password";
         let (tenant, client) = lossy(endpoints::BIND_USERNAME_PASSWORD.path, fault.clone());
         let stage = bind_at(&tenant, &client);
@@ -405,7 +405,7 @@ fn once_more_tells_whether_it_was_carried_out() {
 /// What the table by step says of `start_over`: if it was carried out, the new login ends at once.
 #[test]
 fn a_new_login_tells_whether_it_was_carried_out() {
-    for (fault, carried_out) in [(Fault::LoseRequest, false), (Fault::LoseAnswer, true)] {
+    for (fault, carried_out) in [(Fault::LoseRequest, false), (Fault::LoseResponse, true)] {
         let (tenant, client) = lossy(endpoints::BIND_WECHAT_MOBILE.path, fault);
         let stage = bind_at(&tenant, &client);
         let lost = unresolved(stage.wechat_mobile(tenant.wechat_phone_code("15201657312")).send());

@@ -435,7 +435,7 @@ fn d17_the_header_of_the_session_token_is_by_the_edition() {
     }
 }
 
-/// What the answer to a renewal may lack.
+/// What the response to a renewal may lack.
 #[test]
 fn a_renewal_is_read_as_documented() {
     let renew = |http_status, body: &str| {

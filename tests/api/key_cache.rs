@@ -544,7 +544,7 @@ fn a_fetch_has_a_limit_of_its_own() {
         let error = cache.verify(&token, RS256).unwrap_err();
         assert_eq!(
             support::with_causes(&error),
-            "could not fetch the tenant's keys: no answer (request may have been sent): \
+            "could not fetch the tenant's keys: no response (request may have been sent): \
              the key endpoint has not responded within the time limit"
         );
         let IdTokenError::Keys(cause) = error else { panic!("{error}") };
@@ -647,7 +647,7 @@ fn a_panic_in_a_fetch_blocks_nobody() {
     let token = setting.token();
     let failure = cache.verify(&token, RS256).unwrap_err();
     let IdTokenError::Keys(cause) = &failure else { panic!("{failure}") };
-    assert_eq!(format!("{cause:#}"), "no answer (request may have been sent): the transport panicked");
+    assert_eq!(format!("{cause:#}"), "no response (request may have been sent): the transport panicked");
     panics.store(false, Ordering::SeqCst);
     setting.pass(10);
     cache.verify(&token, RS256).unwrap();

@@ -69,7 +69,7 @@ const STATUSES: &[&str] = &[
 fn every_step_can_lead_to_every_stage_that_its_row_names() {
     for step in support::flow_rows() {
         let mut reached = Vec::new();
-        // A renewal has an answer of its own, without status.
+        // A renewal has a response of its own, without status.
         let renewed = r#"{"session_token":"s2","expire":604800,"id_token":"i2"}"#;
         let bodies: &[_] = if step.step == "logout" {
             &[support::good_answer(step)]
@@ -174,7 +174,7 @@ fn a_transport_that_panics_loses_nothing() {
         assert_eq!(came.recovery(), expected, "{name}: {came:?}");
         let Some(Error::Transport(error)) = came.error() else { panic!("{name}: {came:?}") };
         assert_eq!(error.sent(), Sent::Maybe, "{name}");
-        assert_eq!(format!("{error:#}"), "no answer (request may have been sent): the transport panicked");
+        assert_eq!(format!("{error:#}"), "no response (request may have been sent): the transport panicked");
         if let StepResult::Unresolved(_, stage) = came {
             assert_eq!(stage, row.from, "{name}: the stage that comes back");
         }
@@ -190,7 +190,7 @@ fn a_step_can_be_driven_by_hand() {
     let Ok(Outcome::PendingBind(stage)) = in_flight.receive(Ok(response(200, SOCIAL_BIND))) else {
         panic!("the answer leads to a bind")
     };
-    // Giving up on an answer: the login can start over.
+    // Giving up on a response: the login can start over.
     let (_, in_flight) = stage.wechat_mobile("6213").into_request().unwrap();
     let failed = in_flight.receive(Err(TransportError::maybe_sent("given up"))).unwrap_err();
     let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
@@ -302,7 +302,7 @@ fn kind(row: &Endpoint) -> &'static str {
 }
 
 /// Which kinds take which other kinds' answers for their own: the statuses are the same for every step, and nothing in such an
-/// answer says what it answers. Two answers are documented as empty.
+/// response says what it answers. Two answers are documented as empty.
 const INDISTINGUISHABLE: &[(&str, &str)] = &[("step", "step"), ("logout", "code"), ("code", "logout")];
 
 /// Something between confuses answers: unless they are the same anyway, it is noticed, and nobody knows what became of

@@ -114,7 +114,7 @@ fn provoke(class: ErrorClass, edition: &Edition) -> Refusal {
         // No step of this crate uses an identity token or a signature yet.
         ErrorClass::RenewIdToken => by_fault(Fault::Refuse { code: &codes::IDAAS_SDK_PARAM_0016 }),
         ErrorClass::StaleSignature => by_fault(Fault::Refuse { code: &codes::PARAM_0030 }),
-        ErrorClass::Unknown => by_fault(Fault::Answer {
+        ErrorClass::Unknown => by_fault(Fault::Respond {
             http_status: StatusCode::BAD_REQUEST,
             body: r#"{"error_code":"UNDOCUMENTED.0001"}"#.to_owned(),
         }),

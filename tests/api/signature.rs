@@ -442,7 +442,7 @@ fn a_session_is_renewed_and_ended_over_http() {
     client.prepare_signature(&device()).unwrap();
     let before = user.id_token().unwrap().expose().to_owned();
     let user = user.renew_id_token().send().unwrap();
-    // The answer is the identity token alone.
+    // The response is the identity token alone.
     assert_ne!(user.id_token().unwrap().expose(), before);
     assert_eq!(user.session_token().expose(), session_token);
     assert_eq!((user.expires_at(), user.expires_in()), (expires_at, None));
@@ -506,17 +506,17 @@ fn the_tenant_refuses_signatures_that_are_not_fresh() {
     assert!(send(request).contains("PARAM.0030"));
 }
 
-/// A step whose answer is lost is not sent again, and the second try says that the session is over.
+/// A step whose response is lost is not sent again, and the second try says that the session is over.
 #[test]
 fn a_lost_logout_can_be_tried_again() {
     let tenant = tenant();
     let client = tenant.client().unwrap();
     let user = log_in(&tenant, &client);
     client.prepare_signature(&device()).unwrap();
-    tenant.fail_next(endpoints::LOGOUT.path, Fault::LoseAnswer);
+    tenant.fail_next(endpoints::LOGOUT.path, Fault::LoseResponse);
     let failed = user.logout().send().unwrap_err();
     assert_eq!(failed.advice(), Advice::Settle);
-    let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("the answer was lost") };
+    let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("the response was lost") };
     let failed = unresolved.retry_anyway().logout().send().unwrap_err();
     assert!(matches!(failed.into_recovery(), Recovery::StartOver(_)));
 }

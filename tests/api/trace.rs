@@ -71,7 +71,7 @@ fn what_was_not_sent_has_a_span_too() {
     );
 }
 
-/// The span of a step that is driven by hand is open until its answer is read, or given up.
+/// The span of a step that is driven by hand is open until its response is read, or given up.
 #[test]
 fn the_span_lasts_as_long_as_the_step() {
     let recorder = Recorder::default();

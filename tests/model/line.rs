@@ -12,7 +12,7 @@ pub enum Fault {
     /// It is not sent, and that is proved.
     NotSent,
     LoseRequest,
-    LoseAnswer,
+    LoseResponse,
     /// The transport panics before it sends.
     Panic,
     /// The tenant carries it out, and the transport panics.
@@ -20,12 +20,12 @@ pub enum Fault {
     /// The tenant carries it out, and of a success this much is there, in percent.
     CutOff(usize),
     /// Somebody else answers.
-    Answer(Canned),
+    Respond(Canned),
     /// The tenant carries it out, and somebody else answers.
-    AnswerAfter(Canned),
+    RespondAfter(Canned),
 }
 
-/// An answer that is not the tenant's.
+/// A response that is not the tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canned {
     Redirect,
@@ -84,7 +84,7 @@ impl Fault {
     pub fn recovery(self) -> &'static str {
         match self {
             Self::NotSent => "Retry",
-            Self::Answer(canned) | Self::AnswerAfter(canned) if canned.is_clear() => "Retry",
+            Self::Respond(canned) | Self::RespondAfter(canned) if canned.is_clear() => "Retry",
             _ => "Unresolved",
         }
     }
@@ -94,7 +94,7 @@ impl Fault {
     }
 
     pub fn is_carried_out(self) -> bool {
-        matches!(self, Self::LoseAnswer | Self::PanicAfter | Self::CutOff(_) | Self::AnswerAfter(_))
+        matches!(self, Self::LoseResponse | Self::PanicAfter | Self::CutOff(_) | Self::RespondAfter(_))
     }
 
     pub fn name(self) -> String {
@@ -172,14 +172,14 @@ impl Transport for Line {
                 std::panic::resume_unwind(Box::new("the transport panics"));
             }
             Some(Fault::LoseRequest) => self.tenant.fail_next(path, emulator::Fault::LoseRequest),
-            Some(Fault::LoseAnswer) => self.tenant.fail_next(path, emulator::Fault::LoseAnswer),
-            Some(Fault::Answer(canned)) => {
+            Some(Fault::LoseResponse) => self.tenant.fail_next(path, emulator::Fault::LoseResponse),
+            Some(Fault::Respond(canned)) => {
                 let (http_status, body) = answer(canned);
-                self.tenant.fail_next(path, emulator::Fault::Answer { http_status, body });
+                self.tenant.fail_next(path, emulator::Fault::Respond { http_status, body });
             }
-            Some(Fault::AnswerAfter(canned)) => {
+            Some(Fault::RespondAfter(canned)) => {
                 let (http_status, body) = answer(canned);
-                self.tenant.fail_next(path, emulator::Fault::AnswerAfter { http_status, body });
+                self.tenant.fail_next(path, emulator::Fault::RespondAfter { http_status, body });
             }
             Some(Fault::CutOff(percent)) => {
                 let (head, mut body) = self.tenant.send(request)?.into_parts();

@@ -981,7 +981,7 @@ impl<'a> World<'a> {
         if self.model.signs(row) {
             let session = facts.session.as_ref().expect("it was signed");
             let is_carried_forward = self.model.signer.age().is_some_and(|age| age > SIGNATURE_WINDOW);
-            let answered = if fault.is_some() { ", and the answer was lost" } else { "" };
+            let answered = if fault.is_some() { ", and the response was lost" } else { "" };
             match verdict {
                 Some(Verdict::To(_)) => {
                     self.note(format!("{step}: carried out{answered}"));
@@ -997,7 +997,7 @@ impl<'a> World<'a> {
             }
         }
         if match fault {
-            Some(fault) => matches!(fault, Fault::Answer(Canned::StaleSignature)),
+            Some(fault) => matches!(fault, Fault::Respond(Canned::StaleSignature)),
             None => is_stale,
         } {
             let forgotten = if self.model.signer.forget() { "forgotten" } else { "kept" };
@@ -1625,7 +1625,7 @@ fn check_policy(facts: &Facts, policy: Option<&PasswordPolicy>) {
     assert_eq!(lengths, told.then_some((Some(8), Some(18))));
 }
 
-/// The tenant's own answer to a step is told as it is.
+/// The tenant's own response to a step is told as it is.
 fn check_answer(verdict: Verdict, came: &Came) {
     match (verdict, came) {
         (Verdict::To(due), Came::To(to, _)) => assert_eq!(*to, due),

@@ -361,7 +361,7 @@ fn a_request_that_is_cut_short_inside_tls() {
     check("request_tls", &within_the_request(&Wire::Tls, &TLS_ENDS));
 }
 
-// ---- Within the answer
+// ---- Within the response
 
 /// The points of [`good_text`] at which it is cut, each with how far a call is that ends there.
 fn cuts(text: &str) -> Vec<(&'static str, usize, Phase)> {
@@ -392,7 +392,7 @@ fn cuts(text: &str) -> Vec<(&'static str, usize, Phase)> {
         ("all but a byte", body - 1),
     ];
     let head_points = head_points.map(|(name, at)| (name, at, Phase::Exchange));
-    let body_points = body_points.map(|(name, at)| (name, head + at, Phase::Answer));
+    let body_points = body_points.map(|(name, at)| (name, head + at, Phase::Response));
     head_points.into_iter().chain(body_points).collect()
 }
 
@@ -421,7 +421,7 @@ fn an_answer_that_is_cut_short_inside_tls() {
     check("answer_tls", &within_the_answer(&Wire::Tls, &TLS_ENDS));
 }
 
-// ---- Answers that are not HTTP as it should be
+// ---- Responses that are not HTTP as it should be
 
 /// A fault over plain HTTP: a whole request, and then this.
 fn answered(name: &str, expected: Vec<Seen>, text: impl Fn(&str) -> String + Send + Sync + 'static) -> Fault {
@@ -487,7 +487,7 @@ fn a_head_that_is_not_http() {
     check("head", &faults);
 }
 
-/// An answer whose body is framed by these headers.
+/// A response whose body is framed by these headers.
 fn framed(headers: &str, body: &str) -> String {
     format!("HTTP/1.1 200 {MARK}\r\n{headers}\r\n{body}")
 }
@@ -517,7 +517,7 @@ fn gzip_bomb(copies: usize) -> Vec<u8> {
 #[test]
 fn a_body_that_is_not_framed_as_it_should_be() {
     let exchange = || lost(Phase::Exchange);
-    let answer = || lost(Phase::Answer);
+    let answer = || lost(Phase::Response);
     let unreadable = || unexpected("Unresolved", UNREADABLE);
     let length = |name: &str, expected, length: fn(usize) -> String| {
         answered(name, expected, move |body| framed(&length(body.len()), body))
@@ -645,7 +645,7 @@ fn an_answer_of_an_odd_but_readable_form() {
         early("within the body, then closed", ok(), Place::HalfBody, close),
         early(
             "within the body, then reset",
-            either(ok(), either(lost(Phase::Exchange), lost(Phase::Answer))),
+            either(ok(), either(lost(Phase::Exchange), lost(Phase::Response))),
             Place::HalfBody,
             reset,
         ),
@@ -662,11 +662,11 @@ struct Kept {
     expected: Vec<Seen>,
     /// How many connections there are.
     connections: usize,
-    /// What the script says at once after the first answer.
+    /// What the script says at once after the first response.
     leftover: &'static str,
     /// What the second request waits for.
     until: Until,
-    /// What follows the first answer.
+    /// What follows the first response.
     then: fn(&Step, Receiver<()>) -> Option<Vec<Act>>,
 }
 
@@ -697,7 +697,7 @@ impl Kept {
         let answers = over(settings(&self.wire, limit).build().unwrap(), base);
         let came = support::run_row(step.row, support::edition(step.row), answers.clone());
         if !matches!(came, StepResult::To(_) | StepResult::Done) {
-            // Only a busy machine makes a good answer late.
+            // Only a busy machine makes a good response late.
             assert!(waits, "the first request: {came:?}");
             return Some(Attempt {
                 played: Played { seen: Seen::of(&came, step), had: None },
@@ -773,7 +773,7 @@ fn a_connection_that_is_kept_and_then_lost() {
 /// What no request asked for, as a server or somebody in between may say it.
 const LEFTOVER: &str = "HTTP/1.1 400 h0st1le\r\nContent-Length: 47\r\n\r\n{\"error_code\":\"LEFT.OVER.1\",\"error_msg\":\"----\"}";
 
-/// RFC 9112, section 6.3: what is beyond an answer is not an answer. Here it would give one user what is another's.
+/// RFC 9112, section 6.3: what is beyond a response is not a response. Here it would give one user what is another's.
 #[test]
 fn what_is_left_over_is_nobodys_answer() {
     let kept = |name: &str, leftover, then| Kept {
@@ -849,9 +849,9 @@ fn late_response_is_discarded() {
     check("late", &faults);
 }
 
-// ---- Answers
+// ---- Responses
 
-/// The rows of the recovery table that an answer brings about, over the wire.
+/// The rows of the recovery table that a response brings about, over the wire.
 #[test]
 fn every_kind_of_answer_leads_where_the_recovery_table_says() {
     let faults: Vec<_> = recovery_table::ROWS

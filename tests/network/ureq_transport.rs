@@ -138,11 +138,11 @@ fn assert_not_sent(came: &StepResult, phase: Phase, row: &str) {
 fn assert_maybe_sent(came: &StepResult, row: &str) {
     let error = transport_error(came, row);
     assert_eq!(error.sent(), Sent::Maybe, "{row}: {error:?}");
-    assert!(matches!(error.phase(), Phase::Exchange | Phase::Answer), "{row}: {error:?}");
+    assert!(matches!(error.phase(), Phase::Exchange | Phase::Response), "{row}: {error:?}");
     assert!(matches!(came, StepResult::Unresolved(_, StageKind::Unauthenticated)), "{row}: {came:?}");
 }
 
-/// No usable answer, whether there was one or not.
+/// No usable response, whether there was one or not.
 fn assert_unresolved(came: &StepResult, row: &str) {
     assert!(matches!(came, StepResult::Unresolved(_, StageKind::Unauthenticated)), "{row}: {came:?}");
 }
@@ -269,7 +269,7 @@ fn a_loss_inside_tls_is_unresolved() {
     });
 }
 
-/// An answer without length ends with the connection: as RFC 9112 section 9.8 says, only if that is ended in order, which
+/// A response without length ends with the connection: as RFC 9112 section 9.8 says, only if that is ended in order, which
 /// within TLS nobody else can do. Whatever was answered so far may not be all.
 #[test]
 fn an_answer_without_length_ends_with_a_connection_that_is_ended_in_order() {
@@ -394,7 +394,7 @@ fn a_reset_connection_is_unresolved() {
     );
 }
 
-/// What is not HTTP is no answer. What it quotes is in no error.
+/// What is not HTTP is no response. What it quotes is in no error.
 #[test]
 fn an_answer_that_is_not_http_is_unresolved() {
     let two_lengths =
@@ -425,7 +425,7 @@ fn an_answer_that_is_not_http_is_unresolved() {
     });
 }
 
-/// Answers that are HTTP and not the API's.
+/// Responses that are HTTP and not the API's.
 #[test]
 fn an_answer_that_is_not_of_the_api_is_sorted_by_its_http_status() {
     let gzip = "Content-Encoding: gzip\r\n";
@@ -516,7 +516,7 @@ fn an_answer_without_end_is_unresolved() {
     );
 }
 
-// ---- The size of an answer
+// ---- The size of a response
 
 /// A success of exactly `size` bytes.
 fn success_of(size: usize) -> String {
@@ -544,14 +544,14 @@ fn an_answer_may_be_as_large_as_said_and_no_larger() {
         for (framing, text) in framings(&success_of(size)) {
             let row = format!("{size} bytes, {framing}");
             let server = Server::new(vec![vec![Hear, say(&text)], vec![Hear, answer("200 OK", SUCCESS)]]);
-            let client = client(server.http(), transport().max_answer_size(LIMIT).build().unwrap());
+            let client = client(server.http(), transport().max_response_size(LIMIT).build().unwrap());
             let came = log_in(&client);
             if size > LIMIT {
                 assert_maybe_sent(&came, &row);
             } else {
                 assert_success(&came, &row);
             }
-            // What was left unread is nobody's answer.
+            // What was left unread is nobody's response.
             server.wait_for_close();
             assert_success(&log_in_with(&client, NEXT_CODE), &row);
             let heard = server.finish();
@@ -565,7 +565,7 @@ fn a_large_answer_passes_a_raised_limit_only() {
     each(framings(&success_of(5_000_000)), |(framing, text)| {
         let server = Server::new(vec![vec![Hear, say(&text)], vec![Hear, say(&text)]]);
         let raised =
-            transport().call_timeout(Duration::from_secs(30)).max_answer_size(6_000_000).build().unwrap();
+            transport().call_timeout(Duration::from_secs(30)).max_response_size(6_000_000).build().unwrap();
         assert_success(&log_in(&client(server.http(), raised)), framing);
         assert_maybe_sent(&log_in_with(&client_of(&server), NEXT_CODE), framing);
         let heard = server.finish();
@@ -672,7 +672,7 @@ fn a_kept_connection_that_ends_in_the_next_request_is_unresolved() {
     );
 }
 
-/// RFC 9112 section 6.3: a client must not process data beyond an answer as a separate answer. Here it would give one
+/// RFC 9112 section 6.3: a client must not process data beyond a response as a separate response. Here it would give one
 /// user the session of another.
 #[test]
 fn what_follows_an_answer_is_not_the_answer_to_the_next_request() {
@@ -721,7 +721,7 @@ fn what_follows_an_answer_in_other_records_is_not_the_answer_to_the_next_request
         let padding = " ".repeat(padding);
         format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}{padding}", body.len() + padding.len())
     };
-    // Wherever the end of the answer is in what is decrypted at a time, 4 KiB.
+    // Wherever the end of the response is in what is decrypted at a time, 4 KiB.
     for padding in [0, 500, 3000, 3500, 3600, 3700, 3800, 4000, 5000] {
         let (first, second) = (text(SOCIAL_BIND, padding), text(SUCCESS, 5000));
         let records = Records(vec![first.clone(), second]);
@@ -738,7 +738,7 @@ fn what_follows_an_answer_in_other_records_is_not_the_answer_to_the_next_request
     }
 }
 
-/// The answer to a request that was given up is not the answer to the next one.
+/// The response to a request that was given up is not the response to the next one.
 #[test]
 fn a_late_answer_is_nobodys() {
     let (signal, wait) = mpsc::channel();
@@ -754,7 +754,7 @@ fn a_late_answer_is_nobodys() {
     assert_eq!((arrivals(&heard, CODE), arrivals(&heard, NEXT_CODE)), (1, 1));
 }
 
-/// A connection that the answer ends is not used again, even if the server leaves it open.
+/// A connection that the response ends is not used again, even if the server leaves it open.
 #[test]
 fn a_connection_that_is_not_to_be_kept_is_closed() {
     let length = SUCCESS.len();
@@ -1306,7 +1306,7 @@ fn time_limits_are_told_apart() {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{{", SUCCESS.len());
     for (row, script, phase) in [
         ("no answer", vec![Hear, UntilClosed], Phase::Exchange),
-        ("half an answer", vec![Hear, say(&head), UntilClosed], Phase::Answer),
+        ("half an answer", vec![Hear, say(&head), UntilClosed], Phase::Response),
     ] {
         let server = Server::new(vec![script]);
         let transport = UreqTransport::builder().call_timeout(Duration::from_millis(300)).build().unwrap();

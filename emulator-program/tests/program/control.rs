@@ -135,14 +135,14 @@ fn errors_say_what_is_wrong() {
         (
             "POST",
             "/faults",
-            json!({ "path": "/x", "fault": { "kind": "answer", "http_status": 100, "body": "" } }),
+            json!({ "path": "/x", "fault": { "kind": "respond", "http_status": 100, "body": "" } }),
             400,
             "http_status: is no final HTTP status",
         ),
         (
             "POST",
             "/faults",
-            json!({ "path": "x", "fault": { "kind": "lose_answer" } }),
+            json!({ "path": "x", "fault": { "kind": "lose_response" } }),
             400,
             "path: must begin with /",
         ),
@@ -177,11 +177,11 @@ fn faults_settings_clock_and_ledger_are_the_tenants() {
         (response, program.last_entry()["effects"].as_array().unwrap().len())
     };
     assert_eq!(fault(json!({ "kind": "lose_request" })), (None, 0));
-    assert_eq!(fault(json!({ "kind": "lose_answer" })), (None, 1));
+    assert_eq!(fault(json!({ "kind": "lose_response" })), (None, 1));
     let busy = Some((429, "<html>".to_owned()));
     let answer = |kind: &str| json!({ "kind": kind, "http_status": 429, "body": "<html>" });
-    assert_eq!(fault(answer("answer")), (busy.clone(), 0));
-    assert_eq!(fault(answer("answer_after")), (busy, 1));
+    assert_eq!(fault(answer("respond")), (busy.clone(), 0));
+    assert_eq!(fault(answer("respond_after")), (busy, 1));
     let (refused, _) = fault(json!({ "kind": "refuse", "code": "SDK.COMMON.1008" }));
     assert!(refused.unwrap().1.contains("SDK.COMMON.1008"));
     let (late, effects) = fault(json!({ "kind": "late", "milliseconds": 1 }));

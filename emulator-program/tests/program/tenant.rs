@@ -83,7 +83,7 @@ fn it_speaks_tls() {
     let claims = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     assert!(claims.contains("\"iss\":\"https://acme.example.com/api/v1/oauth2\""), "{claims}");
 
-    // Who speaks no TLS gets no answer, and the others still do.
+    // Who speaks no TLS gets no response, and the others still do.
     assert_eq!(request.send(&program.tenant), None);
     TcpStream::connect(&program.tenant).unwrap();
 }

@@ -40,7 +40,7 @@ pub fn step<S: Stage, N: Next<S>>(
             Recovery::Retry(stage) => Ok((exchange, stage)),
             _ => Err(Stop("the stage did not come back".to_owned())),
         },
-        Ok(_) => Err(Stop("the step went on without an answer".to_owned())),
+        Ok(_) => Err(Stop("the step went on without a response".to_owned())),
     }
 }
 

@@ -208,7 +208,7 @@ checks! {
     "D14.email", WRONG_EMAIL_CODE, "a state token survives a wrong code by e-mail", NO_SUCH_STAGE;
     "D15.path", LOOK, "a path that is none: 3xx, or 4xx", NO_SUCH_STAGE;
     "D15.method", LOOK, "another method than POST: 3xx, or 4xx", NO_SUCH_STAGE;
-    "D16", LOOK, "server failures and answers that cannot be read",
+    "D16", LOOK, "server failures and responses that cannot be read",
         "there was none, and a probe must not provoke one";
     "D17", SESSION, "the header of the session token is the edition's", "no login ended with a session";
     "D18", LOOK, "the headers of the edition are accepted", NO_SUCH_STAGE;
@@ -233,7 +233,7 @@ checks! {
     "D30", STEPS, "a reset has the send type FORGET_PWD", "the edition does not have it";
     "D33", RESET_PHONE, "a reset is answered with nothing, and the new password logs in", NO_SUCH_STAGE;
     "D34.answer", REGISTRATION_PHONE, "a registration logs in", NO_SUCH_STAGE;
-    "D34.id-token", REGISTRATION_PHONE, "whether the answer to a registration has an id_token", NO_SUCH_STAGE;
+    "D34.id-token", REGISTRATION_PHONE, "whether the response to a registration has an id_token", NO_SUCH_STAGE;
     "D34.attributes", REGISTRATION_EMAIL, "whether an account is registered without attributes",
         "the tenant does not have it";
     "D35", STEPS, "the renewal is at the edition's path", NO_SUCH_STAGE;
@@ -252,10 +252,10 @@ checks! {
     "C.signature", SESSION, "the identity token is RS256, by a published key, for this application",
         "there was no identity token";
     "C.claims", SESSION, "iss, sub, aud, exp and iat are there", "there was no identity token that was verified";
-    "C.contradiction", LOOK, "no answer is an error and a success in one", NO_SUCH_STAGE;
+    "C.contradiction", LOOK, "no response is an error and a success in one", NO_SUCH_STAGE;
     "C.twice", LOOK, "no field is there twice", NO_SUCH_STAGE;
-    "C.encoding", LOOK, "answers are UTF-8", NO_SUCH_STAGE;
-    "C.busy", LOOK, "SDK.COMMON.1008 comes with HTTP 500", "no answer had this code";
+    "C.encoding", LOOK, "responses are UTF-8", NO_SUCH_STAGE;
+    "C.busy", LOOK, "SDK.COMMON.1008 comes with HTTP 500", "no response had this code";
     "C.send-answer", SEND, "a request for a code is answered with nothing", NO_SUCH_STAGE;
     "C.send-headers", SEND, "a request for a code needs no state token", NO_SUCH_STAGE;
     "C.captcha-y", CAPTCHA, "a captcha's solution with y 5.0 is accepted", "no captcha was solved";

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Stop;
 
-/// Sends over the transport within, and keeps the shape of each answer.
+/// Sends over the transport within, and keeps the shape of each response.
 pub struct Recorder {
     http: Box<dyn Transport>,
     kept: Mutex<Kept>,
@@ -26,7 +26,7 @@ struct Kept {
 const ON: [&str; 7] =
     ["SUCCESS", "SUCCES", "SOCIAL_BIND", "USER_REGISTER", "MFA_AUTH", "PASSWORD_WARN", "PASSWORD_EXPIRED"];
 
-/// A request and the shape of its answer.
+/// A request and the shape of its response.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// Method and path.
@@ -156,7 +156,7 @@ impl Exchange {
         (200..300).contains(&self.http_status) && self.refusal.is_none()
     }
 
-    /// What the answer was, in a few words.
+    /// What the response was, in a few words.
     pub fn brief(&self) -> String {
         let http = format!("HTTP {}", self.http_status);
         match (&self.refusal, &self.status, &self.body) {
@@ -306,7 +306,7 @@ impl<'de> serde::Deserialize<'de> for Fields {
     }
 }
 
-/// What the library makes of an answer, if it is a refusal: a client whose transport has this answer alone.
+/// What the library makes of a response, if it is a refusal: a client whose transport has this response alone.
 fn refusal(response: &Response) -> Option<Refusal> {
     let answer = response.clone();
     let client =
@@ -323,14 +323,14 @@ impl Recorder {
         Arc::new(Self { http: Box::new(http), kept: Mutex::default() })
     }
 
-    /// Sends a request, and gives the shape of the answer.
+    /// Sends a request, and gives the shape of the response.
     pub fn exchange(&self, request: Request) -> Result<Exchange, Stop> {
         let name = name(&request);
         self.send(request).map_err(|error| Stop(format!("{name}: {error}")))?;
-        self.last().ok_or_else(|| Stop(format!("{name}: no answer")))
+        self.last().ok_or_else(|| Stop(format!("{name}: no response")))
     }
 
-    /// The last answer's shape.
+    /// The last response's shape.
     pub fn last(&self) -> Option<Exchange> {
         self.kept().exchanges.last().cloned()
     }
@@ -369,7 +369,7 @@ impl Kept {
         }
     }
 
-    /// Whatever text is in the answer, but for the words of the API.
+    /// Whatever text is in the response, but for the words of the API.
     fn conceal_values(&mut self, response: &Response) {
         let text = String::from_utf8_lossy(response.body());
         let Ok(Fields(fields)) = serde_json::from_str(&text) else { return };

@@ -63,7 +63,7 @@ impl Findings {
         self.note(id, Verdict::Differs, seen.into());
     }
 
-    /// Tried, without an answer to the question.
+    /// Tried, without a response to the question.
     pub fn open(&mut self, id: &'static str, why: impl Into<String>) {
         self.note(id, Verdict::NotObserved, why.into());
     }

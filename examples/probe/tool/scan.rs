@@ -18,7 +18,7 @@ const DOCUMENTED: [&str; 8] = [
     "ACCESS_DENIED",
 ];
 
-/// Notes what every answer of the API shows.
+/// Notes what every response of the API shows.
 pub fn scan(answers: &[Exchange], findings: &mut Findings) {
     let with_status: Vec<_> = answers.iter().filter(|answer| answer.form("status").is_some()).collect();
     let logins: Vec<_> =
@@ -141,7 +141,7 @@ fn codes(answers: &[Exchange], findings: &mut Findings) {
     }
 }
 
-/// Answers that say too much, too little or nothing that can be read.
+/// Responses that say too much, too little or nothing that can be read.
 fn broken(answers: &[Exchange], findings: &mut Findings) {
     for answer in answers {
         if let Shape::Fields { twice, .. } = &answer.body

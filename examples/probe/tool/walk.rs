@@ -302,7 +302,7 @@ impl<'a> Probe<'a> {
     }
 
     fn last(&self) -> Run<Exchange> {
-        self.http.last().ok_or_else(|| Stop("no answer".to_owned()))
+        self.http.last().ok_or_else(|| Stop("no response".to_owned()))
     }
 
     fn log_in_all(&mut self) -> Run {

@@ -72,7 +72,7 @@ impl Tenant {
             Some(FixedOutcome::SendingFailed) => {
                 return self.refuse(SENDING_FAILED, "Failed to send verification code");
             }
-            Some(FixedOutcome::Lost) => self.lose_answer = true,
+            Some(FixedOutcome::Lost) => self.lose_response = true,
             _ => {}
         }
         if self.settings.single_use_pass {

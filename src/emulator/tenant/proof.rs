@@ -69,7 +69,7 @@ impl Tenant {
         match reserved::outcome(ReservedKind::VerifyCode, code).or_else(of_number) {
             Some(FixedOutcome::Wrong) => return self.refuse(wrong, "Incorrect verification code"),
             Some(FixedOutcome::Locked) => return self.refuse_locked(self.settings.lock_time),
-            Some(FixedOutcome::Lost) => self.lose_answer = true,
+            Some(FixedOutcome::Lost) => self.lose_response = true,
             Some(FixedOutcome::SendingFailed) | None => {}
         }
         if reserved::outcome(ReservedKind::VerifyCode, code).is_some() {

@@ -24,7 +24,7 @@ use crate::wire::headers::{
 /// What becomes of a request.
 pub(in crate::emulator) enum Reply {
     Answer(Response),
-    /// The answer, after a while.
+    /// The response, after a while.
     Late(Duration, Response),
     /// The connection is lost.
     Lost,
@@ -35,20 +35,20 @@ impl Tenant {
         self.evict_expired();
         let path = request.uri().path().to_owned();
         let fault = self.faults.get_mut(&path).and_then(std::collections::VecDeque::pop_front);
-        self.lose_answer = false;
+        self.lose_response = false;
         self.begin_entry(path, request);
         match fault {
             Some(Fault::LoseRequest) => Reply::Lost,
-            Some(Fault::Answer { http_status, body }) => self.answered(text(http_status, body)),
+            Some(Fault::Respond { http_status, body }) => self.answered(text(http_status, body)),
             Some(Fault::Refuse { code }) => {
                 let response = self.refused(Refused::example(code, self.settings.lock_time));
                 self.answered(response)
             }
-            Some(Fault::LoseAnswer) => {
+            Some(Fault::LoseResponse) => {
                 self.carry_out(request);
                 Reply::Lost
             }
-            Some(Fault::AnswerAfter { http_status, body }) => {
+            Some(Fault::RespondAfter { http_status, body }) => {
                 self.carry_out(request);
                 self.answered(text(http_status, body))
             }
@@ -97,7 +97,7 @@ impl Tenant {
     }
 
     pub(super) fn answered(&mut self, response: Response) -> Reply {
-        if self.lose_answer {
+        if self.lose_response {
             return Reply::Lost;
         }
         if let Some(entry) = self.ledger.last_mut() {

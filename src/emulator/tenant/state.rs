@@ -45,7 +45,7 @@ pub(in crate::emulator) struct Tenant {
     /// The issuer of the tokens that the request under way asks for.
     pub(super) issuer: String,
     /// Whether the response to the request under way is lost.
-    pub(super) lose_answer: bool,
+    pub(super) lose_response: bool,
     pub(super) random: u64,
 }
 
@@ -146,7 +146,7 @@ impl Tenant {
             signatures: HashMap::new(),
             forget_at: FORGET_AT,
             issuer: String::new(),
-            lose_answer: false,
+            lose_response: false,
             random: EMULATORS.fetch_add(1, Ordering::Relaxed) << 32,
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct Limits {
     /// The time for everything.
     pub(super) call: Option<Duration>,
     /// The largest body.
-    pub(super) max_answer_size: usize,
+    pub(super) max_response_size: usize,
 }
 
 /// What comes beside the body: handshakes, interim responses, heads, trailers.
@@ -34,7 +34,7 @@ impl Limits {
     /// How many bytes may come from the network. Chunks and TLS records have sizes of their own, which may be as large again
     /// as the body.
     fn allowance(&self) -> usize {
-        self.max_answer_size.saturating_mul(2).saturating_add(BESIDE_THE_BODY)
+        self.max_response_size.saturating_mul(2).saturating_add(BESIDE_THE_BODY)
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn phase() -> Phase {
 /// Records how far the call came. What may have been sent stays so, whatever is tried next.
 pub(super) fn reached(phase: Phase) {
     update(|call| {
-        if !matches!(call.phase, Phase::Exchange | Phase::Answer) || phase == Phase::Answer {
+        if !matches!(call.phase, Phase::Exchange | Phase::Response) || phase == Phase::Response {
             call.phase = phase;
         }
     });
@@ -121,7 +121,7 @@ pub(super) fn writing() {
 /// Whether there is a connection, or none was needed yet, and nothing was sent.
 pub(super) fn is_before_sending() -> bool {
     let call = CALL.get();
-    call.connecting_ends.is_none() && !matches!(call.phase, Phase::Exchange | Phase::Answer)
+    call.connecting_ends.is_none() && !matches!(call.phase, Phase::Exchange | Phase::Response)
 }
 
 pub(super) fn was_cut_off() -> bool {
@@ -204,6 +204,6 @@ pub(super) fn received(bytes: usize) -> Result<(), UreqError> {
     update(|call| call.allowance = left.unwrap_or(0));
     match left {
         Some(_) => Ok(()),
-        None => Err(io::Error::other("the server sends more than max_answer_size allows").into()),
+        None => Err(io::Error::other("the server sends more than max_response_size allows").into()),
     }
 }

@@ -43,7 +43,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A year: ureq adds time limits to the current time, which must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-const MAX_ANSWER_SIZE: usize = 2 << 20;
+const MAX_RESPONSE_SIZE: usize = 2 << 20;
 const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Below the 60 seconds after which the usual load balancers close an idle connection.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(50);
@@ -149,14 +149,14 @@ impl UreqTransport {
             .output_buffer_size(config.output_buffer_size().max(1));
         let idle = config.max_idle_connections().min(config.max_idle_connections_per_host());
         let pool = Pool::new(idle, config.max_idle_age());
-        Ok(Self::over(builder, pool, Names::default(), MAX_ANSWER_SIZE, &[]))
+        Ok(Self::over(builder, pool, Names::default(), MAX_RESPONSE_SIZE, &[]))
     }
 
     fn over(
         config: ConfigBuilder<AgentScope>,
         pool: Pool,
         names: Names,
-        max_answer_size: usize,
+        max_response_size: usize,
         headers: &[(HeaderName, HeaderValue)],
     ) -> Self {
         let config = config
@@ -169,7 +169,7 @@ impl UreqTransport {
             .build();
         let timeouts = config.timeouts();
         let call = [timeouts.global, timeouts.per_call].into_iter().flatten().min();
-        let limits = Limits { connect: timeouts.connect, call, max_answer_size };
+        let limits = Limits { connect: timeouts.connect, call, max_response_size };
         let is_proxied = config.proxy().is_some();
         // ureq's own chain, with the recorders between.
         let connector =
@@ -197,9 +197,9 @@ impl UreqTransport {
             self.agent.run(http::Request::from_parts(parts, body))
         };
         let (parts, mut body) = response.map_err(no_response)?.into_parts();
-        call::reached(Phase::Answer);
+        call::reached(Phase::Response);
         let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        let body = read(body.as_reader(), announced, self.limits.max_answer_size);
+        let body = read(body.as_reader(), announced, self.limits.max_response_size);
         let mut body = Zeroizing::new(body.map_err(|error| no_response(error.into()))?);
         // ureq takes whatever ends the connection for the end of a response that does not say where it ends. But then anybody
         // on the way could end it earlier.
@@ -219,7 +219,7 @@ impl Default for UreqTransport {
 impl fmt::Debug for UreqTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UreqTransport")
-            .field("max_answer_size", &self.limits.max_answer_size)
+            .field("max_response_size", &self.limits.max_response_size)
             .finish_non_exhaustive()
     }
 }
@@ -260,7 +260,7 @@ fn host(uri: &Uri) -> Option<HeaderValue> {
 /// A failure of this call: what may have been sent is known.
 fn failed(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> TransportError {
     match call::phase() {
-        phase @ (Phase::Exchange | Phase::Answer) => TransportError::maybe_sent(cause).during(phase),
+        phase @ (Phase::Exchange | Phase::Response) => TransportError::maybe_sent(cause).during(phase),
         before => TransportError::not_sent(cause).during(before),
     }
 }
@@ -278,9 +278,9 @@ fn says_its_end(version: Version, headers: &HeaderMap) -> bool {
     is_chunked && version != Version::HTTP_10 || headers.contains_key(CONTENT_LENGTH)
 }
 
-/// The whole answer. A buffer that grows is zeroized: there may be a token in it.
+/// The whole response. A buffer that grows is zeroized: there may be a token in it.
 fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Result<Vec<u8>> {
-    // With a byte to spare, so that the end of an answer as long as announced shows without a larger buffer.
+    // With a byte to spare, so that the end of a response as long as announced shows without a larger buffer.
     let first = announced.map_or(FIRST_SIZE, |length| length.min(max).min(TRUSTED_SIZE) + 1);
     let mut body = Zeroizing::new(vec![0; first]);
     let mut size = 0;
@@ -301,7 +301,9 @@ fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Resu
             Err(error) => return Err(error),
         }
         if size > max {
-            return Err(io::Error::other(format!("the answer is larger than max_answer_size, {max} bytes")));
+            return Err(io::Error::other(format!(
+                "the response is larger than max_response_size, {max} bytes"
+            )));
         }
     }
 }
@@ -325,7 +327,7 @@ fn cause(error: UreqError) -> Box<dyn StdError + Send + Sync> {
             io(io::ErrorKind::InvalidInput, "the request is not HTTP as it should be")
         }
         UreqError::Protocol(_) | UreqError::LargeResponseHeader(..) | UreqError::BodyStalled => {
-            io(io::ErrorKind::InvalidData, "the answer is not HTTP as it should be")
+            io(io::ErrorKind::InvalidData, "the response is not valid HTTP")
         }
         UreqError::ConnectProxyFailed(_) => "the proxy refused".into(),
         UreqError::Rustls(cause) => match shortened(&cause) {
@@ -352,7 +354,7 @@ fn shortened(cause: &impl fmt::Display) -> Option<String> {
 pub struct UreqTransportBuilder {
     connect_timeout: Duration,
     call_timeout: Duration,
-    max_answer_size: usize,
+    max_response_size: usize,
     max_idle_connections: usize,
     max_idle_age: Duration,
     proxy: Option<String>,
@@ -365,7 +367,7 @@ impl Default for UreqTransportBuilder {
         Self {
             connect_timeout: CONNECT_TIMEOUT,
             call_timeout: CALL_TIMEOUT,
-            max_answer_size: MAX_ANSWER_SIZE,
+            max_response_size: MAX_RESPONSE_SIZE,
             max_idle_connections: MAX_IDLE_CONNECTIONS,
             max_idle_age: MAX_IDLE_AGE,
             proxy: None,
@@ -381,7 +383,7 @@ impl fmt::Debug for UreqTransportBuilder {
         f.debug_struct("UreqTransportBuilder")
             .field("connect_timeout", &self.connect_timeout)
             .field("call_timeout", &self.call_timeout)
-            .field("max_answer_size", &self.max_answer_size)
+            .field("max_response_size", &self.max_response_size)
             .field("max_idle_connections", &self.max_idle_connections)
             .field("max_idle_age", &self.max_idle_age)
             .finish_non_exhaustive()
@@ -404,8 +406,8 @@ impl UreqTransportBuilder {
 
     /// The largest body of a response, in bytes; defaults to 2 MiB. For one request the server may send twice as much altogether,
     /// and 256 KiB more, whatever it is.
-    pub fn max_answer_size(mut self, bytes: usize) -> Self {
-        self.max_answer_size = bytes;
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.max_response_size = bytes;
         self
     }
 
@@ -493,7 +495,7 @@ impl UreqTransportBuilder {
         let pool = Pool::new(self.max_idle_connections, self.max_idle_age.min(LONGEST));
         let headers =
             [(USER_AGENT, HeaderValue::from_static(NAME)), (ACCEPT, HeaderValue::from_static("*/*"))];
-        UreqTransport::over(config, pool, self.names, self.max_answer_size, &headers)
+        UreqTransport::over(config, pool, self.names, self.max_response_size, &headers)
     }
 }
 

@@ -34,13 +34,13 @@ const TOLD: usize = 40;
 pub struct Step {
     pub row: &'static Endpoint,
     pub name: String,
-    /// The body of the answer when all is well.
+    /// The body of the response when all is well.
     pub answer: &'static str,
     /// How many lines the head has, the first included and the empty one not.
     pub lines: usize,
     /// How many bytes the body has.
     pub body: usize,
-    /// What the request and the good answer carry that no error may tell.
+    /// What the request and the good response carry that no error may tell.
     secrets: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ impl Step {
     }
 }
 
-/// A whole answer.
+/// A whole response.
 pub fn good_text(body: &str) -> String {
     format!(
         "HTTP/1.1 200 {MARK}\r\nContent-Type: application/json\r\nX-Server: {MARK}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -116,7 +116,7 @@ pub fn good_text(body: &str) -> String {
     )
 }
 
-/// Answers over one transport, from the server at `base`.
+/// Responses over one transport, from the server at `base`.
 pub fn over(transport: UreqTransport, base: String) -> Answers {
     Arc::new(move |request: Request| {
         let (mut parts, body) = request.into_parts();
@@ -133,7 +133,7 @@ pub fn over(transport: UreqTransport, base: String) -> Answers {
 pub struct Seen {
     /// What the caller of a step holds; a side call has the error alone.
     recovery: &'static str,
-    /// The error: whether the request was sent, and how far it came; or what the answer said.
+    /// The error: whether the request was sent, and how far it came; or what the response said.
     error: String,
 }
 
@@ -185,7 +185,7 @@ pub fn lost(phase: Phase) -> Vec<Seen> {
     vec![Seen::answer(Holds::Unresolved.name(), format!("{:?} {phase:?}", Sent::Maybe))]
 }
 
-/// An answer that is not the API's.
+/// A response that is not the API's.
 pub fn unexpected(recovery: &'static str, reason: &str) -> Vec<Seen> {
     vec![Seen::answer(recovery, reason.to_owned())]
 }
@@ -240,7 +240,7 @@ pub fn settings(wire: &Wire, limit: Duration) -> idaas_login::UreqTransportBuild
         Wire::Plain => transport(),
         Wire::Tls | Wire::Handshake => authority().trusted(),
     };
-    builder.connect_timeout(limit).call_timeout(limit).max_answer_size(LARGEST)
+    builder.connect_timeout(limit).call_timeout(limit).max_response_size(LARGEST)
 }
 
 impl Fault {
@@ -331,7 +331,7 @@ fn play(step: &Step, wire: &Wire, limit: Duration, mut script: Vec<Act>) -> Atte
     Attempt { played: Played { seen: Seen::of(&came, step), had }, came_about: !waits || had.is_some() }
 }
 
-/// The size that an answer may have here; every good one is smaller.
+/// The size that a response may have here; every good one is smaller.
 pub const LARGEST: usize = 20_000;
 
 /// Not more requests than were made; and if it is said that the request was not sent, then not one byte of it came.

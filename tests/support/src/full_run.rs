@@ -244,7 +244,7 @@ pub fn run() -> Arc<Printed> {
     printed
 }
 
-/// A client whose first answer leads to the row's stage, and whose others are `answers`.
+/// A client whose first response leads to the row's stage, and whose others are `answers`.
 fn client_of(
     row: &'static endpoints::Endpoint,
     base_address: &str,
@@ -280,7 +280,7 @@ fn walk(
 
 const ADDRESS: &str = "https://acme.example.com";
 
-/// Answers that are no echo: each success, each class of failure.
+/// Responses that are no echo: each success, each class of failure.
 const ANSWERS: &[(u16, &str)] = &[
     (200, MARKED.success),
     (200, r#"{"status":"SUCCESS","session_token":"mkSessionToken-1"}"#),
@@ -332,7 +332,7 @@ fn every_row_by_a_closure(printed: &Arc<Printed>) {
             });
         }
         walk(row, ADDRESS, printed, |_: Request| {
-            Err(TransportError::maybe_sent("reset").during(Phase::Answer))
+            Err(TransportError::maybe_sent("reset").during(Phase::Response))
         });
     }
 }
@@ -375,7 +375,7 @@ fn values(request: &Request) -> Vec<String> {
     values
 }
 
-/// The answer of a server that says what it was told.
+/// The response of a server that says what it was told.
 fn echo(request: &Request, shape: usize) -> Response {
     let values = values(request);
     let all = format!("{} {}", String::from_utf8_lossy(request.body()), values.join(" "));
@@ -553,7 +553,7 @@ fn data(printed: &Arc<Printed>) {
 /// What a server does with a request.
 type Act = fn(&str) -> String;
 
-/// Answers over a real connection. What follows the answer is always the end of the connection.
+/// Responses over a real connection. What follows the response is always the end of the connection.
 const ACTS: &[Act] = &[
     |heard| answer("400 Bad Request", "", &json!({ "error_code": heard, "error_msg": heard }).to_string()),
     |heard| answer("200 OK", "", &json!({ "status": heard }).to_string()),
@@ -618,7 +618,7 @@ impl Server {
                 let Ok(stream) = stream else { continue };
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 let act = ACTS.get(acts.load(Ordering::SeqCst));
-                // A client that does not like it hangs up: that is its answer, not an error of the server's.
+                // A client that does not like it hangs up: that is its response, not an error of the server's.
                 let _ = match &tls {
                     None => serve(&stream, act),
                     Some(config) => {

@@ -88,7 +88,7 @@ pub fn response(http_status: u16, body: impl Into<Vec<u8>>) -> Response {
 /// What is answered to each request.
 pub type Answers = Arc<dyn Fn(Request) -> Result<Response, TransportError> + Send + Sync>;
 
-/// A transport that answers everything with one answer.
+/// A transport that answers everything with one response.
 pub fn always(
     http_status: u16,
     body: &str,
@@ -97,7 +97,7 @@ pub fn always(
     move |_: Request| Ok(response(http_status, body.clone()))
 }
 
-/// A transport that answers with one answer after the other.
+/// A transport that answers with one response after the other.
 pub fn script(
     answers: Vec<Result<Response, TransportError>>,
 ) -> impl Fn(Request) -> Result<Response, TransportError> + Send + Sync + 'static {
@@ -339,7 +339,7 @@ fn is_signed(row: &Endpoint, edition: &Edition) -> bool {
     row.in_edition(edition.kind()).is_some_and(|shape| shape.credential == Credential::Signature)
 }
 
-/// The answer to what has to be fetched before the step of `row` can be signed; `None` if that is not asked for.
+/// The response to what has to be fetched before the step of `row` can be signed; `None` if that is not asked for.
 pub fn prepared(row: &Endpoint, request: &Request) -> Option<Response> {
     let prepares: [&Endpoint; 2] = [&endpoints::PUBLIC_KEY, &endpoints::SERVER_DATE];
     let asked = prepares
@@ -393,7 +393,7 @@ fn client_to(row: &'static Endpoint, edition: Edition, answers: Answers) -> Clie
     builder.build_with(transport).unwrap()
 }
 
-/// The answer that leads to the stage of `row`; `None` if the row is the first that is sent.
+/// The response that leads to the stage of `row`; `None` if the row is the first that is sent.
 pub fn first_answer(row: &Endpoint, inputs: &Inputs) -> Option<&'static str> {
     match (row.from, scenario(row.from)) {
         (StageKind::PendingBind, _) | (_, Some(Scenario::Bind)) => Some(inputs.social_bind),

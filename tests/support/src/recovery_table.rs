@@ -33,7 +33,7 @@ pub enum Event {
     Answer(u16, &'static str),
     /// Proof that nothing was sent.
     NotSent,
-    /// Something may have been sent, and no answer came.
+    /// Something may have been sent, and no response came.
     Lost,
 }
 
@@ -43,7 +43,7 @@ pub struct Row {
     pub name: &'static str,
     pub event: Event,
     pub holds: Holds,
-    /// What the error says: of a refusal `refused: ` and the class, of an answer that was not expected the reason.
+    /// What the error says: of a refusal `refused: ` and the class, of a response that was not expected the reason.
     pub says: &'static str,
     /// The same of a call that does not read the status: a renewal and the side calls. `None` if it is no other.
     pub says_without_status: Option<&'static str>,
@@ -57,7 +57,7 @@ impl Row {
     /// What a transport gives for it.
     ///
     /// # Errors
-    /// If the row is that no answer comes.
+    /// If the row is that no response comes.
     pub fn result(&self) -> Result<Response, TransportError> {
         match self.event {
             Event::Answer(http_status, body) => Ok(response(http_status, body)),
@@ -71,7 +71,7 @@ impl Row {
 pub fn says(error: &Error) -> String {
     match error {
         Error::Transport(error) if error.sent() == Sent::No => "not sent".to_owned(),
-        Error::Transport(_) => "no answer".to_owned(),
+        Error::Transport(_) => "no response".to_owned(),
         Error::Refused(refusal) => format!("refused: {}", refusal.code().class()),
         Error::AccessDenied => "access denied".to_owned(),
         Error::Unexpected(answer) => answer.reason().to_string(),
@@ -107,7 +107,7 @@ const CONTRADICTION: &str =
 /// Every row.
 pub const ROWS: &[Row] = &[
     Row::new("not sent, proved", NotSent, Retry, "not sent"),
-    Row::new("connection lost, may have been sent", Lost, Unresolved, "no answer"),
+    Row::new("connection lost, may have been sent", Lost, Unresolved, "no response"),
     Row::new("wrong input, HTTP 400", Answer(400, WRONG), Retry, "refused: wrong input"),
     Row::new("wrong input, HTTP 200", Answer(200, WRONG), Retry, "refused: wrong input"),
     Row::new("wrong input, HTTP 500", Answer(500, WRONG), Retry, "refused: wrong input"),

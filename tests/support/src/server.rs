@@ -98,7 +98,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// One script for each connection that is expected. One more is heard out, and closed without an answer.
+    /// One script for each connection that is expected. One more is heard out, and closed without a response.
     pub fn new(scripts: Vec<Vec<Act>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

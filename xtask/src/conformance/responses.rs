@@ -16,7 +16,7 @@ use super::requests::step;
 pub(super) const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR42mNg+A8AAQIBANEay48AAAAASUVORK5CYII=";
 
-/// How an answer can be read: the name, and a step that is answered so.
+/// How a response can be read: the name, and a step that is answered so.
 fn readings() -> [(&'static str, &'static Endpoint, EditionKind); 13] {
     let (ciam, one_access) = (EditionKind::Ciam, EditionKind::OneAccess);
     [
@@ -92,7 +92,7 @@ impl Vectors {
     }
 }
 
-/// An answer; a body that is no text is in Base64.
+/// A response; a body that is no text is in Base64.
 fn http(http_status: u16, body: impl AsRef<[u8]>) -> Value {
     match std::str::from_utf8(body.as_ref()) {
         Ok(text) => json!({ "http_status": http_status, "body": text }),

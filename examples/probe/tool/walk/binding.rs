@@ -106,7 +106,7 @@ impl Probe<'_> {
                 self.findings.open("D3", why);
             }
         }
-        // Both names were given a wrong code, if either is read; what came of the token shows in the next answer.
+        // Both names were given a wrong code, if either is read; what came of the token shows in the next response.
         if none.is_dead_token() {
             self.findings.open("D14.wechat", "the state token was refused before any code was given");
             return Ok(None);

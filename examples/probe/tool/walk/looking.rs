@@ -271,7 +271,7 @@ impl Probe<'_> {
     }
 }
 
-/// What somebody else's answer was: its fields have no meaning here.
+/// What somebody else's response was: its fields have no meaning here.
 fn elsewhere(answer: &Exchange) -> String {
     match &answer.body {
         Shape::Fields { .. } if answer.refusal.is_none() => {

@@ -58,7 +58,7 @@ pub(super) struct Evidence {
     there: HashMap<(Verb, String), bool>,
 }
 
-/// Whether an answer comes from the API; `None` if it cannot be told.
+/// Whether a response comes from the API; `None` if it cannot be told.
 fn is_of_the_api(answer: &Exchange) -> Option<bool> {
     match answer {
         Exchange { refusal: Some(_), .. } => Some(true),

@@ -133,7 +133,7 @@ fn chain(file: &Value, vector: &Value) -> Value {
     Value::Array(links)
 }
 
-/// What a transport gives for an answer.
+/// What a transport gives for a response.
 fn answer(answer: &Value) -> Result<Response, TransportError> {
     match answer.as_str() {
         Some("not sent") => return Err(TransportError::not_sent("connection refused")),

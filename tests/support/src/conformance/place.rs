@@ -23,7 +23,7 @@ type Receive = Box<dyn FnOnce(Result<Response, TransportError>) -> (Value, Now)>
 
 /// What became of a step.
 pub(super) enum Taken {
-    /// A request, and what its answer means.
+    /// A request, and what its response means.
     Sent(Box<Request>, Receive),
     /// Nothing was sent: where that leads, or why not.
     Unsent(Value, Now),
