@@ -83,13 +83,9 @@ impl Advice {
         }
         match (error, advice) {
             // What the front end sent along is no code, so it has to ask for one.
-            (Error::InvalidInput(invalid), Self::AskAgain { .. })
-                if row.fields.iter().any(|field| field.name == invalid.field()) =>
-            {
-                Self::FreshPlatformCode
-            }
-            // The API has answered, so the code is spent: trying it again cannot help.
-            (Error::Refused(_), Self::AskAgain { .. } | Self::TryLater { .. }) => Self::FreshPlatformCode,
+            (Error::InvalidInput(_), Self::AskAgain { .. })
+            // The API has responded, so the code is spent: trying it again cannot help.
+            | (Error::Refused(_), Self::AskAgain { .. } | Self::TryLater { .. }) => Self::FreshPlatformCode,
             (_, advice) => advice,
         }
     }

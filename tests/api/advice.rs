@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use idaas_login::emulator::{Emulator, Fault, User};
 use idaas_login::endpoints::{self, Endpoint, StageKind};
-use idaas_login::{Advice, Client, Error, Outcome, PendingBind, Recovery, StepError, TransportError};
+use idaas_login::{
+    Advice, CaptchaPass, Client, Error, Outcome, PendingBind, Recovery, StepError, TransportError,
+};
 use support::{device, name, response};
 
 /// What a step advises that is answered like this.
@@ -156,6 +158,37 @@ fn what_the_user_is_told() {
     let error = Error::from(failed);
     assert_eq!(error.advice(), Advice::TellOperator);
     snapshot!("advice", "what_the_user_is_told", told.join("\n"));
+}
+
+/// A pass that cannot be sent is no input of the user's: a new captcha gives a new one.
+#[test]
+fn a_pass_for_another_number_advises_a_new_captcha() {
+    let client = Client::builder("https://acme.example.com", "c");
+    let client = client.build_with(|_| panic!("nothing may be sent")).unwrap();
+    let stage = client.login(device()).phone("13800138000");
+    let others = CaptchaPass::from_token("13900139000", "71dd");
+    assert_eq!(stage.send_code(&others).send().unwrap_err().advice(), Advice::NewCaptcha);
+    let none = client.login(device()).phone("").send_code(&CaptchaPass::from_token("", "71dd")).send();
+    assert_eq!(none.unwrap_err().advice().name(), "ask_again");
+}
+
+/// What a log and a front end call each advice.
+#[test]
+fn each_advice_has_a_name_and_words() {
+    let told = [
+        Advice::AskAgain { attempts_left: Some(2) },
+        Advice::FreshPlatformCode,
+        Advice::NewCaptcha,
+        Advice::ChooseAnotherMethod,
+        Advice::Wait { unlocks_in: Some(Duration::from_secs(60)) },
+        Advice::TryLater { retry_after: None },
+        Advice::RenewIdToken,
+        Advice::Settle,
+        Advice::StartOver,
+        Advice::TellOperator,
+    ]
+    .map(|advice| format!("{}: {advice}", advice.name()));
+    snapshot!("advice", "names_and_words", told.join("\n"));
 }
 
 /// An identity token that is not accepted: the session is there all the same.

@@ -178,6 +178,10 @@ fn an_input_that_cannot_be_right_hands_the_stage_back_unsent() {
         ($step:expr) => {{
             let failed = $step.send().err();
             let row = failed.as_ref().map(|failed| failed.endpoint());
+            if let (Some(failed), Some(row)) = (&failed, row) {
+                let expected = if row.spends_platform_code() { "fresh_platform_code" } else { "ask_again" };
+                assert_eq!(failed.advice().name(), expected, "{failed}");
+            }
             let parts = failed.map(|failed| {
                 let (error, recovery) = failed.into_parts();
                 (error, matches!(recovery, Recovery::Retry(_)))
