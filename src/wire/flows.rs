@@ -12,7 +12,7 @@ const MOST: usize = 16;
 /// The longest name of a method that is kept, in bytes.
 const LONGEST_NAME: usize = 256;
 /// The longest text of `data` that is kept as it is, in bytes.
-const LONGEST: usize = 16 * 1024;
+const LONGEST_DATA: usize = 16 * 1024;
 
 /// A way to prove that a destination is the user's, as `socialBindOrRegisterFlow` names it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -69,13 +69,7 @@ impl AllowedFlows {
     /// From the text of `data`.
     pub(crate) fn of(raw: Option<Zeroizing<String>>) -> Self {
         let listed = raw.as_deref().and_then(|raw| listed(raw));
-        // A stage carries it along between requests, so a tenant must not make it large.
-        let raw = match (raw, &listed) {
-            (Some(raw), _) if raw.len() <= LONGEST => Some(raw),
-            (Some(_), Some(listed)) => Some(Zeroizing::new(relisted(listed))),
-            _ => None,
-        };
-        Self { listed, raw }
+        Self { raw: kept(raw, || listed.as_deref().map(relisted)), listed }
     }
 
     /// The ways that the tenant lists, in its order; `None` if it did not say.
@@ -126,6 +120,18 @@ fn listed(raw: &str) -> Option<Vec<VerifyMethod>> {
     }
     let names = serde_json::from_str::<Data>(raw).ok()?.flow?;
     Some(names.into_iter().filter(|name| name.len() <= LONGEST_NAME).take(MOST).map(method).collect())
+}
+
+/// The text of `data` that a stage keeps: `raw`, or what was read from it, if `raw` is too long. A stage carries it along between
+/// requests, so a tenant must not make it large.
+pub(super) fn kept(
+    raw: Option<Zeroizing<String>>,
+    rewritten: impl FnOnce() -> Option<String>,
+) -> Option<Zeroizing<String>> {
+    match raw {
+        Some(raw) if raw.len() > LONGEST_DATA => rewritten().map(Zeroizing::new),
+        raw => raw,
+    }
 }
 
 /// The text of `data` with these methods alone.

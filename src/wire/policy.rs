@@ -6,12 +6,11 @@ use std::fmt;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use super::flows::kept;
 use super::text::Text;
 
 /// The longest pattern that is kept, in bytes.
 const LONGEST_PATTERN: usize = 4 * 1024;
-/// The longest text of `data` that is kept as it is, in bytes.
-const LONGEST: usize = 16 * 1024;
 
 /// What the tenant demands of a password, as far as it says so (decision D24).
 ///
@@ -97,13 +96,7 @@ impl PolicyData {
     /// From the text of `data`.
     pub(crate) fn of(raw: Option<Zeroizing<String>>) -> Self {
         let policy = raw.as_deref().and_then(|raw| PasswordPolicy::read(raw));
-        // A stage carries it along between requests, so a tenant must not make it large.
-        let raw = match (raw, &policy) {
-            (Some(raw), _) if raw.len() <= LONGEST => Some(raw),
-            (Some(_), Some(policy)) => Some(Zeroizing::new(policy.rewritten())),
-            _ => None,
-        };
-        Self { policy, raw }
+        Self { raw: kept(raw, || policy.as_ref().map(PasswordPolicy::rewritten)), policy }
     }
 
     pub(crate) fn policy(&self) -> Option<&PasswordPolicy> {

@@ -150,22 +150,20 @@ impl Tenant {
         if self.is_denied(&user_name) {
             return json!({ "status": Status::AccessDenied.as_str() });
         }
-        match flow.waits_for {
+        let due = match flow.waits_for {
+            WaitsFor::Bind | WaitsFor::Register => {
+                if let Some(identity) = flow.identity.clone() {
+                    self.effect(Effect::Bound { user_name: user_name.clone(), identity: identity.1.clone() });
+                    self.identities.insert(identity, user_name.clone());
+                }
+                return self.past_first_factor(row, Some(state_token), flow, user_name);
+            }
             WaitsFor::SecondFactor(due) => {
-                let due = Due { second_factors: due.second_factors.saturating_sub(1), ..due };
-                return self.go_on(row, Some(state_token), Flow { waits_for: WaitsFor::Bind, ..flow }, due);
+                Due { second_factors: due.second_factors.saturating_sub(1), ..due }
             }
-            WaitsFor::Password(due) => {
-                let due = Due { password: None, ..due };
-                return self.go_on(row, Some(state_token), Flow { waits_for: WaitsFor::Bind, ..flow }, due);
-            }
-            WaitsFor::Bind | WaitsFor::Register => {}
-        }
-        if let Some(identity) = flow.identity.clone() {
-            self.effect(Effect::Bound { user_name: user_name.clone(), identity: identity.1.clone() });
-            self.identities.insert(identity, user_name.clone());
-        }
-        self.past_first_factor(row, Some(state_token), flow, user_name)
+            WaitsFor::Password(due) => Due { password: None, ..due },
+        };
+        self.go_on(row, Some(state_token), Flow { waits_for: WaitsFor::Bind, ..flow }, due)
     }
 
     pub(super) fn past_first_factor(
