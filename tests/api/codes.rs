@@ -51,6 +51,7 @@ fn a_captcha_is_read_whatever_its_kind_carries() {
         let picture = read.picture().unwrap();
         assert_eq!(picture.bytes().len(), length, "{form}");
         assert_eq!((picture.media_type(), picture.size()), ("image/png", Some((1, 1))));
+        assert_eq!(format!("{picture:?}"), "image/png of 70 bytes");
     }
     let jpeg = captcha(&captcha_with(&[("jigsawImageBase64", &quoted(JPEG))])).unwrap();
     let piece = jpeg.piece().unwrap();
