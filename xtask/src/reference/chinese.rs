@@ -1,16 +1,44 @@
-//! The generated parts of the Chinese documents: the list of error codes, the reserved values, the table of steps.
-//!
-//! A text of the library that has no translation here is shown in English.
-
-use std::fmt::Write as _;
+//! The words of the Chinese documents. A text of the library that has no translation here is shown in English.
 
 use idaas_login::ErrorClass;
-use idaas_login::codes::{self, Evidence, KnownCode};
+use idaas_login::codes::{self, Evidence};
 use idaas_login::emulator::reserved::{self, ReservedKind};
 
-use super::answers;
-use super::errors::edition;
-use super::markdown::GENERATED;
+use super::errors::{Advice, Language};
+
+pub const CHINESE: Language = Language {
+    title: "错误码",
+    introduction: INTRODUCTION,
+    text: chinese,
+    advice,
+    section: |class, held, Advice { name, tell, act }| {
+        format!(
+            "\n## {class:?}：{name}\n\n日志中打印为 “{class}”。\n\n- 您持有：{held}\n- 告诉用户：{tell}\n- 怎么办：{act}\n\n"
+        )
+    },
+    columns: ["错误码", "发生了什么", "版本", "依据"],
+    fix_column: "要设置或修复的内容",
+    list_separator: "、",
+    full_stop: "。",
+    colon: "：",
+    evidence: [
+        (Evidence::Documented, "文档记载"),
+        (Evidence::SeenInProduction, "生产所见"),
+        (Evidence::Inferred, "推断"),
+    ],
+    held: [
+        ("Retry", "阶段，`Recovery::Retry`"),
+        ("Unresolved", "结果未知的步骤，`Recovery::Unresolved`"),
+        ("StartOver", "本次登录已没有任何东西，`Recovery::StartOver`"),
+    ],
+    with_http_5xx: "；HTTP 5xx 时为",
+    side_calls: ["辅助调用之后，阶段也已结束。", "辅助调用之后，阶段仍在您手里。"],
+    http_status: |http_status| format!("HTTP {http_status}。"),
+    if_state_token_named: "如果消息中提到状态令牌，类别为 `DeadToken`（D13、D26）。",
+    reserved_columns: ["保留", "值", "结果"],
+    reserved_kinds: [(ReservedKind::Mobile, "手机号"), (ReservedKind::VerifyCode, "验证码")],
+    steps_columns: ["阶段", "如何到达", "步骤"],
+};
 
 const INTRODUCTION: &str = "
 接口的所有已知错误码，来自表 `idaas_login::codes`。用日志中的错误码在本页搜索即可。错误码对程序意味着什么，由它的类别决定：`refusal.code().class()`；其他失败见[失败处理](failure.md)。术语见[术语表](glossary.md)。
@@ -150,9 +178,8 @@ pub fn untranslated() -> Vec<&'static str> {
     all.filter(|text| !TEXTS.iter().any(|(english, _)| english == text)).collect()
 }
 
-/// What a class comes to: its heading, what to tell the user, and what the program or its operator does.
-fn advice(class: ErrorClass) -> (&'static str, &'static str, &'static str) {
-    match class {
+fn advice(class: ErrorClass) -> Advice {
+    let (name, tell, act) = match class {
         ErrorClass::WrongInput => (
             "输入错误",
             "哪里不对，并请用户重新输入。`message()` 使用用户的语言。密码错误时展示 `attempts_left()`：每次尝试按账号统一计数。",
@@ -190,102 +217,6 @@ fn advice(class: ErrorClass) -> (&'static str, &'static str, &'static str) {
             ("服务器失败", "“请稍后再试。”", "稍等再重试该步骤。首次登录需要平台的新 code。")
         }
         other => panic!("the Chinese list of error codes: no words for {other:?}: add them to advice()"),
-    }
-}
-
-fn evidence(evidence: Evidence) -> &'static str {
-    match evidence {
-        Evidence::Documented => "文档记载",
-        Evidence::SeenInProduction => "生产所见",
-        Evidence::Inferred => "推断",
-        other => panic!("the Chinese list of error codes: no words for {other:?}"),
-    }
-}
-
-/// `docs/zh/errors.md`.
-pub fn errors() -> String {
-    let mut text = format!("# 错误码\n\n{GENERATED}{INTRODUCTION}");
-    for class in ErrorClass::ALL.iter().copied() {
-        let mut rows: Vec<&KnownCode> =
-            codes::ALL.iter().copied().filter(|known| known.class == class).collect();
-        rows.sort_by_key(|known| known.code);
-        let Some(first) = rows.first() else { continue };
-        let (name, tell, act) = advice(class);
-        write!(
-            text,
-            "\n## {class:?}：{name}\n\n日志中打印为 “{class}”。\n\n- 您持有：{}\n- 告诉用户：{tell}\n- 怎么办：{act}\n\n",
-            holds(first)
-        )
-        .unwrap();
-        let fixes = rows.iter().any(|known| known.fix.is_some());
-        let (head, line) = if fixes { (" 要设置或修复的内容 |", "---|") } else { ("", "") };
-        writeln!(text, "| 错误码 | 发生了什么 | 版本 | 依据 |{head}\n|---|---|---|---|{line}").unwrap();
-        for known in rows {
-            let editions: Vec<_> = known.editions.iter().copied().map(edition).collect();
-            let fix =
-                if fixes { format!(" {} |", chinese(known.fix.unwrap_or_default())) } else { String::new() };
-            writeln!(
-                text,
-                "| `{}` | {}{} | {} | [{}]({}) |{fix}",
-                known.code,
-                chinese(known.meaning),
-                exceptions(known),
-                editions.join("、"),
-                evidence(known.evidence),
-                known.page,
-            )
-            .unwrap();
-        }
-    }
-    text
-}
-
-fn holds(known: &KnownCode) -> String {
-    let in_words = |recovery: &str| match recovery {
-        "Retry" => "阶段，`Recovery::Retry`",
-        "Unresolved" => "结果未知的步骤，`Recovery::Unresolved`",
-        "StartOver" => "本次登录已没有任何东西，`Recovery::StartOver`",
-        other => panic!("the Chinese list of error codes: no words for {other}"),
     };
-    let (_, http_400, http_500) = answers::refused(known.code, "");
-    let side_calls = match http_400 {
-        "StartOver" => "辅助调用之后，阶段也已结束。",
-        _ => "辅助调用之后，阶段仍在您手里。",
-    };
-    if http_400 == http_500 {
-        format!("{}。{side_calls}", in_words(http_400))
-    } else {
-        format!("{}；HTTP 5xx 时为{}。{side_calls}", in_words(http_400), in_words(http_500))
-    }
-}
-
-fn exceptions(known: &KnownCode) -> String {
-    let mut text = String::new();
-    if known.http_status != 400 {
-        write!(text, "HTTP {}。", known.http_status).unwrap();
-    }
-    if known.dead_if_state_token_named {
-        text.push_str("如果消息中提到状态令牌，类别为 `DeadToken`（D13、D26）。");
-    }
-    text
-}
-
-/// The reserved values of the emulator.
-pub fn reserved() -> String {
-    let mut text = String::from("| 保留 | 值 | 结果 |\n|---|---|---|\n");
-    for value in reserved::ALL {
-        let kind = match value.kind {
-            ReservedKind::Mobile => "手机号",
-            ReservedKind::VerifyCode => "验证码",
-            other => panic!("the reserved values: no Chinese words for {other:?}"),
-        };
-        let meaning = chinese(value.meaning);
-        writeln!(text, "| {kind} | `{}` | `{:?}`：{meaning} |", value.value, value.outcome).unwrap();
-    }
-    text
-}
-
-/// The table of steps, from the English one.
-pub fn overview(english: &str) -> String {
-    english.replacen("| stage | reached by | steps |", "| 阶段 | 如何到达 | 步骤 |", 1)
+    Advice { name, tell, act }
 }

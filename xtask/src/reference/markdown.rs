@@ -8,6 +8,7 @@ use idaas_login::endpoints::{
 };
 
 use super::answers::{ANSWERS, Kind, Then};
+use super::errors::Language;
 use super::flow::{self, Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
 
 pub const GENERATED: &str = "<!-- Generated: cargo xtask docs -->\n";
@@ -530,9 +531,9 @@ pub fn rustdoc(flow: &Flow, stage: &Stage) -> String {
     text
 }
 
-/// The README's table.
-pub fn overview(flow: &Flow) -> String {
-    let mut text = String::from("| stage | reached by | steps |\n|---|---|---|\n");
+/// The table of stages and their steps.
+pub fn overview(flow: &Flow, language: &Language) -> String {
+    let mut text = language.steps_heads();
     for stage in &flow.stages {
         let mut names: Vec<String> = Vec::new();
         for step in &stage.steps {

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod chinese;
+pub mod english;
 pub mod errors;
 pub mod flow;
 pub mod json;
@@ -15,21 +16,24 @@ pub mod svg;
 
 use std::collections::BTreeMap;
 
+use chinese::CHINESE;
+use english::ENGLISH;
+
 /// Every generated file, and every generated part of a file, with its text.
 ///
 /// A part is named `docs/flow.md#steps`: what stands between `<!-- steps -->` and `<!-- /steps -->`.
 pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
     let mut documents = BTreeMap::from([
         ("docs/reference.md".to_owned(), markdown::reference(flow)),
-        ("docs/errors.md".to_owned(), errors::document()),
-        ("docs/emulator.md#reserved".to_owned(), errors::reserved()),
+        ("docs/errors.md".to_owned(), ENGLISH.errors()),
+        ("docs/emulator.md#reserved".to_owned(), ENGLISH.reserved()),
         ("docs/flow.json".to_owned(), json::document(flow)),
         ("docs/flow.mmd".to_owned(), mermaid::whole(flow)),
         ("docs/flow.svg".to_owned(), svg::drawing(flow)),
-        ("docs/zh/errors.md".to_owned(), chinese::errors()),
-        ("docs/zh/emulator.md#reserved".to_owned(), chinese::reserved()),
-        ("docs/zh/flow.md#steps".to_owned(), chinese::overview(&markdown::overview(flow))),
-        ("docs/flow.md#steps".to_owned(), markdown::overview(flow)),
+        ("docs/zh/errors.md".to_owned(), CHINESE.errors()),
+        ("docs/zh/emulator.md#reserved".to_owned(), CHINESE.reserved()),
+        ("docs/zh/flow.md#steps".to_owned(), markdown::overview(flow, &CHINESE)),
+        ("docs/flow.md#steps".to_owned(), markdown::overview(flow, &ENGLISH)),
         ("README.md#stages".to_owned(), mermaid::block(flow)),
     ]);
     for stage in &flow.stages {
