@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use idaas_login::endpoints;
 use serde_json::{Value, json};
 use support::root;
 use xtask::documents::{flow, generated, markdown, read, stale};
+use xtask::reference::fields::FIELD_KINDS;
+#[cfg(all(feature = "ureq", feature = "verify"))]
+use xtask::reference::limits::TIME_LIMITS;
 use xtask::{reference, translations, words};
 
 #[test]
@@ -48,7 +52,7 @@ fn the_machine_readable_reference_fits_together() {
     let names = |list: &str, name: &str| -> BTreeSet<String> {
         flow[list].as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
     };
-    let (stages, answers) = (names("stages", "name"), names("answers", "id"));
+    let (stages, responses) = (names("stages", "name"), names("responses", "id"));
     let readings: BTreeSet<_> = flow["readings"].as_object().unwrap().keys().cloned().collect();
     let mut read = BTreeSet::new();
     for step in flow["steps"].as_array().unwrap() {
@@ -69,8 +73,86 @@ fn the_machine_readable_reference_fits_together() {
     }
     assert_eq!(read, readings);
     for (name, meanings) in flow["readings"].as_object().unwrap() {
-        assert_eq!(meanings.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), answers, "{name}");
+        assert_eq!(
+            meanings.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(),
+            responses,
+            "{name}"
+        );
     }
+}
+
+/// The statuses lead where the readings say, and the fields belong to readings and kinds that are there.
+#[test]
+fn the_responses_of_the_machine_readable_reference_fit_together() {
+    let flow: Value = serde_json::from_str(&generated()["docs/flow.json"]).unwrap();
+    let rows = |list: &str| flow[list].as_array().unwrap().clone();
+    let first = &flow["readings"]["Unauthenticated.wechat_mini_program"];
+    let mut led = BTreeSet::new();
+    for shape in rows("responses") {
+        let body =
+            serde_json::from_str::<Value>(shape["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        let meaning = &first[shape["id"].as_str().unwrap()];
+        if meaning["then"] == "stage" {
+            led.insert((body["status"].to_string(), meaning["name"].to_string()));
+        }
+    }
+    let statuses = rows("statuses");
+    let to_stages = statuses.iter().filter(|row| !row["stage"].is_null());
+    assert_eq!(
+        to_stages.map(|row| (row["status"].to_string(), row["stage"].to_string())).collect::<BTreeSet<_>>(),
+        led
+    );
+
+    for field in rows("response_fields") {
+        assert!(
+            field["reading"].is_null() || flow["readings"].get(field["reading"].as_str().unwrap()).is_some(),
+            "{field}"
+        );
+        assert!(flow["response_field_kinds"].get(field["kind"].as_str().unwrap()).is_some(), "{field}");
+    }
+}
+
+/// What is too long for a field of a response is as long as the reference says.
+#[test]
+fn the_fields_of_responses_are_as_long_as_the_reference_says() {
+    let kind = |name: &str| FIELD_KINDS.iter().find(|kind| kind.name == name).unwrap().max_bytes.unwrap();
+    let leads_on = |row, body: Value| {
+        let answer = move |_| Ok(support::response(200, body.to_string()));
+        support::run_row(row, support::edition(row), Arc::new(answer)).error().is_none()
+    };
+    let token = |bytes| json!({"status": "SUCCESS", "session_token": "x".repeat(bytes)});
+    let longest = kind("header token");
+    assert!(leads_on(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, token(longest)));
+    assert!(!leads_on(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, token(longest + 1)));
+
+    let key: Value = serde_json::from_str(support::PUBLIC_KEY).unwrap();
+    let pem = key["public_key"].as_str().unwrap();
+    let key = |bytes: usize| json!({"public_key": format!("{}{pem}", "x".repeat(bytes - pem.len()))});
+    let longest = kind("public key");
+    assert!(leads_on(&endpoints::PUBLIC_KEY, key(longest)));
+    assert!(!leads_on(&endpoints::PUBLIC_KEY, key(longest + 1)));
+}
+
+/// The times of the reference are the defaults of the builders.
+#[cfg(all(feature = "ureq", feature = "verify"))]
+#[test]
+fn the_time_limits_are_the_defaults() {
+    use idaas_login::{IdTokenVerifier, KeyCache, UreqTransport};
+    let client = support::client(support::always(200, ""));
+    let printed = [
+        ("UreqTransportBuilder", format!("{:?}", UreqTransport::builder())),
+        ("KeyCacheBuilder", format!("{:?}", KeyCache::builder(&client))),
+        ("IdTokenVerifier", format!("{:?}", IdTokenVerifier::new(&client).unwrap())),
+    ];
+    let mut compared = BTreeSet::new();
+    for limit in TIME_LIMITS.iter().filter(|limit| limit.whose == "client") {
+        let of = limit.setting.and_then(|setting| setting.split_once("::")).unwrap().0;
+        let (_, printed) = printed.iter().find(|(name, _)| *name == of).unwrap_or_else(|| panic!("{of}"));
+        let said = format!("{}: {}s", limit.name, limit.seconds.unwrap());
+        assert!(printed.split([',', '{', '}']).any(|part| part.trim() == said), "{said} is not in {printed}");
+        compared.insert(of);
+    }
+    assert_eq!(compared.len(), printed.len());
 }
 
 /// Every stage that a row leads to is one that a response of the reference leads to.
@@ -128,8 +210,8 @@ fn the_machine_readable_reference_keeps_its_schema() {
             "/steps/0/request/body/0: size is not expected",
         ),
         (
-            set("/answers/0/http_status", json!(1.5)),
-            "/answers/0/http_status: number, not [\"integer\",\"null\"]",
+            set("/responses/0/http_status", json!(1.5)),
+            "/responses/0/http_status: number, not [\"integer\",\"null\"]",
         ),
         (set("/field_kinds/code", json!(true)), "/field_kinds/code: boolean, not \"string\""),
         (

@@ -354,8 +354,7 @@ class Client:
 
     @property
     def header_column(self) -> str:
-        names = {"CIAM": "Ciam", "EIAM": "Eiam", "OneAccess": "OneAccess"}
-        return names[self.edition] + ("Isv" if self.tenant_id is not None else "")
+        return self.flow.columns[self.edition, self.tenant_id is not None]
 
     def sign(self, session_token: str) -> str:
         if self.key is None or self.server_time is None:
@@ -509,6 +508,7 @@ class Flow:
 
     def __init__(self, path: Path) -> None:
         data = json.loads(path.read_text(encoding="utf-8"))
+        self.columns = {(row["edition"], row["tenant_id"]): row["name"] for row in data["editions"]}
         self.headers = data["headers"]
         self.rows = {(row["from"], row["method"]): row for row in data["steps"]}
         # A code whose class depends on the message has a second row, with `message_names`.
@@ -653,8 +653,7 @@ def common_headers(stage: Stage) -> dict[str, str]:
 def token_header(stage: Stage, token: dict[str, Any] | None) -> dict[str, str]:
     if token is None:
         return {}
-    # A step that a path made available has no header of its own edition: all have the name of the first.
-    name = token["header"].get(stage.client.header_column) or next(iter(token["header"].values()))
+    name = token["header"][stage.client.header_column]
     if name == "X-signature":
         return {"x-signature": stage.client.sign(stage.holds["session_token"])}
     return {name.lower(): stage.holds["state_token" if token["kind"] == "state token" else "session_token"]}

@@ -66,6 +66,8 @@ pub const PASSWORD_EXPIRED: &str =
 pub const SUCCESS: &str =
     r#"{"status":"SUCCESS","session_token":"btsiBjx85prcZu6I6Ki057Tmw3nSF2VO","expire":432000}"#;
 
+pub const SUCCESS_WITH_ID_TOKEN: &str = r#"{"status":"SUCCESS","session_token":"btsiBjx85prcZu6I6Ki057Tmw3nSF2VO","expire":432000,"id_token":"eyJhbGciOi-id-token-Qs2w"}"#;
+
 /// The device of the pages' examples.
 pub fn device() -> Device {
     Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone; CPU iPhone OS 13_3 like Mac OS X)")

@@ -6,8 +6,8 @@ use idaas_login::ErrorClass;
 use idaas_login::codes::{self, EditionKind, Evidence, KnownCode};
 use idaas_login::emulator::reserved::{self, ReservedKind};
 
-use super::answers;
 use super::markdown::GENERATED;
+use super::responses;
 
 /// What a language says in these documents.
 pub struct Language {
@@ -105,7 +105,7 @@ impl Language {
 
     /// What the caller of a step holds, as the library gives it.
     fn holds(&self, known: &KnownCode) -> String {
-        let (_, http_400, http_500) = answers::refused(known.code, "");
+        let (_, http_400, http_500) = responses::refused(known.code, "");
         let [is_over, stays] = self.side_calls;
         let side_calls = if http_400 == "StartOver" { is_over } else { stays };
         let mut text = words(http_400, &self.held).to_owned();

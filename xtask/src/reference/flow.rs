@@ -8,7 +8,7 @@ use idaas_login::endpoints::{
 };
 use idaas_login::{Edition, ErrorClass};
 
-use super::answers::{self, ANSWERS, Code, Meaning};
+use super::responses::{self, Code, Meaning, RESPONSES};
 use support;
 
 pub struct Flow {
@@ -51,10 +51,11 @@ pub enum Does {
 
 pub struct Sends {
     pub row: &'static Endpoint,
-    /// The header that carries the token, by edition.
+    /// The header that carries the token, by edition. Of an edition that does not have the step it is the one that is sent if the
+    /// client has a path for it.
     pub token_header: [Option<String>; 4],
     pub gives: Option<&'static str>,
-    /// By [`ANSWERS`].
+    /// By [`RESPONSES`].
     pub meanings: Vec<Meaning>,
 }
 
@@ -70,13 +71,14 @@ pub struct Header {
 pub struct Decision {
     pub id: String,
     pub title: String,
-    /// The steps, answers and headers that rest on it.
+    /// The steps, responses and headers that rest on it.
     pub applies_to: Vec<String>,
 }
 
-pub const EDITIONS: [&str; 4] = ["Ciam", "Eiam", "OneAccess", "OneAccessIsv"];
+/// The columns of what the editions send: their names, and OneAccess with a tenant id.
+pub const EDITIONS: [&str; 4] = ["CIAM", "EIAM", "OneAccess", "OneAccessIsv"];
 
-fn editions() -> [Edition; 4] {
+pub fn editions() -> [Edition; 4] {
     let isv = Edition::OneAccessIsv { tenant_id: "8f1c2a".to_owned() };
     [Edition::Ciam, Edition::Eiam, Edition::OneAccess, isv]
 }
@@ -222,7 +224,7 @@ impl Flow {
         for stage in &mut stages {
             stage.reached_by = reached_by(&stage.name);
         }
-        let mut flow = Self { stages, codes: answers::codes(), headers: headers(), decisions: Vec::new() };
+        let mut flow = Self { stages, codes: responses::codes(), headers: headers(), decisions: Vec::new() };
         flow.decisions = flow.decided(decisions);
         flow
     }
@@ -231,7 +233,7 @@ impl Flow {
         self.stages.iter().flat_map(|stage| &stage.steps)
     }
 
-    /// The steps that send something, sorted by what their answers mean: all of a group read them alike.
+    /// The steps that send something, sorted by what their responses mean: all of a group read them alike.
     pub fn readings(&self) -> Vec<Vec<(&Step, &Sends)>> {
         let mut groups: Vec<Vec<(&Step, &Sends)>> = Vec::new();
         for step in self.steps() {
@@ -259,8 +261,8 @@ impl Flow {
         for step in self.steps() {
             add(step.decisions, format!("`{}.{}`", step.from, step.name));
         }
-        for answer in ANSWERS {
-            add(answer.decisions, format!("the answer “{}”", answer.words));
+        for shape in RESPONSES {
+            add(shape.decisions, format!("the response “{}”", shape.words));
         }
         for header in &self.headers {
             add(header.decisions, format!("the header `{}`", header.name));
@@ -384,8 +386,8 @@ fn steps(kind: StageKind) -> Vec<Step> {
         does: Does::Sends(Sends {
             row,
             token_header: editions().map(|edition| token_header(row, edition)),
-            gives: answers::gives(row),
-            meanings: answers::meanings(row),
+            gives: responses::gives(row),
+            meanings: responses::meanings(row),
         }),
         decisions: row.decisions,
     });
@@ -424,7 +426,7 @@ fn reached_by(name: &str) -> Vec<String> {
             if row.leads_to.len() == 1 {
                 add(format!("`{}.{}`", row.from, row.step));
             } else {
-                for status in answers::statuses_to(*to) {
+                for status in responses::statuses_to(*to) {
                     add(format!("the status `{status}`"));
                 }
             }
@@ -438,8 +440,16 @@ fn reached_by(name: &str) -> Vec<String> {
 
 /// The header in which the request carries the stage's token.
 fn token_header(row: &'static Endpoint, edition: Edition) -> Option<String> {
-    let credential = row.in_edition(edition.kind()).map_or(Credential::None, |shape| shape.credential);
-    let token = match credential {
+    let Some(shape) = row.in_edition(edition.kind()) else {
+        return match row.credential {
+            Credential::None => None,
+            Credential::Signature => Some("X-signature".to_owned()),
+            Credential::StateToken => Some("X-state-token".to_owned()),
+            Credential::SessionToken => Some(as_documented(edition.kind().session_header())),
+            other => panic!("the reference: which token is {other:?}? add it to token_header()"),
+        };
+    };
+    let token = match shape.credential {
         Credential::None => return None,
         Credential::Signature => return Some("X-signature".to_owned()),
         Credential::StateToken => support::STATE_TOKEN,

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use idaas_login::Edition;
 use idaas_login::endpoints::{
-    self, Credential, EditionKind, ISSUER_PATH, KEYS_PATH, SendType, Shape, Source,
+    self, Credential, EditionKind, ISSUER_PATH, KEYS_PATH, SendType, Shape, Source, StageKind, Status,
 };
 use serde::Serialize;
 
-use super::answers::{ANSWERS, Meaning, Then};
+use super::fields::{self, ResponseField};
 use super::flow::{self, Does, EDITIONS, Flow, Sends, Step};
+use super::limits::TIME_LIMITS;
+use super::responses::{Meaning, RESPONSES, Then};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -16,11 +19,17 @@ struct Document<'a> {
     schema: &'static str,
     issuer_path: &'static str,
     keys_path: &'static str,
+    editions: Vec<EditionRow>,
     headers: Vec<Header<'a>>,
     field_kinds: BTreeMap<&'static str, &'static str>,
     stages: Vec<Stage<'a>>,
     steps: Vec<StepRow<'a>>,
-    answers: Vec<Answer>,
+    recoveries: Vec<RecoveryRow>,
+    responses: Vec<ResponseRow>,
+    statuses: Vec<StatusRow>,
+    response_field_kinds: BTreeMap<&'static str, KindRow>,
+    response_fields: Vec<FieldRow>,
+    time_limits: Vec<LimitRow>,
     readings: BTreeMap<String, BTreeMap<&'static str, Reading<'a>>>,
     error_codes: Vec<Code<'a>>,
     decisions: Vec<Decision<'a>>,
@@ -48,7 +57,7 @@ struct Stage<'a> {
 struct StepRow<'a> {
     from: String,
     method: &'static str,
-    /// Whether the flow moves by an answer, stays, or moves without one.
+    /// Whether the flow moves by a response, stays, or moves without one.
     kind: &'static str,
     request: Option<Request<'a>>,
     leads_to: Vec<String>,
@@ -96,11 +105,72 @@ struct Field {
     send_type: Option<&'static str>,
 }
 
+/// How a client gets on from a recovery.
 #[derive(Serialize)]
-struct Answer {
+struct RecoveryRow {
+    name: &'static str,
+    /// What the caller holds.
+    holds: &'static str,
+    steps: Vec<RecoveryStep>,
+}
+
+#[derive(Serialize)]
+struct RecoveryStep {
+    method: &'static str,
+    /// The stage; null is the one before the step.
+    leads_to: Option<&'static str>,
+}
+
+/// A column of what the editions send.
+#[derive(Serialize)]
+struct EditionRow {
+    name: &'static str,
+    edition: String,
+    tenant_id: bool,
+}
+
+#[derive(Serialize)]
+struct StatusRow {
+    status: String,
+    stage: Option<String>,
+    required: Vec<&'static str>,
+    optional: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct KindRow {
+    json: &'static str,
+    trimmed: bool,
+    max_bytes: Option<usize>,
+    treated: String,
+}
+
+#[derive(Serialize)]
+struct FieldRow {
+    /// The reading; null if it is of each.
+    reading: Option<String>,
+    name: &'static str,
+    kind: &'static str,
+    required: bool,
+    #[serde(rename = "if")]
+    given: BTreeMap<&'static str, Option<&'static str>>,
+}
+
+#[derive(Serialize)]
+struct LimitRow {
+    name: &'static str,
+    whose: &'static str,
+    seconds: Option<u64>,
+    setting: Option<&'static str>,
+    about: String,
+}
+
+#[derive(Serialize)]
+struct ResponseRow {
     id: &'static str,
     words: String,
     http_status: Option<u16>,
+    body: Option<&'static str>,
     decisions: &'static [&'static str],
 }
 
@@ -137,6 +207,7 @@ pub fn document(flow: &Flow) -> String {
         schema: "./flow.schema.json",
         issuer_path: ISSUER_PATH,
         keys_path: KEYS_PATH,
+        editions: editions(),
         headers: flow.headers.iter().map(header).collect(),
         field_kinds: flow::FIELD_KINDS.iter().map(|(_, kind, treated, _)| (*kind, *treated)).collect(),
         stages: flow
@@ -151,23 +222,25 @@ pub fn document(flow: &Flow) -> String {
                 })
             })
             .collect(),
-        steps: flow.steps().map(|step| row(step, &readings)).collect(),
-        answers: ANSWERS
-            .iter()
-            .map(|answer| Answer {
-                id: answer.id,
-                words: plain(answer.words),
-                http_status: answer.given.http_status(),
-                decisions: answer.decisions,
-            })
+        steps: flow
+            .steps()
+            .map(|step| row(step, &readings))
+            .chain(flow.stages.iter().flat_map(starts_over))
+            .chain(steps_of_the_client())
             .collect(),
+        recoveries: recoveries(),
+        responses: responses(),
+        statuses: statuses(),
+        response_field_kinds: response_field_kinds(),
+        response_fields: fields::response_fields().iter().map(|field| field_row(field, &readings)).collect(),
+        time_limits: time_limits(),
         readings: readings
             .iter()
             .map(|group| {
                 let meanings = group[0].1.meanings.iter();
                 (
                     name(group[0].0),
-                    ANSWERS.iter().map(|answer| answer.id).zip(meanings.map(reading)).collect(),
+                    RESPONSES.iter().map(|shape| shape.id).zip(meanings.map(reading)).collect(),
                 )
             })
             .collect(),
@@ -197,6 +270,135 @@ pub fn document(flow: &Flow) -> String {
     text
 }
 
+fn responses() -> Vec<ResponseRow> {
+    RESPONSES
+        .iter()
+        .map(|shape| ResponseRow {
+            id: shape.id,
+            words: plain(shape.words),
+            http_status: shape.given.http_status(),
+            body: shape.given.body(),
+            decisions: shape.decisions,
+        })
+        .collect()
+}
+
+fn statuses() -> Vec<StatusRow> {
+    fields::statuses()
+        .into_iter()
+        .map(|status| StatusRow {
+            stage: status.read.and_then(Status::stage).map(|stage| stage.to_string()),
+            status: status.status,
+            required: status.required,
+            optional: status.optional,
+        })
+        .collect()
+}
+
+fn response_field_kinds() -> BTreeMap<&'static str, KindRow> {
+    fields::FIELD_KINDS
+        .iter()
+        .map(|kind| {
+            let row = KindRow {
+                json: kind.json,
+                trimmed: kind.trimmed,
+                max_bytes: kind.max_bytes,
+                treated: plain(kind.treated),
+            };
+            (kind.name, row)
+        })
+        .collect()
+}
+
+fn time_limits() -> Vec<LimitRow> {
+    TIME_LIMITS
+        .iter()
+        .map(|limit| LimitRow {
+            name: limit.name,
+            whose: limit.whose,
+            seconds: limit.seconds,
+            setting: limit.setting,
+            about: plain(limit.about),
+        })
+        .collect()
+}
+
+fn editions() -> Vec<EditionRow> {
+    EDITIONS
+        .into_iter()
+        .zip(flow::editions())
+        .map(|(name, edition)| EditionRow {
+            name,
+            edition: edition.kind().to_string(),
+            tenant_id: matches!(edition, Edition::OneAccessIsv { .. }),
+        })
+        .collect()
+}
+
+/// The steps of the client that lead to a stage and send nothing.
+fn steps_of_the_client<'a>() -> impl Iterator<Item = StepRow<'a>> {
+    let all = [
+        ("login", StageKind::Unauthenticated),
+        ("session", StageKind::Authenticated),
+        ("captcha_from_token", StageKind::Captcha),
+    ];
+    all.into_iter().map(|(method, to)| narrow(StageKind::Client, method, to))
+}
+
+/// The step that every stage has.
+fn starts_over<'a>(stage: &super::flow::Stage) -> Vec<StepRow<'a>> {
+    let is_stage = |kind: &&StageKind| !matches!(kind, StageKind::Client | StageKind::Captcha);
+    let kinds = stage.kinds.iter().filter(is_stage);
+    kinds.map(|kind| narrow(*kind, "start_over", StageKind::Unauthenticated)).collect()
+}
+
+/// A step that sends nothing.
+fn narrow<'a>(from: StageKind, method: &'static str, to: StageKind) -> StepRow<'a> {
+    StepRow {
+        from: from.to_string(),
+        method,
+        kind: "narrow",
+        request: None,
+        leads_to: vec![to.to_string()],
+        gives: None,
+        if_allowed: false,
+        decisions: &[],
+        reading: None,
+    }
+}
+
+fn recoveries() -> Vec<RecoveryRow> {
+    let step = |method, leads_to| RecoveryStep { method, leads_to };
+    vec![
+        RecoveryRow { name: "Retry", holds: "the stage before the step", steps: Vec::new() },
+        RecoveryRow {
+            name: "Unresolved",
+            holds: "the stage before the step, behind a choice",
+            steps: vec![step("start_over", Some("Unauthenticated")), step("retry_anyway", None)],
+        },
+        RecoveryRow { name: "StartOver", holds: "Unauthenticated", steps: Vec::new() },
+    ]
+}
+
+fn field_row(field: &ResponseField, readings: &[Vec<(&Step, &Sends)>]) -> FieldRow {
+    let reads = |group: &&Vec<(&Step, &Sends)>| {
+        group.iter().any(|(_, sends)| field.row.is_some_and(|row| *sends.row == *row))
+    };
+    FieldRow {
+        reading: readings.iter().find(reads).map(|group| name(group[0].0)),
+        name: field.name,
+        kind: field.kind,
+        required: field.absent.is_some(),
+        given: BTreeMap::from([
+            ("absent", field.absent),
+            ("blank", field.blank),
+            ("number", field.number),
+            ("object", field.object),
+            ("twice", field.twice),
+        ]),
+    }
+}
+
 /// Without the marks of Markdown.
 fn plain(text: &str) -> String {
     text.replace('`', "")
@@ -217,20 +419,15 @@ fn header(header: &flow::Header) -> Header<'_> {
 }
 
 fn row<'a>(step: &'a Step, readings: &[Vec<(&Step, &Sends)>]) -> StepRow<'a> {
-    let plain = StepRow {
-        from: step.from.to_string(),
-        method: step.name,
-        kind: "narrow",
-        request: None,
-        leads_to: Vec::new(),
-        gives: None,
-        if_allowed: false,
-        decisions: step.decisions,
-        reading: None,
-    };
     match &step.does {
-        Does::Narrows(row) => StepRow { leads_to: vec![row.to.to_string()], if_allowed: row.gated, ..plain },
+        Does::Narrows(row) => StepRow {
+            if_allowed: row.gated,
+            decisions: step.decisions,
+            ..narrow(step.from, step.name, row.to)
+        },
         Does::Sends(sends) => StepRow {
+            from: step.from.to_string(),
+            method: step.name,
             kind: if sends.row.moves_the_flow() { "step" } else { "side call" },
             request: Some(request(sends)),
             leads_to: sends.row.leads_to.iter().map(ToString::to_string).collect(),
@@ -239,7 +436,8 @@ fn row<'a>(step: &'a Step, readings: &[Vec<(&Step, &Sends)>]) -> StepRow<'a> {
                 .iter()
                 .find(|group| group[0].1.meanings == sends.meanings)
                 .map(|group| name(group[0].0)),
-            ..plain
+            if_allowed: false,
+            decisions: step.decisions,
         },
     }
 }
@@ -275,8 +473,8 @@ fn request(sends: &Sends) -> Request<'_> {
             kind,
             header: headers.filter_map(|(edition, header)| Some((edition, header.as_deref()?))).collect(),
         }),
-        body: fields(sends, sends.row.fields),
-        optional: fields(sends, sends.row.optional),
+        body: body_fields(sends, sends.row.fields),
+        optional: body_fields(sends, sends.row.optional),
         page: sends.row.page,
         editions: EditionKind::ALL
             .iter()
@@ -285,7 +483,7 @@ fn request(sends: &Sends) -> Request<'_> {
     }
 }
 
-fn fields(sends: &Sends, fields: &[endpoints::Field]) -> Vec<Field> {
+fn body_fields(sends: &Sends, fields: &[endpoints::Field]) -> Vec<Field> {
     let field = |field: &endpoints::Field| {
         let kind = flow::field_kind(field.kind);
         let of_a_code = kind == "send type" || field.name == "verify_code";

@@ -7,9 +7,9 @@ use idaas_login::endpoints::{
     StageKind,
 };
 
-use super::answers::{ANSWERS, Kind, Then};
 use super::errors::Language;
 use super::flow::{self, Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
+use super::responses::{Kind, RESPONSES, Then};
 
 pub const GENERATED: &str = "<!-- Generated: cargo xtask docs -->\n";
 
@@ -153,7 +153,7 @@ fn outcome(flow: &Flow) -> String {
     );
     let steps = flow.readings();
     let (_, login) = steps[0][0];
-    for (answer, meaning) in ANSWERS.iter().zip(&login.meanings) {
+    for (answer, meaning) in RESPONSES.iter().zip(&login.meanings) {
         if let Then::Stage(kind) = meaning.then {
             writeln!(text, "| {} | {} |", answer.words, Place::Document.of_type(&kind.to_string())).unwrap();
         }
@@ -361,7 +361,7 @@ fn names<'a>(flow: &Flow, steps: impl Iterator<Item = &'a Step>, own_page: bool)
 fn by_meaning(sends: &Sends) -> Vec<(Then, Vec<&'static str>)> {
     let is_login = sends.row.leads_to.len() > 1;
     let mut groups: Vec<(Then, Vec<_>)> = Vec::new();
-    for (answer, meaning) in ANSWERS.iter().zip(&sends.meanings) {
+    for (answer, meaning) in RESPONSES.iter().zip(&sends.meanings) {
         let foreign = match answer.kind {
             // A reset is answered as a request for a code is.
             Kind::Reply("send_code") if sends.row.leads_to == [StageKind::Unauthenticated] => false,
@@ -458,7 +458,7 @@ fn answers(flow: &Flow) -> String {
         write!(text, " {} |", names.join("<br>")).unwrap();
     }
     writeln!(text, " says | decisions |\n|---|{}", "---|".repeat(groups.len() + 2)).unwrap();
-    for (index, answer) in ANSWERS.iter().enumerate() {
+    for (index, answer) in RESPONSES.iter().enumerate() {
         let mut says: Vec<&str> = Vec::new();
         write!(text, "| {} |", answer.words).unwrap();
         for group in &groups {

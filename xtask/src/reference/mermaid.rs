@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use idaas_login::endpoints::StageKind;
+use idaas_login::endpoints::{StageKind, Status};
 
-use super::answers::{ANSWERS, Then};
 use super::flow::{Does, Flow, Step, base};
+use super::responses::{RESPONSES, Then};
 use support::scenario;
 
 /// The arrows, by where they go from and to; those that go alike share one.
@@ -117,11 +117,12 @@ fn small(kind: StageKind) -> String {
 pub fn statuses(flow: &Flow) -> Vec<(&'static str, StageKind)> {
     let readings = flow.readings();
     let mut found: Vec<(&str, StageKind)> = Vec::new();
-    for (answer, meaning) in ANSWERS.iter().zip(&readings[0][0].1.meanings) {
+    for (shape, meaning) in RESPONSES.iter().zip(&readings[0][0].1.meanings) {
         if let Then::Stage(kind) = meaning.then
+            && let Some(status) = shape.status().and_then(|status| Status::read(&status))
             && !found.iter().any(|(_, known)| *known == kind)
         {
-            found.push((answer.words.trim_matches('`'), kind));
+            found.push((status.as_str(), kind));
         }
     }
     found

@@ -1,16 +1,18 @@
 //! The reference, generated: the flow as data ([`flow`]), and the documents that are written from it.
 //!
 //! The data come from the endpoint table and from the library itself: each step is run over a transport that gives each
-//! [answer](answers), and what came of it is written down.
+//! [response](responses), and what came of it is written down.
 
-pub mod answers;
 pub mod chinese;
 pub mod english;
 pub mod errors;
+pub mod fields;
 pub mod flow;
 pub mod json;
+pub mod limits;
 pub mod markdown;
 pub mod mermaid;
+pub mod responses;
 pub mod schema;
 pub mod svg;
 

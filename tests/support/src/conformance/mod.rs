@@ -227,7 +227,8 @@ fn error_of(error: &Error) -> Value {
     Value::Object(told)
 }
 
-fn reason_of(reason: &UnexpectedReason) -> (&'static str, Option<&str>) {
+/// The name of a reason, and the status that is unknown.
+pub fn reason_of(reason: &UnexpectedReason) -> (&'static str, Option<&str>) {
     match reason {
         UnexpectedReason::Redirect => ("Redirect", None),
         UnexpectedReason::NotFromTheApi => ("NotFromTheApi", None),

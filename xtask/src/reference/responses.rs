@@ -1,4 +1,4 @@
-//! What can be answered to a request, and what the library makes of it.
+//! The responses that a request can have, and what the library makes of each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use idaas_login::codes;
 use idaas_login::endpoints::{self, Endpoint, StageKind};
 use idaas_login::{Edition, Error, ErrorClass, Response, TransportError};
 
+use serde_json::Value;
 use support::{self, StepResult, response};
 
-/// A shape of answer.
-pub struct Answer {
+/// A shape of response.
+pub struct ResponseShape {
     pub id: &'static str,
     /// In Markdown.
     pub words: &'static str,
@@ -22,17 +23,17 @@ pub struct Answer {
 /// What a shape belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// What a step of a login is answered.
+    /// A response to a step of a login.
     Progress,
-    /// What this side call or renewal is answered.
+    /// A response to this side call or renewal.
     Reply(&'static str),
-    /// What those are answered whose answer says nothing.
+    /// A response that says nothing.
     Empty,
-    /// What anything can be answered.
+    /// A response that any request can have.
     Any,
 }
 
-/// What is given to the library in the place of an answer.
+/// What the transport gives to the library.
 #[derive(Clone, Copy)]
 pub enum Given {
     Http(u16, &'static str),
@@ -40,10 +41,25 @@ pub enum Given {
     MaybeSent,
 }
 
+impl ResponseShape {
+    /// The field `status` of its body, if that is JSON.
+    pub fn status(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(self.given.body()?).ok()?;
+        body.get("status")?.as_str().map(str::to_owned)
+    }
+}
+
 impl Given {
     pub fn http_status(self) -> Option<u16> {
         match self {
             Self::Http(http_status, _) => Some(http_status),
+            Self::NotSent | Self::MaybeSent => None,
+        }
+    }
+
+    pub fn body(self) -> Option<&'static str> {
+        match self {
+            Self::Http(_, body) => Some(body),
             Self::NotSent | Self::MaybeSent => None,
         }
     }
@@ -63,8 +79,8 @@ const fn ok(
     kind: Kind,
     body: &'static str,
     decisions: &'static [&'static str],
-) -> Answer {
-    Answer { id, words, kind, given: Given::Http(200, body), decisions }
+) -> ResponseShape {
+    ResponseShape { id, words, kind, given: Given::Http(200, body), decisions }
 }
 
 const fn failed(
@@ -72,13 +88,20 @@ const fn failed(
     words: &'static str,
     given: Given,
     decisions: &'static [&'static str],
-) -> Answer {
-    Answer { id, words, kind: Kind::Any, given, decisions }
+) -> ResponseShape {
+    ResponseShape { id, words, kind: Kind::Any, given, decisions }
 }
 
 /// Every shape, the good ones first.
-pub const ANSWERS: &[Answer] = &[
-    ok("success", "`SUCCESS`", Kind::Progress, support::SUCCESS, &["D1", "D8", "D9"]),
+pub const RESPONSES: &[ResponseShape] = &[
+    ok("success", "`SUCCESS` without `id_token`", Kind::Progress, support::SUCCESS, &["D1", "D8", "D9"]),
+    ok(
+        "success_with_id_token",
+        "`SUCCESS` with `id_token`",
+        Kind::Progress,
+        support::SUCCESS_WITH_ID_TOKEN,
+        &["D1", "D8", "D9"],
+    ),
     ok(
         "succes",
         "`SUCCES`",
@@ -199,7 +222,7 @@ pub const ANSWERS: &[Answer] = &[
         r#"{"status":"SUCCESS"}"#,
         &["D10"],
     ),
-    failed("lost", "no answer, or half of one", Given::MaybeSent, &["D16"]),
+    failed("lost", "no response, or half of one", Given::MaybeSent, &["D16"]),
     failed(
         "dead_token",
         "refused: dead token",
@@ -212,7 +235,7 @@ pub const ANSWERS: &[Answer] = &[
     failed("access_denied", "`ACCESS_DENIED`", Given::Http(200, r#"{"status":"ACCESS_DENIED"}"#), &["D11"]),
 ];
 
-/// What an answer means for a step.
+/// What a response means for a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     pub then: Then,
@@ -270,29 +293,32 @@ fn meaning(row: &'static Endpoint, given: Given) -> Meaning {
 }
 
 /// The class of error that a shape's words name is the class that the library finds.
-fn assert_class(answer: &Answer, meaning: &Meaning) {
-    if let Some(words) = answer.words.strip_prefix("refused: ") {
+fn assert_class(shape: &ResponseShape, meaning: &Meaning) {
+    if let Some(words) = shape.words.strip_prefix("refused: ") {
         let class = words.split_once(" with HTTP").map_or(words, |(class, _)| class);
         let error = meaning.error.as_deref().unwrap_or_default();
-        assert!(error.contains(&format!("({class})")), "the answer “{}” is: {error}", answer.words);
+        assert!(error.contains(&format!("({class})")), "the response “{}” is: {error}", shape.words);
     }
 }
 
-/// What each of [`ANSWERS`] means for the step of `row`.
+/// What each of [`RESPONSES`] means for the step of `row`.
 pub fn meanings(row: &'static Endpoint) -> Vec<Meaning> {
-    let one = |answer: &Answer| {
-        let meaning = meaning(row, answer.given);
-        assert_class(answer, &meaning);
+    let one = |shape: &ResponseShape| {
+        let meaning = meaning(row, shape.given);
+        assert_class(shape, &meaning);
         meaning
     };
-    ANSWERS.iter().map(one).collect()
+    RESPONSES.iter().map(one).collect()
 }
 
 /// The statuses that lead to a stage, as a login observes them.
-pub fn statuses_to(stage: StageKind) -> Vec<&'static str> {
+pub fn statuses_to(stage: StageKind) -> Vec<String> {
     let login = &endpoints::LOGIN_WECHAT_MINI_PROGRAM;
-    let leads = |answer: &&Answer| meaning(login, answer.given).then == Then::Stage(stage);
-    ANSWERS.iter().filter(leads).map(|answer| answer.words.trim_matches('`')).collect()
+    let mut statuses = Vec::new();
+    for shape in RESPONSES.iter().filter(|shape| meaning(login, shape.given).then == Then::Stage(stage)) {
+        statuses.extend(shape.status().filter(|status| !statuses.contains(status)));
+    }
+    statuses
 }
 
 /// A documented error code, and what becomes of a step that is refused with it.
