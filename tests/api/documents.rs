@@ -81,6 +81,14 @@ fn the_machine_readable_reference_fits_together() {
     }
 }
 
+/// A line of the reference fits on a screen, whatever is added to the table of endpoints.
+#[test]
+fn the_lines_of_the_reference_are_not_long() {
+    let long: Vec<_> =
+        generated()["docs/reference.md"].lines().filter(|line| line.chars().count() > 200).collect();
+    assert_eq!(long, [""; 0]);
+}
+
 /// The statuses lead where the readings say, and the fields belong to readings and kinds that are there.
 #[test]
 fn the_responses_of_the_machine_readable_reference_fit_together() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use support::root;
 
@@ -20,8 +21,9 @@ pub fn flow() -> Flow {
 }
 
 /// Every generated file, and every generated part of a file (`docs/flow.md#steps`), with its text.
-pub fn generated() -> BTreeMap<String, String> {
-    reference::documents(&flow())
+pub fn generated() -> &'static BTreeMap<String, String> {
+    static GENERATED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    GENERATED.get_or_init(|| reference::documents(&flow()))
 }
 
 /// The documents that are chapters of the manual, too: all but those that are only for whoever works on the crate, and the
@@ -69,7 +71,7 @@ impl Part {
 pub fn stale() -> Vec<String> {
     let generated = generated();
     let mut stale = Vec::new();
-    for (name, text) in &generated {
+    for (name, text) in generated {
         let now = Part::of(name).now;
         if now != *text {
             let line = now.lines().zip(text.lines()).take_while(|(now, new)| now == new).count();
@@ -122,14 +124,14 @@ pub fn names_without_file() -> Vec<String> {
 pub fn write() -> io::Result<Vec<String>> {
     let mut written = Vec::new();
     for (name, text) in generated() {
-        let part = Part::of(&name);
-        if part.now != text {
+        let part = Part::of(name);
+        if part.now != *text {
             let path = root().join(&part.path);
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
             fs::write(path, format!("{}{text}{}", part.before, part.after))?;
-            written.push(name);
+            written.push(name.clone());
         }
     }
     Ok(written)

@@ -133,10 +133,10 @@ fn examples() -> Vec<Example> {
         example(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, "social_bind", PENDING),
         example(&endpoints::BIND_WECHAT_MOBILE, "success_with_id_token", SESSION),
         example(&endpoints::BIND_WECHAT_MOBILE, "social_bind", PENDING),
-        example(&endpoints::RENEW_ID_TOKEN, "new_id_token", SESSION),
-        example(&endpoints::RESET_PHONE, "empty", NOTHING),
-        example(&endpoints::SEND_BIND_SMS, "empty", NOTHING),
         example(&endpoints::REGISTERED_MOBILE, "mobile", &[("mobile", "plain text")]),
+        example(&endpoints::SEND_BIND_SMS, "empty", NOTHING),
+        example(&endpoints::RESET_PHONE, "empty", NOTHING),
+        example(&endpoints::RENEW_ID_TOKEN, "new_id_token", SESSION),
         example(
             &endpoints::CAPTCHA,
             "captcha",
@@ -148,14 +148,14 @@ fn examples() -> Vec<Example> {
                 ("wordList", "words"),
             ],
         ),
-        example(&endpoints::CAPTCHA_VERIFY, "captcha_token", &[("captcha_token", "plain text")]),
+        example(&endpoints::PUBLIC_KEY, "public_key", &[("public_key", "public key")]),
+        example(&endpoints::SERVER_DATE, "timestamp", &[("timestamp", "server time")]),
         example(
             &endpoints::COUNTRY_CODES,
             "country_codes",
             &[("phoneAreaCodeDefinitions", "country codes"), ("preferredAreaCode", "short text")],
         ),
-        example(&endpoints::PUBLIC_KEY, "public_key", &[("public_key", "public key")]),
-        example(&endpoints::SERVER_DATE, "timestamp", &[("timestamp", "server time")]),
+        example(&endpoints::CAPTCHA_VERIFY, "captcha_token", &[("captcha_token", "plain text")]),
     ]
 }
 

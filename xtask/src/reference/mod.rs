@@ -12,9 +12,11 @@ pub mod json;
 pub mod limits;
 pub mod markdown;
 pub mod mermaid;
+pub mod page;
 pub mod responses;
 pub mod schema;
 pub mod svg;
+pub mod wire;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +28,7 @@ use english::ENGLISH;
 /// A part is named `docs/flow.md#steps`: what stands between `<!-- steps -->` and `<!-- /steps -->`.
 pub fn documents(flow: &flow::Flow) -> BTreeMap<String, String> {
     let mut documents = BTreeMap::from([
-        ("docs/reference.md".to_owned(), markdown::reference(flow)),
+        ("docs/reference.md".to_owned(), page::reference(flow)),
         ("docs/errors.md".to_owned(), ENGLISH.errors()),
         ("docs/emulator.md#reserved".to_owned(), ENGLISH.reserved()),
         ("docs/flow.json".to_owned(), json::document(flow)),
