@@ -49,6 +49,14 @@ impl Emulator {
         self
     }
 
+    /// The same, with codes, tokens and captchas that follow from `seed`: two tenants with one seed that get the same requests give
+    /// the same responses, if their clocks do. Without it each tenant of a process has its own.
+    #[must_use]
+    pub fn with_seed(self, seed: u32) -> Self {
+        self.tenant().random = u64::from(seed) << 32;
+        self
+    }
+
     /// The same, with tokens that `tokens` makes: for responses that have to equal a given one. It must not call this emulator.
     #[must_use]
     pub fn with_tokens(self, tokens: impl Fn(TokenKind) -> String + Send + 'static) -> Self {

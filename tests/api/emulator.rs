@@ -27,6 +27,28 @@ fn as_printed() -> Emulator {
     tenant
 }
 
+/// With one seed a tenant gives the same codes, tokens and captchas each time; with another it gives others.
+#[test]
+fn a_seed_decides_what_the_tenant_makes() {
+    let made = |seed| {
+        let tenant = Emulator::new().with_seed(seed);
+        let client = tenant.client().unwrap();
+        let captcha = client.captcha(&support::device()).send().unwrap();
+        let code = tenant.wechat_login_code("an-openid");
+        let Ok(Outcome::PendingBind(stage)) =
+            client.login(support::device()).wechat_mini_program(&code).send()
+        else {
+            panic!("nobody has bound this identity")
+        };
+        let (captcha, state_token) =
+            (captcha.token().expose().to_owned(), stage.state_token().expose().to_owned());
+        [captcha, code, state_token, tenant.issue_code("15201657312", SendType::BindMobileSms)]
+    };
+    let (one, other) = (made(1), made(2));
+    assert_eq!(made(1), one);
+    assert!(one.iter().zip(&other).all(|(one, other)| one != other), "{one:?} {other:?}");
+}
+
 /// A request as the pages print it: their headers, their body, byte for byte.
 fn request(row: &Endpoint, body: &str, state_token: Option<&str>) -> Request {
     let mut request = http::Request::builder()

@@ -20,10 +20,17 @@ pub fn flow() -> Flow {
     Flow::new(&read("docs/decisions.md"))
 }
 
-/// Every generated file, and every generated part of a file (`docs/flow.md#steps`), with its text.
+/// Every generated file, and every generated part of a file (`docs/flow.md#steps`), with its text. Without the feature `verify`
+/// there are no transcripts.
 pub fn generated() -> &'static BTreeMap<String, String> {
     static GENERATED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
-    GENERATED.get_or_init(|| reference::documents(&flow()))
+    GENERATED.get_or_init(|| {
+        #[cfg_attr(not(feature = "verify"), allow(unused_mut))]
+        let mut documents = reference::documents(&flow());
+        #[cfg(feature = "verify")]
+        documents.extend(crate::transcripts::documents());
+        documents
+    })
 }
 
 /// The documents that are chapters of the manual, too: all but those that are only for whoever works on the crate, and the
@@ -79,19 +86,23 @@ pub fn stale() -> Vec<String> {
             stale.push(format!("{name}, line {}, should read: {new}", line + 1));
         }
     }
-    for entry in fs::read_dir(root().join("docs/stages")).unwrap() {
-        let name = format!("docs/stages/{}", entry.unwrap().file_name().to_str().unwrap());
-        if !generated.contains_key(&name) {
-            stale.push(format!("{name} is there, but no stage has that name: remove it"));
+    let folders = ["docs/stages", "docs/transcripts"].into_iter();
+    for folder in folders.filter(|folder| generated.keys().any(|name| name.starts_with(folder))) {
+        for entry in fs::read_dir(root().join(folder)).into_iter().flatten() {
+            let name = format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap());
+            if !generated.contains_key(&name) {
+                stale.push(format!("{name} is there, but nothing of that name is generated: remove it"));
+            }
         }
     }
     stale
 }
 
-/// The documents of the repository, by their paths: those in its root, in `docs` and in `docs/zh`.
+/// The documents of the repository, by their paths: those in its root, in `docs`, in `docs/zh` and in `docs/transcripts`.
 pub fn markdown() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
-    for folder in [root().to_owned(), root().join("docs"), root().join("docs/zh")] {
+    let folders = ["", "docs", "docs/zh", "docs/transcripts"].map(|folder| root().join(folder));
+    for folder in folders.iter().filter(|folder| folder.exists()) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {

@@ -11,5 +11,9 @@ pub mod dependencies;
 pub mod documents;
 pub mod reference;
 pub mod rustdoc;
+#[cfg(feature = "verify")]
+pub mod transcripts;
 pub mod translations;
+#[path = "../../examples/walkthrough/wire.rs"]
+pub mod wire;
 pub mod words;

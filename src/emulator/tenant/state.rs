@@ -46,7 +46,7 @@ pub(in crate::emulator) struct Tenant {
     pub(super) issuer: String,
     /// Whether the response to the request under way is lost.
     pub(super) lose_response: bool,
-    pub(super) random: u64,
+    pub(in crate::emulator) random: u64,
 }
 
 /// The field of a number or address, and the number or address itself.

@@ -16,7 +16,6 @@ pub mod page;
 pub mod responses;
 pub mod schema;
 pub mod svg;
-pub mod wire;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use super::flow::{Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
 use super::limits::TIME_LIMITS;
 use super::markdown::{GENERATED, Place, body, bound_to, leads_to, shapes_of, token};
 use super::responses::{Given, RESPONSES, Then};
-use super::wire;
+use crate::wire;
 use support::{edition, request_of, response};
 
 /// A text is broken so that no line is wider.

@@ -1,5 +1,5 @@
-//! Requests and responses as HTTP/1.1, to be read: without what HTTP itself adds, such as `content-length`, and with long lines
-//! broken.
+//! Requests and responses as HTTP/1.1, to be read: without what HTTP itself adds, such as `content-length`, with long lines
+//! broken, and without the pictures of captchas.
 
 use std::fmt::Write as _;
 
@@ -51,12 +51,25 @@ fn body(text: &mut String, body: &[u8]) {
         return;
     }
     text.push('\n');
-    let body = String::from_utf8_lossy(body);
+    let body =
+        PICTURES.iter().fold(String::from_utf8_lossy(body).into_owned(), |body, name| without(&body, name));
     for line in body.lines() {
         let letters: Vec<char> = line.chars().collect();
         for part in letters.chunks(WIDTH) {
             text.extend(part);
             text.push('\n');
         }
+    }
+}
+
+const PICTURES: [&str; 2] = ["originalImageBase64", "jigsawImageBase64"];
+
+/// The body, with words in the place of a picture.
+fn without(body: &str, picture: &str) -> String {
+    let name = format!("\"{picture}\":\"");
+    let found = body.split_once(&name).and_then(|(before, rest)| Some((before, rest.split_once('"')?)));
+    match found {
+        Some((before, (_, after))) => format!("{before}{name}(Base64 of a picture)\"{after}"),
+        None => body.to_owned(),
     }
 }
