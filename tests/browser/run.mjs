@@ -1,27 +1,12 @@
 // Every path of the page, clicked through: the arguments are the addresses of two running backend examples, whose tenants are of
 // the editions CIAM and EIAM.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { out, withPage } from './chromium.mjs';
 
-const out = resolve('target/browser');
-const { chromium } = createRequire(join(out, 'x.js'))('playwright-core');
 const [ciam, eiam] = process.argv.slice(2);
 let address = ciam;
-const profile = mkdtempSync(join(out, 'profile-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: '/usr/bin/chromium',
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-  viewport: { width: 1100, height: 900 },
-  locale: 'en-US',
-});
-const page = await context.newPage();
-page.setDefaultTimeout(10_000);
-const complaints = [];
-page.on('pageerror', error => complaints.push(String(error)));
+let page;
 
 const stage = wanted => page.locator('#stage', { hasText: new RegExp('^' + wanted.replace(/[()]/g, '\\$&') + '$') }).waitFor();
 const error = wanted => page.locator('#error', { hasText: new RegExp('^' + wanted) }).waitFor();
@@ -489,22 +474,20 @@ const paths = {
   },
 };
 
-let failed = false;
-let current = '';
-try {
-  await page.goto(address);
-  for (const [name, walk] of Object.entries(paths)) {
-    current = name;
-    await walk();
-    console.log('ok:', name);
+await withPage({ viewport: { width: 1100, height: 900 } }, async (opened, complaints) => {
+  page = opened;
+  let current = '';
+  try {
+    await page.goto(address);
+    for (const [name, walk] of Object.entries(paths)) {
+      current = name;
+      await walk();
+      console.log('ok:', name);
+    }
+    assert.deepEqual(complaints, []);
+  } catch (problem) {
+    console.error('failed:', current, complaints, await page.locator('#log li').allTextContents());
+    await shot('failed');
+    throw problem;
   }
-  assert.deepEqual(complaints, []);
-} catch (problem) {
-  failed = true;
-  console.error('failed:', current, problem, complaints, await page.locator('#log li').allTextContents());
-  await shot('failed');
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
-process.exit(failed ? 1 : 0);
+});
