@@ -7,6 +7,7 @@
 //! - [Identity](identity): who the user is, verified.
 //! - [Between requests](between_requests): a stage put down and picked up, with [blocking handlers](blocking_backend) and from
 //!   [asynchronous code](async_code).
+//! - [Mini programs](mini_programs): a front end, from `wx.login` to what the user is told.
 //! - [Testing](testing): your own service against an emulated tenant.
 //! - [Testing without Rust](testing_without_rust): the emulator as a program, and its control API.
 //! - [From raw HTTP](from_raw_http): what a login by hand gets wrong, and how to move step by step.
@@ -31,6 +32,7 @@ macro_rules! chapters {
             "[between requests]: crate::manual::between_requests\n",
             "[blocking handlers]: crate::manual::blocking_backend\n",
             "[asynchronous code]: crate::manual::async_code\n",
+            "[mini programs]: crate::manual::mini_programs\n",
             "[testing]: crate::manual::testing\n",
             "[program]: crate::manual::testing_without_rust\n",
             "[from raw HTTP]: crate::manual::from_raw_http\n",
@@ -72,6 +74,8 @@ chapters! {
     blocking_backend = "embedding-backend.md";
 
     async_code = "embedding-async.md";
+
+    mini_programs = "mini-program.md";
 
     #[cfg(any(not(doctest), all(feature = "emulator", feature = "seal", feature = "ureq", feature = "verify")))]
     testing = "emulator.md";

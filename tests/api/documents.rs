@@ -13,7 +13,7 @@ use xtask::documents::{flow, generated, markdown, read, stale};
 use xtask::reference::fields::FIELD_KINDS;
 #[cfg(all(feature = "ureq", feature = "verify"))]
 use xtask::reference::limits::TIME_LIMITS;
-use xtask::{reference, translations, words};
+use xtask::{mini_program, reference, translations, words};
 
 #[test]
 fn what_is_generated_is_not_stale() {
@@ -332,6 +332,12 @@ fn translations_are_compared_in_code_alone() {
     assert_eq!(translations::differences(&other, english, true), [block, row]);
     let without = "一\n| `b` | |\n";
     assert_eq!(translations::differences(without, english, true), ["0 code blocks, and 1 in English"]);
+}
+
+#[test]
+fn the_code_of_the_mini_program_page_is_that_of_the_example() {
+    let strangers = mini_program::strangers().join("\n");
+    assert!(strangers.is_empty(), "{strangers}");
 }
 
 /// What the table in CONTRIBUTING.md replaced does not slip back into the documents.

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use support::root;
 
+use crate::mini_program;
 use crate::reference::{self, flow::Flow};
 
 /// A file of the repository.
@@ -25,8 +26,8 @@ pub fn flow() -> Flow {
 pub fn generated() -> &'static BTreeMap<String, String> {
     static GENERATED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     GENERATED.get_or_init(|| {
-        #[cfg_attr(not(feature = "verify"), allow(unused_mut))]
         let mut documents = reference::documents(&flow());
+        documents.extend(mini_program::tables());
         #[cfg(feature = "verify")]
         documents.extend(crate::transcripts::documents());
         documents

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use support::root;
-use xtask::{comments, conformance, dependencies, documents, rustdoc, translations};
+use xtask::{comments, conformance, dependencies, documents, mini_program, rustdoc, translations};
 
 const USAGE: &str = "\
 cargo xtask docs            write the generated documents anew
@@ -25,8 +25,9 @@ fn main() -> ExitCode {
         ["docs"] => told(documents::write()),
         ["docs", "--check"] => {
             let names = report(&documents::names_without_file(), "named by a document, and not there");
+            let code = report(&mini_program::strangers(), "shown by a document, and not in the example");
             let stale = report(&documents::stale(), "stale; `cargo xtask docs` writes it anew");
-            if names == ExitCode::SUCCESS { stale } else { names }
+            [names, code].into_iter().find(|code| *code != ExitCode::SUCCESS).unwrap_or(stale)
         }
         ["conformance"] => told(conformance::write()),
         ["conformance", "--check"] => {

@@ -41,7 +41,8 @@ fn pieces(text: &str) -> Vec<String> {
     pieces
 }
 
-fn blocks(text: &str) -> Vec<String> {
+/// The code blocks of a document, with their fences.
+pub fn blocks(text: &str) -> Vec<String> {
     pieces(text).into_iter().skip(1).step_by(2).collect()
 }
 
