@@ -444,6 +444,7 @@ fn each_command_is_run() {
         ),
         ("bash peers/build N", "peers/measure", "bash peers/build"),
         ("cargo run --example mini_program_backend", "tests/backend.rs", "mini_program_backend"),
+        ("SCREENSHOTS=docs/screenshots bash tests/browser/run", ".ci/long", "SCREENSHOTS="),
     ];
     let gate = format!("{}\n{}", read(".ci/run"), read(".ci/long"));
     let lines = gate.lines().map(|line| line.trim().trim_start_matches("run ").trim_end_matches(" \\"));
