@@ -28,6 +28,8 @@
 //! Where the pages are silent it had to choose; the choices are in `docs/emulator.md`.
 
 mod emulated;
+#[doc(hidden)]
+pub mod examples;
 mod ledger;
 mod puzzle;
 pub mod reserved;
