@@ -15,6 +15,21 @@ use crate::captcha::CaptchaPass;
 ///
 /// [`Client::resume`](crate::Client::resume) gives it for a handler that takes whatever stage the login is at. The enum is
 /// exhaustive: a `match` that forgets a stage does not compile.
+///
+/// ```
+/// use idaas_login::AnyStage;
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let (client, suspended) = (stage.client().clone(), stage.suspend());
+/// let next = match client.resume::<AnyStage>(suspended)? {
+///     AnyStage::Authenticated(_) => "welcome",
+///     AnyStage::AwaitingCode(_) => "please type the code",
+///     AnyStage::PendingBind(_) => "which account is yours?",
+///     other => panic!("{} has a handler of its own", other.kind()),
+/// };
+/// assert_eq!(next, "which account is yours?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
 pub enum AnyStage<O: Origin = WeChatMiniProgram> {
@@ -83,12 +98,38 @@ pub(crate) use each as each_stage;
 
 impl<O: Origin> AnyStage<O> {
     /// Where the code goes that is due, exactly as it was given; `None` if no code is due here.
+    ///
+    /// ```
+    /// use idaas_login::AnyStage;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let stage = AnyStage::from(stage.phone("15201657312")?);
+    /// assert_eq!(stage.destination(), Some("15201657312"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn destination(&self) -> Option<&str> {
         self.code_due().map(CodeDue::destination)
     }
 
-    /// Asks for a code to the destination, as [`Verify::send_code`] of the stage inside; `None` if no code is due here.
+    /// Asks the tenant to send a code to the destination, as [`Verify::send_code`] of the stage inside; `None` if no code is
+    /// due here.
+    ///
+    /// ```
+    /// use idaas_login::AnyStage;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let stage = stage.phone("15201657312")?;
+    /// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+    /// # let stage = AnyStage::from(stage);
+    /// // A handler that does not care what the code is for.
+    /// match stage.send_code(&pass) {
+    ///     Some(call) => call.send()?,
+    ///     None => println!("no code is due at {}", stage.kind()),
+    /// }
+    /// # assert!(tenant.last_code("15201657312").is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn send_code(&self, pass: &CaptchaPass) -> Option<Call<()>> {
         self.code_due().map(|stage| stage.send_code(pass))

@@ -22,6 +22,11 @@ use crate::captcha::CaptchaPass;
 ///     let stage = client.resume::<AwaitingCode>(suspended)?;
 ///     Ok(stage.submit(code).send().map_err(StepError::into_error)?)
 /// }
+/// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+/// # let stage = stage.phone("15201657312");
+/// # let (client, code) = (stage.client().clone(), idaas_login::emulator::examples::code(&tenant, &stage)?);
+/// # assert!(matches!(submit(&client, stage.suspend(), &code)?, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
@@ -61,18 +66,42 @@ impl<O: Origin> AwaitingCode<O> {
         each!(self, stage => stage.destination())
     }
 
-    /// Asks for a code to the destination: [`Verify::send_code`](crate::Verify::send_code).
+    /// Asks the tenant to send a code to the destination: [`Verify::send_code`](crate::Verify::send_code).
     pub fn send_code(&self, pass: &CaptchaPass) -> Call<()> {
         each!(self, stage => stage.send_code(pass))
     }
 
     /// Submits the code that the user received: [`Verify::submit`](crate::Verify::submit).
+    ///
+    /// ```
+    /// use idaas_login::{AwaitingCode, Outcome};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let stage = stage.phone("15201657312")?;
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// let stage = AwaitingCode::from(stage);
+    /// // After `send_code`, the user types the code.
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit(self, verify_code: impl AsRef<str>) -> Step<Self, Outcome<O>> {
         let draft = each!(&self, stage => stage.submission(verify_code.as_ref()));
         Step::of(self, draft)
     }
 
-    /// Back to the stage, to choose another method. Nothing is sent.
+    /// Goes back to the stage, to choose another method. Nothing is sent.
+    ///
+    /// ```
+    /// use idaas_login::{AnyStage, AwaitingCode};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// let stage = AwaitingCode::from(stage.phone("15201657312"));
+    /// // The user would rather have an e-mail.
+    /// let AnyStage::MfaRequired(stage) = stage.back() else { panic!("it is a second factor") };
+    /// let stage = stage.email("zhangshan@example.com");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn back(self) -> AnyStage<O> {
         match self {
             Self::BindByPhone(stage) => AnyStage::PendingBind(stage.back()),

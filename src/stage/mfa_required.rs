@@ -17,7 +17,23 @@ use crate::wire::responses::{Failure, Received, mobile};
 /// The status `MFA_AUTH` leads here, from a login or from a bind.
 ///
 /// The pages of CIAM name the status and no way to complete it; this uses the endpoints of EIAM and OneAccess, which have
-/// the same paths in the same server (decision D7 in `docs/decisions.md`).
+/// the same paths in the same server ([decision](crate::manual::decisions) D7).
+///
+/// ```
+/// use idaas_login::Outcome;
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+/// let mobile = stage.registered_mobile().send()?;
+/// let stage = stage.phone(mobile);
+/// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+/// // `pass` is that of a captcha: see `Captcha::solve`.
+/// stage.send_code(&pass).send()?;
+/// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+/// // The user types the code.
+/// let outcome = stage.submit(code).send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 #[doc = include_str!("../../docs/stages/mfa_required.md")]
 pub struct MfaRequired<O: Origin = WeChatMiniProgram> {
@@ -42,9 +58,17 @@ impl<O: Origin> MfaRequired<O> {
         self.pending.data.raw()
     }
 
-    /// The mobile number that the account has, to be shown to the user and to be handed to [`phone`](Self::phone).
+    /// Asks for the mobile number that the account has, to be shown to the user and to be handed to [`phone`](Self::phone).
     ///
     /// There is no such call for the e-mail address: the user has to type it.
+    ///
+    /// ```
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// let mobile = stage.registered_mobile().send()?;
+    /// assert_eq!(mobile.expose(), "+86-15201657312");
+    /// let stage = stage.phone(mobile);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Mobile number by state token](https://open.bccastle.com/en/development/eiam/userapi/captcha/mobile-by-token.html).
     ///
@@ -54,15 +78,39 @@ impl<O: Origin> MfaRequired<O> {
         registered_mobile(&self.pending.context, &self.pending.state_token, &REGISTERED_MOBILE)
     }
 
-    /// Goes by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
     ///
     /// What [`registered_mobile`](Self::registered_mobile) gave can be handed in as it is, with its `+86-`.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// let stage = stage.phone("15201657312");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code.
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
         VerifyPhone::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// Goes by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// let stage = stage.email("zhangshan@example.com");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code.
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
         VerifyEmail::new(self, Zeroizing::new(address.into()))

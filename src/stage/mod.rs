@@ -56,6 +56,9 @@ use crate::wire::endpoints::StageKind;
 /// fn describe<S: Stage>(stage: &S) -> String {
 ///     format!("{} at {:?}", stage.kind(), stage.client().edition())
 /// }
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// assert_eq!(describe(&stage), "PendingBind at Ciam");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stage of the login",
@@ -80,6 +83,16 @@ pub trait Stage: Sealed + fmt::Debug + Send + Sync + Sized + 'static {
     }
 
     /// Begins again with the same client and device. What was reached is given up.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// // The user would rather log in by password.
+    /// let outcome = stage.start_over().username_password("zhangshan", "correct horse").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     fn start_over(self) -> Unauthenticated {
         Unauthenticated::new(self.into_context(INSIDE))

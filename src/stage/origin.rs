@@ -23,6 +23,10 @@ use crate::wire::endpoints::OriginKind;
 ///         _ => None,
 ///     }
 /// }
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// # let outcome = client.login(device).username_password("zhangshan", "correct horse").send()?;
+/// # assert!(session(outcome).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an origin of a login",

@@ -14,6 +14,23 @@ use crate::wire::responses::{Failure, Pending, Progress, Received, progress};
 /// The enum is exhaustive: a `match` that forgets a stage does not compile.
 ///
 /// `O` is the origin: how the login began. It defaults to [`WeChatMiniProgram`].
+///
+/// ```
+/// use idaas_login::Outcome;
+///
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// # let code = tenant.wechat_login_code("an-openid");
+/// let next = match client.login(device).wechat_mini_program(code).send()? {
+///     Outcome::Authenticated(_) => "welcome",
+///     Outcome::PendingBind(_) => "which account is yours?",
+///     Outcome::PendingRegister(_) => "may we have your number?",
+///     Outcome::MfaRequired(_) => "where shall we send a code?",
+///     Outcome::PasswordExpiring(_) => "do you want to change your password?",
+///     Outcome::PasswordExpired(_) => "please change your password",
+/// };
+/// assert_eq!(next, "which account is yours?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
 pub enum Outcome<O: Origin = WeChatMiniProgram> {
@@ -33,6 +50,15 @@ pub enum Outcome<O: Origin = WeChatMiniProgram> {
 
 impl<O: Origin> Outcome<O> {
     /// Which stage it is.
+    ///
+    /// ```
+    /// use idaas_login::endpoints::StageKind;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let outcome = client.login(device).username_password("zhangshan", "correct horse").send()?;
+    /// assert_eq!(outcome.kind(), StageKind::Authenticated);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn kind(&self) -> StageKind {
         match self {

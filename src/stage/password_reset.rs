@@ -15,16 +15,19 @@ use crate::wire::endpoints::Scenario;
 /// none: it leads back to [`Unauthenticated`], to log in with the new password.
 ///
 /// ```
-/// use idaas_login::{CaptchaPass, Error, Unauthenticated};
+/// use idaas_login::Outcome;
 ///
-/// fn forgotten(login: Unauthenticated, mobile: &str, pass: &CaptchaPass) -> Result<Unauthenticated, Error> {
-///     let stage = login.reset_password().phone(mobile);
-///     stage.send_code(pass).send()?;
-///     # let (code, new_password) = ("123456", "correct horse");
-///     // The user types the code, and a new password.
-///     let login = stage.submit(code, new_password).send()?;
-///     Ok(login)
-/// }
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let stage = client.login(device).reset_password().phone("15201657312");
+/// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+/// // `pass` is that of a captcha: see `Captcha::solve`.
+/// stage.send_code(&pass).send()?;
+/// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+/// // The user types the code, and a new password.
+/// let login = stage.submit(code, "battery staple").send()?;
+/// let outcome = login.username_password("zhangshan", "battery staple").send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 #[doc = include_str!("../../docs/stages/password_reset.md")]
@@ -45,15 +48,35 @@ impl PasswordReset {
 
     accessors!();
 
-    /// By a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
     ///
     /// The number is sent exactly as given.
+    ///
+    /// ```
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).reset_password().phone("15201657312");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code and a new password.
+    /// let login = stage.submit(code, "battery staple").send()?;
+    /// # assert_eq!(tenant.password("zhangshan").as_deref(), Some("battery staple"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
         Verify::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// By an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    ///
+    /// ```
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).reset_password().email("zhangshan@example.com");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code and a new password.
+    /// let login = stage.submit(code, "battery staple").send()?;
+    /// # assert_eq!(tenant.password("zhangshan").as_deref(), Some("battery staple"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
         Verify::new(self, Zeroizing::new(address.into()))
@@ -68,6 +91,15 @@ impl fmt::Debug for PasswordReset {
 
 impl Unauthenticated {
     /// Begins to replace a forgotten password: narrows to [`PasswordReset`], nothing is sent.
+    ///
+    /// ```
+    /// use idaas_login::endpoints::StageKind;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).reset_password();
+    /// assert_eq!(stage.kind(), StageKind::PasswordReset);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn reset_password(self) -> PasswordReset {
         PasswordReset::new(self.into_context(INSIDE))

@@ -45,6 +45,23 @@ impl<D: Data> PendingState<D> {
 /// The tenant does not allow this method here. It gives the stage back.
 ///
 /// It is one pointer wide. `?` turns it into an [`Error`](crate::Error) for callers that do not care about the stage.
+///
+/// ```
+/// use idaas_login::VerifyMethod;
+///
+/// # use idaas_login::{Outcome, emulator::DataForm};
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// # tenant.configure(|settings| settings.data = DataForm::Listed(vec!["VERIFY_PHONE".to_owned()]));
+/// # let code = tenant.wechat_login_code("an-openid");
+/// # let Outcome::PendingBind(stage) = client.login(device).wechat_mini_program(code).send()? else { panic!() };
+/// let refused = stage.email("zhangshan@example.com").unwrap_err();
+/// assert_eq!(refused.method(), &VerifyMethod::Email);
+///
+/// let stage = refused.into_stage();
+/// assert!(stage.allowed_flows().allows(&VerifyMethod::Phone));
+/// let stage = stage.phone("15201657312")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct NotAllowed<S>(Box<Refused<S>>);
 
 struct Refused<S> {
@@ -177,10 +194,22 @@ macro_rules! pending_stage {
 pub(super) use pending_stage;
 
 /// The two ways to narrow a stage to a destination, where the tenant's allowed methods decide.
+///
+/// `$example` makes such a stage, for the examples.
 macro_rules! verify_methods {
-    ($stage:ident) => {
+    ($stage:ident, $example:literal) => {
         impl<O: $crate::stage::Origin> $stage<O> {
             /// The methods by which the tenant lets a destination be verified.
+            ///
+            /// ```
+            /// use idaas_login::VerifyMethod;
+            ///
+            #[doc = concat!("# let (tenant, stage) = ", $example, "?;")]
+            /// // Offer the user what the tenant allows.
+            /// assert!(stage.allowed_flows().allows(&VerifyMethod::Phone));
+            /// assert!(stage.allowed_flows().allows(&VerifyMethod::Email));
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             #[must_use]
             pub fn allowed_flows(&self) -> &$crate::AllowedFlows {
                 &self.pending.data
@@ -190,6 +219,18 @@ macro_rules! verify_methods {
             /// sent.
             ///
             /// The number is sent exactly as given (the pages print `15201657312` and `+86-15201657312`).
+            ///
+            /// ```
+            /// use idaas_login::Outcome;
+            ///
+            #[doc = concat!("# let (tenant, stage) = ", $example, "?;")]
+            /// let stage = stage.phone("15201657312")?;
+            /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+            /// // After `send_code`, the user types the code.
+            /// let outcome = stage.submit(code).send()?;
+            /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             ///
             /// # Errors
             /// [`NotAllowed`](crate::NotAllowed) with the stage if the tenant lists its methods and `VERIFY_PHONE` is not
@@ -203,6 +244,18 @@ macro_rules! verify_methods {
 
             /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`](crate::VerifyEmail), nothing
             /// is sent.
+            ///
+            /// ```
+            /// use idaas_login::Outcome;
+            ///
+            #[doc = concat!("# let (tenant, stage) = ", $example, "?;")]
+            /// let stage = stage.email("zhangshan@example.com")?;
+            /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+            /// // After `send_code`, the user types the code.
+            /// let outcome = stage.submit(code).send()?;
+            /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             ///
             /// # Errors
             /// [`NotAllowed`](crate::NotAllowed) with the stage if the tenant lists its methods and `VERIFY_EMAIL` is not

@@ -10,6 +10,19 @@ use crate::wire::endpoints::{BIND_ALIPAY_MOBILE, BIND_USERNAME_PASSWORD, BIND_WE
 ///
 /// A wrong password hands the stage back in [`Recovery::Retry`](crate::Recovery::Retry), state token and all.
 ///
+/// ```
+/// use idaas_login::Outcome;
+///
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// # let code = tenant.wechat_login_code("an-openid");
+/// let Outcome::PendingBind(stage) = client.login(device).wechat_mini_program(code).send()? else {
+///     panic!("this WeChat user has no account yet");
+/// };
+/// let outcome = stage.username_password("zhangshan", "correct horse").send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 #[doc = include_str!("../../docs/stages/pending_bind.md")]
 pub struct PendingBind<O: Origin = WeChatMiniProgram> {
     pending: PendingState,
@@ -17,7 +30,7 @@ pub struct PendingBind<O: Origin = WeChatMiniProgram> {
 }
 
 pending_stage!(PendingBind);
-verify_methods!(PendingBind);
+verify_methods!(PendingBind, "idaas_login::emulator::examples::pending_bind()");
 
 impl<O: Origin> SendsCode for PendingBind<O> {
     const SCENARIO: Scenario = Scenario::Bind;
@@ -34,6 +47,20 @@ impl<O: Origin> PendingBind<O> {
     /// [`Refusal::attempts_left`](crate::Refusal::attempts_left) says how many are left, if the tenant does.
     ///
     /// The password is sent exactly as given, in plain text inside TLS: the page knows no other form.
+    ///
+    /// ```
+    /// use idaas_login::{Advice, Outcome, Recovery};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+    /// assert_eq!(failed.advice(), Advice::AskAgain { attempts_left: Some(4) });
+    ///
+    /// // The stage is handed back: let the user type again.
+    /// let Recovery::Retry(stage) = failed.into_recovery() else { panic!("nothing was carried out") };
+    /// let outcome = stage.username_password("zhangshan", "correct horse").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Bind by user name and password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-username-password.html).
     ///
@@ -55,6 +82,17 @@ impl PendingBind<WeChatMiniProgram> {
     ///
     /// `wechat_code` is the code of the button `getPhoneNumber`, not that of `wx.login`.
     ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let code = tenant.wechat_phone_code("15201657312");
+    /// // `code` is what the button getPhoneNumber gave the mini program.
+    /// let outcome = stage.wechat_mobile(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [Bind by the phone number that WeChat authorised](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/bind-wechat-mobile.html).
     ///
     /// # Errors
@@ -68,6 +106,22 @@ impl PendingBind<AlipayMiniProgram> {
     /// Binds the account that has the phone number which the user authorised in Alipay.
     ///
     /// `alipay_encrypt` is what `my.getPhoneNumber` gave the mini program, encrypted; it is sent exactly as given.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.login_code(Platform::AlipayMiniProgram, "2088102104794936");
+    /// # let encrypted = tenant.phone_code(Platform::AlipayMiniProgram, "15201657312");
+    /// let Outcome::PendingBind(stage) = client.login(device).alipay_mini_program(code).send()? else {
+    ///     panic!("this Alipay user has no account yet");
+    /// };
+    /// // `encrypted` is what my.getPhoneNumber gave the mini program.
+    /// let outcome = stage.alipay_mobile(encrypted).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Bind by the phone number that Alipay authorised](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/alipay/bind-alipay-mobile.html).
     ///

@@ -14,28 +14,23 @@ use crate::wire::endpoints::{Endpoint, StageKind};
 /// It is one pointer wide. `?` turns it into an [`Error`] for callers that do not care about the stage.
 ///
 /// ```
-/// use idaas_login::{Advice, Error, Outcome, PendingBind, Recovery};
+/// use idaas_login::{Advice, Recovery};
 ///
-/// fn bind(stage: PendingBind, user_name: &str, password: &str) -> Result<Outcome, Error> {
-///     match stage.username_password(user_name, password).send() {
-///         Ok(outcome) => Ok(outcome),
-///         Err(failed) => {
-///             eprintln!("{failed:#}");
-///             match failed.advice() {
-///                 Advice::AskAgain { attempts_left } => println!("ask for the password again ({attempts_left:?} tries left)"),
-///                 Advice::Wait { unlocks_in } => println!("the account is locked, for {unlocks_in:?}"),
-///                 other => println!("{other}"),
-///             }
-///             let (error, recovery) = failed.into_parts();
-///             match recovery {
-///                 Recovery::Retry(stage) => println!("keep the stage: {stage:?}"),
-///                 Recovery::Unresolved(unknown) => println!("the outcome is unknown: {unknown:?}"),
-///                 Recovery::StartOver(login) => println!("ask wx.login for a new code, and go on with {login:?}"),
-///             }
-///             Err(error)
-///         }
-///     }
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+/// eprintln!("{failed:#}");
+/// match failed.advice() {
+///     Advice::AskAgain { attempts_left } => println!("wrong password, {attempts_left:?} tries left"),
+///     Advice::Wait { unlocks_in } => println!("the account is locked, for {unlocks_in:?}"),
+///     other => println!("{other}"),
 /// }
+/// # assert_eq!(failed.advice(), Advice::AskAgain { attempts_left: Some(4) });
+/// match failed.into_recovery() {
+///     Recovery::Retry(stage) => println!("keep the stage: {stage:?}"),
+///     Recovery::Unresolved(unknown) => println!("the outcome is unknown: {unknown:?}"),
+///     Recovery::StartOver(login) => println!("ask wx.login for a new code, and go on with {login:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # What it prints
@@ -50,6 +45,23 @@ struct Inner<S> {
 }
 
 /// What the caller holds after a step that did not lead on.
+///
+/// ```
+/// use idaas_login::{PendingBind, Recovery, Suspended};
+///
+/// /// What to keep for the next request.
+/// fn keep(recovery: Recovery<PendingBind>) -> Option<Suspended> {
+///     match recovery {
+///         Recovery::Retry(stage) => Some(stage.suspend()),
+///         Recovery::Unresolved(unknown) => Some(unknown.suspend()),
+///         Recovery::StartOver(_) => None,
+///     }
+/// }
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+/// # assert!(keep(failed.into_recovery()).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
 pub enum Recovery<S> {
@@ -71,6 +83,23 @@ pub enum Recovery<S> {
 ///
 /// The request may have reached the server: an account may be bound or registered, a password may be changed, a one-time code may
 /// be used up.
+///
+/// ```
+/// use idaas_login::{Outcome, Recovery};
+///
+/// # use idaas_login::{emulator::Fault, endpoints::BIND_USERNAME_PASSWORD};
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # tenant.fail_next(BIND_USERNAME_PASSWORD.path, Fault::LoseResponse);
+/// // The connection breaks before the response is there.
+/// let failed = stage.username_password("zhangshan", "correct horse").send().unwrap_err();
+/// let Recovery::Unresolved(unknown) = failed.into_recovery() else { panic!("it may have been sent") };
+///
+/// # let code = tenant.wechat_login_code("an-openid");
+/// // A new login finds out: the account was bound.
+/// let outcome = unknown.start_over().wechat_mini_program(code).send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the login goes on only with what is in here"]
 pub struct Unresolved<S>(S);
 
@@ -80,6 +109,22 @@ impl<S: Stage> Unresolved<S> {
     /// It needs what the user logs in with again. A code of a platform, such as that of `wx.login`, works once, so it has to be a
     /// fresh one. If the step was carried out after all, the new login finds the account bound or registered, and the new password
     /// in force. After a renewal it gives the session up: there [`retry_anyway`](Self::retry_anyway) comes first.
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, Recovery};
+    ///
+    /// # use idaas_login::{emulator::Fault, endpoints::CHANGE_EXPIRED_PASSWORD};
+    /// # let (tenant, stage) = idaas_login::emulator::examples::password_expired()?;
+    /// # tenant.fail_next(CHANGE_EXPIRED_PASSWORD.path, Fault::LoseResponse);
+    /// // The connection breaks before the response is there.
+    /// let failed = stage.change_password("correct horse", "battery staple").send().unwrap_err();
+    /// let Recovery::Unresolved(unknown) = failed.into_recovery() else { panic!("it may have been sent") };
+    ///
+    /// // The user logs in again, and tries the new password first.
+    /// let outcome = unknown.start_over().username_password("zhangshan", "battery staple").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn start_over(self) -> Unauthenticated {
         self.0.start_over()
@@ -96,6 +141,21 @@ impl<S: Stage> Unresolved<S> {
     /// If the step was carried out, its state token is used up and the next step says so; a verification code that was
     /// used up is refused, and the refusal may count as a failed attempt. A wrong password that is sent again counts twice
     /// against the account.
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, Recovery};
+    ///
+    /// # use idaas_login::{emulator::Fault, endpoints::BIND_USERNAME_PASSWORD};
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # tenant.fail_next(BIND_USERNAME_PASSWORD.path, Fault::LoseRequest);
+    /// let failed = stage.username_password("zhangshan", "correct horse").send().unwrap_err();
+    /// let Recovery::Unresolved(unknown) = failed.into_recovery() else { panic!("it may have been sent") };
+    ///
+    /// // The request was lost on its way, so the same step works now.
+    /// let outcome = unknown.retry_anyway().username_password("zhangshan", "correct horse").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn retry_anyway(self) -> S {
         self.0
@@ -151,6 +211,17 @@ impl<S> StepError<S> {
     }
 
     /// Both: what happened, and what the caller holds now.
+    ///
+    /// ```
+    /// use idaas_login::{ErrorClass, Recovery};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+    /// let (error, recovery) = failed.into_parts();
+    /// assert_eq!(error.class(), Some(ErrorClass::WrongInput));
+    /// assert!(matches!(recovery, Recovery::Retry(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_parts(self) -> (Error, Recovery<S>) {
         (self.0.error, self.0.recovery)
     }
@@ -164,6 +235,17 @@ impl<S> StepError<S> {
     }
 
     /// What to do now: what the front end does next, or who has to be told.
+    ///
+    /// ```
+    /// use idaas_login::Advice;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let failed = stage.wechat_mobile("a code that is spent").send().unwrap_err();
+    /// assert_eq!(failed.advice(), Advice::FreshPlatformCode);
+    /// // What a front end is told:
+    /// assert_eq!(failed.advice().name(), "fresh_platform_code");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn advice(&self) -> Advice {
         match &self.0.recovery {
@@ -175,6 +257,16 @@ impl<S> StepError<S> {
     }
 
     /// What happened, for callers that do not care about the stage.
+    ///
+    /// ```
+    /// use idaas_login::Error;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let failed = stage.username_password("zhangshan", "").send().unwrap_err();
+    /// let Error::InvalidInput(invalid) = failed.into_error() else { panic!("nothing was sent") };
+    /// assert_eq!((invalid.field(), invalid.reason()), ("password", "is empty"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_error(self) -> Error {
         self.0.error

@@ -19,16 +19,19 @@ use crate::wire::listed::listed;
 /// [`Unauthenticated::register`](crate::Unauthenticated::register) leads here.
 ///
 /// ```
-/// use idaas_login::{Account, CaptchaPass, Error, Outcome, RegistrationAttributes, Unauthenticated};
+/// use idaas_login::{Outcome, RegistrationAttributes};
 ///
-/// fn register(login: Unauthenticated, mobile: &str, pass: &CaptchaPass) -> Result<Outcome<Account>, Error> {
-///     let attributes = RegistrationAttributes::new().user_name("hanmeimei").nick_name("Meimei");
-///     let stage = login.register(attributes).phone(mobile);
-///     stage.send_code(pass).send()?;
-///     # let code = "123456";
-///     // The user types the code.
-///     Ok(stage.submit(code).send()?)
-/// }
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let attributes = RegistrationAttributes::new().user_name("hanmeimei").nick_name("Meimei");
+/// let stage = client.login(device).register(attributes).phone("13800138000");
+/// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+/// // `pass` is that of a captcha: see `Captcha::solve`.
+/// stage.send_code(&pass).send()?;
+/// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+/// // The user types the code.
+/// let outcome = stage.submit(code).send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 #[doc = include_str!("../../docs/stages/registration.md")]
@@ -59,6 +62,15 @@ impl Registration {
     accessors!();
 
     /// What the account is registered with, beside the number or address.
+    ///
+    /// ```
+    /// use idaas_login::RegistrationAttributes;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).register(RegistrationAttributes::new().user_name("hanmeimei"));
+    /// assert_eq!(stage.attributes().get("user_name"), Some("hanmeimei"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn attributes(&self) -> &RegistrationAttributes {
         &self.attributes
@@ -67,20 +79,55 @@ impl Registration {
     /// The same registration with other attributes: after a refusal, such as of a user name that is taken.
     ///
     /// A code that was not refused itself may still be good. If the tenant used it up, it says that it is wrong.
+    ///
+    /// ```
+    /// use idaas_login::RegistrationAttributes;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).register(RegistrationAttributes::new().user_name("zhangshan"));
+    /// // The name is taken.
+    /// let stage = stage.with_attributes(RegistrationAttributes::new().user_name("zhangshan2"));
+    /// assert_eq!(stage.attributes().get("user_name"), Some("zhangshan2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_attributes(self, attributes: RegistrationAttributes) -> Self {
         Self { attributes, ..self }
     }
 
-    /// By a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
     ///
     /// The number is sent exactly as given.
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, RegistrationAttributes};
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).register(RegistrationAttributes::new()).phone("13800138000");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code.
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
         Verify::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// By an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, RegistrationAttributes};
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).register(RegistrationAttributes::new()).email("meimei@example.com");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code.
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn email(self, address: impl Into<String>) -> VerifyEmail<Self> {
         Verify::new(self, Zeroizing::new(address.into()))
@@ -97,6 +144,17 @@ impl Unauthenticated {
     /// Begins to register an account with these attributes, which may be none: narrows to [`Registration`], nothing is sent.
     ///
     /// The attributes are checked when a code is asked for, before anything is sent, and again when it is submitted.
+    ///
+    /// ```
+    /// use idaas_login::RegistrationAttributes;
+    /// use idaas_login::endpoints::StageKind;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let attributes = RegistrationAttributes::new().user_name("hanmeimei").password("correct horse");
+    /// let stage = client.login(device).register(attributes);
+    /// assert_eq!(stage.kind(), StageKind::Registration);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn register(self, attributes: RegistrationAttributes) -> Registration {
         Registration::new(self.into_context(INSIDE), attributes)
@@ -194,12 +252,26 @@ impl RegistrationAttributes {
     }
 
     /// `attr_gender`
+    ///
+    /// ```
+    /// use idaas_login::{Gender, RegistrationAttributes};
+    ///
+    /// let attributes = RegistrationAttributes::new().gender(Gender::Female);
+    /// assert_eq!(attributes.get("attr_gender"), Some("female"));
+    /// ```
     #[must_use]
     pub fn gender(self, gender: Gender) -> Self {
         self.with(GENDER, gender.as_str().to_owned())
     }
 
     /// `extension`: what the tenant defines itself, a JSON object such as `{"age":"18"}`.
+    ///
+    /// ```
+    /// use idaas_login::RegistrationAttributes;
+    ///
+    /// let attributes = RegistrationAttributes::new().extension(serde_json::json!({ "age": "18" }));
+    /// assert_eq!(attributes.get("extension"), Some(r#"{"age":"18"}"#));
+    /// ```
     #[must_use]
     pub fn extension(self, extension: impl Into<Value>) -> Self {
         let mut extension = extension.into();

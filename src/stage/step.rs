@@ -19,6 +19,18 @@ use crate::wire::responses::{Disposition, Failure, Received};
 ///
 /// The request is written when the step is made, and zeroized if it is never sent. The password or code that went in is the
 /// caller's: hand over a `&str`, or a `Zeroizing<String>`, which is zeroized here; a `String` would be freed as it is.
+///
+/// ```
+/// use idaas_login::{Outcome, Step};
+///
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// # let code = tenant.wechat_login_code("an-openid");
+/// let step: Step<_, Outcome> = client.login(device).wechat_mini_program(code);
+/// assert_eq!(step.endpoint().path, "/api/v2/sdk/login/wechat-miniprogram");
+/// let outcome = step.send()?;
+/// assert!(matches!(outcome, Outcome::PendingBind(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a step does nothing until it is sent: call send(), or into_request() to send it yourself"]
 pub struct Step<S, N = Outcome> {
     stage: S,
@@ -58,6 +70,21 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
 
     /// Sends the request over the client's transport, once, and reads the response.
     ///
+    /// ```
+    /// use idaas_login::{Outcome, Recovery};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// match stage.username_password("zhangshan", "correct horse").send() {
+    ///     Ok(outcome) => assert!(matches!(outcome, Outcome::Authenticated(_))),
+    ///     Err(failed) => match failed.into_recovery() {
+    ///         Recovery::Retry(stage) => println!("ask again, and keep {stage:?}"),
+    ///         Recovery::Unresolved(unknown) => println!("the outcome is unknown: {unknown:?}"),
+    ///         Recovery::StartOver(login) => println!("log in again: {login:?}"),
+    ///     },
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
     pub fn send(self) -> Result<N, StepError<S>> {
@@ -72,22 +99,24 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
     /// `send` is called with the request; what it must hold is written at [`Transport`](crate::Transport).
     ///
     /// ```
-    /// use idaas_login::{Client, Device, Outcome, Request, Response, StepError, TransportError, Unauthenticated};
+    /// use idaas_login::Outcome;
     ///
-    /// async fn exchange(request: Request) -> Result<Response, TransportError> {
-    ///     // your HTTP client
-    /// #   unimplemented!()
-    /// }
-    ///
-    /// async fn log_in(client: &Client, device: Device, code: &str) -> Result<Outcome, StepError<Unauthenticated>> {
-    ///     client.login(device).wechat_mini_program(code).send_with(exchange).await
-    /// }
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.wechat_login_code("an-openid");
+    /// # let exchange = async |request| idaas_login::Transport::send(&tenant, request);
+    /// # idaas_login::emulator::examples::run(async {
+    /// // `exchange` is an async function from `Request` to `Result<Response, TransportError>`: it calls your HTTP client.
+    /// let outcome = client.login(device).wechat_mini_program(code).send_with(exchange).await?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # If the future is dropped
     /// The stage is gone with it, and the outcome is unknown: the request may be anywhere. Keep a [`Suspended`](crate::Suspended)
-    /// of the stage where dropping is possible, and put a time limit inside `send`, where it becomes a
-    /// [`TransportError`], not around this future.
+    /// of the stage where dropping is possible, and put a time limit inside `send`, where it becomes a [`TransportError`], not
+    /// around this future.
     ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.
@@ -100,9 +129,24 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
         in_flight.receive(response)
     }
 
-    /// The request, to be sent by the caller, and what reads the response.
+    /// Gives the request, to be sent by the caller, and what reads the response.
     ///
     /// What the transport must hold is written at [`Transport`](crate::Transport).
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # use idaas_login::{Transport, http};
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.wechat_login_code("an-openid");
+    /// let (request, in_flight) = client.login(device).wechat_mini_program(code).into_request()?;
+    /// assert_eq!(request.method(), http::Method::POST);
+    /// # let response = tenant.send(request);
+    /// // Any HTTP client sends it.
+    /// let outcome = in_flight.receive(response)?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`StepError`] with the stage in [`Recovery::Retry`](crate::Recovery::Retry) if an input cannot be right.
@@ -123,6 +167,17 @@ impl<S: Stage, N: Next<S>> Step<S, N> {
 
 impl<S: Stage, N: Next<S>> InFlight<S, N> {
     /// Reads the response, or the transport error that came in its place.
+    ///
+    /// ```
+    /// use idaas_login::{Recovery, TransportError};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let (request, in_flight) = stage.username_password("zhangshan", "correct horse").into_request()?;
+    /// // Nobody waits any longer: the request may have been carried out.
+    /// let failed = in_flight.receive(Err(TransportError::maybe_sent("gave up"))).unwrap_err();
+    /// assert!(matches!(failed.into_recovery(), Recovery::Unresolved(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`StepError`]: what happened, and what the caller holds now.

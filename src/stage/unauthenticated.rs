@@ -26,6 +26,16 @@ use crate::wire::responses::{Failure, Received, read_empty};
 /// If the response to a login is lost, [`Unresolved::start_over`](crate::Unresolved::start_over) leads back here. A code of a
 /// platform, such as that of `wx.login`, works once, so the next try needs a fresh one.
 ///
+/// ```
+/// use idaas_login::Outcome;
+///
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let login = client.login(device);
+/// let outcome = login.username_password("zhangshan", "correct horse").send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 #[doc = include_str!("../../docs/stages/unauthenticated.md")]
 pub struct Unauthenticated {
     context: Context,
@@ -33,6 +43,16 @@ pub struct Unauthenticated {
 
 impl Client {
     /// Begins a login from `device`.
+    ///
+    /// ```
+    /// use idaas_login::endpoints::StageKind;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// // Nothing is sent before the first step.
+    /// let login = client.login(device);
+    /// assert_eq!(login.kind(), StageKind::Unauthenticated);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn login(&self, device: Device) -> Unauthenticated {
         Unauthenticated::new(Context { client: self.clone(), device })
@@ -48,6 +68,22 @@ impl Unauthenticated {
 
     /// Logs in with the code that `wx.login` gave the mini program.
     ///
+    /// ```
+    /// use idaas_login::{Advice, Outcome};
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.wechat_login_code("an-openid");
+    /// // `code` is what wx.login gave the mini program.
+    /// let outcome = client.login(device.clone()).wechat_mini_program(&code).send()?;
+    /// // This WeChat user has no account yet.
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    ///
+    /// // A code works once.
+    /// let failed = client.login(device).wechat_mini_program(&code).send().unwrap_err();
+    /// assert_eq!(failed.advice(), Advice::FreshPlatformCode);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [WeChat mini program login](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-by-wechat-mini.html).
     ///
     /// # Errors
@@ -61,6 +97,17 @@ impl Unauthenticated {
     /// `code` is that of the button `getPhoneNumber`, not that of `wx.login`. The page lists no response but `SUCCESS`; the
     /// others are read all the same.
     ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.wechat_phone_code("15201657312");
+    /// // `code` is what the button getPhoneNumber gave the mini program.
+    /// let outcome = client.login(device).wechat_mini_program_mobile(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [WeChat mini program login by mobile number](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/wechat/login-mobile-by-wechat-mini.html).
     ///
     /// # Errors
@@ -70,6 +117,18 @@ impl Unauthenticated {
     }
 
     /// Logs in with the code that `my.getAuthCode` gave the Alipay mini program.
+    ///
+    /// ```
+    /// use idaas_login::{AlipayMiniProgram, Outcome};
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.login_code(Platform::AlipayMiniProgram, "2088102104794936");
+    /// // `code` is what my.getAuthCode gave the mini program.
+    /// let outcome: Outcome<AlipayMiniProgram> = client.login(device).alipay_mini_program(code).send()?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Alipay mini program login](https://open.bccastle.com/en/development/ciam/api/v2/sdk/mini-program/alipay/login-by-alipay-mini.html).
     ///
@@ -89,18 +148,17 @@ impl Unauthenticated {
     /// stage back in [`Recovery::Retry`](crate::Recovery::Retry).
     ///
     /// ```
-    /// use idaas_login::{Account, Client, Device, Error, Outcome};
+    /// use idaas_login::{Advice, Outcome, Recovery};
     ///
-    /// fn log_in(client: &Client, device: Device, user_name: &str, password: &str) -> Result<(), Error> {
-    ///     match client.login(device).username_password(user_name, password).send()? {
-    ///         Outcome::Authenticated(user) => println!("a session for {:?}", user.expires_in()),
-    ///         Outcome::MfaRequired(_) => println!("a second factor is due"),
-    ///         Outcome::PasswordExpiring(stage) => println!("change it or keep it: {:?}", stage.policy()),
-    ///         Outcome::PasswordExpired(stage) => println!("it must be changed: {:?}", stage.policy()),
-    ///         Outcome::PendingBind(_) | Outcome::PendingRegister(_) => println!("an account must be bound"),
-    ///     }
-    ///     Ok(())
-    /// }
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let failed = client.login(device).username_password("zhangshan", "a wrong one").send().unwrap_err();
+    /// assert_eq!(failed.advice(), Advice::AskAgain { attempts_left: Some(4) });
+    ///
+    /// // The stage is handed back: let the user type again.
+    /// let Recovery::Retry(login) = failed.into_recovery() else { panic!("nothing was carried out") };
+    /// let outcome = login.username_password("zhangshan", "correct horse").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// Page: [Login by user name and password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-username-password.html).
@@ -121,6 +179,16 @@ impl Unauthenticated {
     /// `identifier` is the user name, the mobile number or the e-mail address. CIAM alone documents it; otherwise as
     /// [`username_password`](Self::username_password).
     ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let login = client.login(device);
+    /// let outcome = login.identifier_password("zhangshan@example.com", "correct horse").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [Login by identifier and password](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-identifier-password.html).
     ///
     /// # Errors
@@ -138,6 +206,21 @@ impl Unauthenticated {
     ///
     /// The number is sent exactly as given. Depending on its configuration the tenant may register an unknown number.
     ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).phone("15201657312");
+    /// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+    /// // `pass` is that of a captcha: see `Captcha::solve`.
+    /// stage.send_code(&pass).send()?;
+    /// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+    /// // `code` is what the user received.
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [Login by mobile number and code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-mobile-code.html).
     #[must_use]
     pub fn phone(self, mobile: impl Into<String>) -> VerifyPhone<Self> {
@@ -145,6 +228,19 @@ impl Unauthenticated {
     }
 
     /// Logs in with an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).email("zhangshan@example.com");
+    /// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+    /// stage.send_code(&pass).send()?;
+    /// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Login by e-mail and code](https://open.bccastle.com/en/development/ciam/api/v2/sdk/web-application/login-by-email-code.html).
     #[must_use]
@@ -154,6 +250,17 @@ impl Unauthenticated {
 
     /// Logs in with the code that WeChat gave an app or a site; that of a mini program belongs to
     /// [`wechat_mini_program`](Self::wechat_mini_program).
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, SocialApp};
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.login_code(Platform::WeChatApp, "an-openid");
+    /// let outcome: Outcome<SocialApp> = client.login(device).wechat_app(code).send()?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Login by WeChat](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-wechat.html).
     ///
@@ -166,6 +273,17 @@ impl Unauthenticated {
     /// Logs in with the code that Alipay gave an app or a site; that of a mini program belongs to
     /// [`alipay_mini_program`](Self::alipay_mini_program).
     ///
+    /// ```
+    /// use idaas_login::{Outcome, SocialApp};
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.login_code(Platform::AlipayApp, "2088102104794936");
+    /// let outcome: Outcome<SocialApp> = client.login(device).alipay_app(code).send()?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [Login by Alipay](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-alipay.html).
     ///
     /// # Errors
@@ -175,6 +293,19 @@ impl Unauthenticated {
     }
 
     /// Logs in with the access token that QQ gave the app, and the user's `openid` there.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let open_id = "an-openid";
+    /// # let access_token = tenant.login_code(Platform::Qq, open_id);
+    /// // Both come from QQ's SDK in the app.
+    /// let outcome = client.login(device).qq(access_token, open_id).send()?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Login by QQ](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-qq.html).
     ///
@@ -190,6 +321,19 @@ impl Unauthenticated {
 
     /// Logs in with the access token that Weibo gave the app, and the user's `uid` there.
     ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let uid = "1404376560";
+    /// # let access_token = tenant.login_code(Platform::Weibo, uid);
+    /// // Both come from Weibo's SDK in the app.
+    /// let outcome = client.login(device).weibo(access_token, uid).send()?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [Login by Weibo](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-weibo.html).
     ///
     /// # Errors
@@ -204,6 +348,17 @@ impl Unauthenticated {
 
     /// Logs in with the code that Sign in with Apple gave the app.
     ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.login_code(Platform::Apple, "001234.a1b2.0123");
+    /// let outcome = client.login(device).apple(code).send()?;
+    /// assert!(matches!(outcome, Outcome::PendingBind(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Page: [Login by Apple](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-apple.html).
     ///
     /// # Errors
@@ -216,6 +371,17 @@ impl Unauthenticated {
     ///
     /// `access_token` is what the carrier's SDK (Alibaba Cloud's phone number verification) gave the app. It works once. The
     /// page lists no response but `SUCCESS`; the others are read all the same.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # use idaas_login::endpoints::Platform;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let access_token = tenant.phone_code(Platform::Carrier, "15201657312");
+    /// let outcome = client.login(device).carrier_one_tap(access_token).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [One-tap login by the carrier](https://open.bccastle.com/en/development/ciam/api/v2/sdk/other-api/login-by-aliyun-mobile.html).
     ///

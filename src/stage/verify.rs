@@ -103,10 +103,40 @@ impl Channel for Email {
 
 /// A stage, narrowed to a mobile number: what is missing is the code that the user receives there by SMS.
 ///
+/// ```
+/// use idaas_login::{Outcome, PendingBind, VerifyPhone};
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// let stage: VerifyPhone<PendingBind> = stage.phone("15201657312")?;
+/// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+/// // `pass` is that of a captcha: see `Captcha::solve`.
+/// stage.send_code(&pass).send()?;
+/// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+/// // The user types the code.
+/// let outcome = stage.submit(code).send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 #[doc = include_str!("../../docs/stages/verify_phone.md")]
 pub type VerifyPhone<S> = Verify<Phone, S>;
 
 /// A stage, narrowed to an e-mail address: what is missing is the code that the user receives there.
+///
+/// ```
+/// use idaas_login::{MfaRequired, Outcome, VerifyEmail};
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+/// let stage: VerifyEmail<MfaRequired> = stage.email("zhangshan@example.com");
+/// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+/// // `pass` is that of a captcha: see `Captcha::solve`.
+/// stage.send_code(&pass).send()?;
+/// # let code = tenant.last_code(stage.destination()).ok_or("sent")?;
+/// // The user types the code.
+/// let outcome = stage.submit(code).send()?;
+/// assert!(matches!(outcome, Outcome::Authenticated(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 #[doc = include_str!("../../docs/stages/verify_email.md")]
 pub type VerifyEmail<S> = Verify<Email, S>;
@@ -122,7 +152,13 @@ pub type VerifyEmail<S> = Verify<Email, S>;
 /// fn send_again<C: Channel, S: SendsCode>(stage: &Verify<C, S>, pass: &CaptchaPass) -> Result<(), Error> {
 ///     stage.send_code(pass).send()
 /// }
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let stage = stage.phone("15201657312")?;
+/// # send_again(&stage, &idaas_login::emulator::examples::pass(&tenant, &stage)?)?;
+/// # assert!(tenant.last_code("15201657312").is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
 pub struct Verify<C: Channel, S: SendsCode> {
     stage: S,
     destination: Zeroizing<String>,
@@ -135,6 +171,15 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
     }
 
     /// The stage that was narrowed: for what it knows, such as the policy of a new password.
+    ///
+    /// ```
+    /// # let (tenant, stage) = idaas_login::emulator::examples::password_expired()?;
+    /// let stage = stage.phone("15201657312");
+    /// // Tell the user what the new password has to be like.
+    /// let shortest = stage.stage().policy().and_then(|policy| policy.min_length());
+    /// assert_eq!(shortest, Some(8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn stage(&self) -> &S {
         &self.stage
@@ -146,10 +191,22 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
         &self.destination
     }
 
-    /// Asks for a code to the destination. It may be asked for again.
+    /// Asks the tenant to send a code to the destination. It may be asked for again.
     ///
     /// The code is of the type that belongs to this stage, and works for it alone. The pass is that of a captcha which was
     /// solved for this very destination.
+    ///
+    /// ```
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// let stage = stage.phone("15201657312");
+    /// let captcha = stage.client().captcha(stage.device()).send()?;
+    /// # let x = tenant.captcha_solution(captcha.token().expose()).ok_or("there is one")?;
+    /// // `x` is how far the user moved the piece.
+    /// let pass = captcha.solve(x, stage.destination()).send()?;
+    /// stage.send_code(&pass).send()?;
+    /// # assert!(tenant.last_code("15201657312").is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s. A pass for another destination is refused before
@@ -175,7 +232,18 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
 
     accessors!();
 
-    /// Back to the stage, to choose another method. Nothing is sent.
+    /// Goes back to the stage, to choose another method. Nothing is sent.
+    ///
+    /// ```
+    /// use idaas_login::PendingBind;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let stage = stage.phone("15201657312")?;
+    /// // The user would rather have an e-mail.
+    /// let stage: PendingBind = stage.back();
+    /// let stage = stage.email("zhangshan@example.com")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn back(self) -> S {
         self.stage
@@ -186,6 +254,21 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
     /// Submits the code that the user received.
     ///
     /// A wrong code hands this stage back in [`Recovery::Retry`](crate::Recovery::Retry).
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, Recovery};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// let stage = stage.phone("15201657312")?;
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user mistypes the code.
+    /// let failed = stage.submit("123").send().unwrap_err();
+    /// let Recovery::Retry(stage) = failed.into_recovery() else { panic!("nothing was carried out") };
+    ///
+    /// let outcome = stage.submit(code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code or destination is refused before
@@ -216,6 +299,22 @@ impl<C: Channel> Verify<C, Registration> {
     /// taken.
     ///
     /// A code that was not refused itself may still be good. If the tenant used it up, it says that it is wrong.
+    ///
+    /// ```
+    /// use idaas_login::{Outcome, Recovery, RegistrationAttributes};
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let attributes = RegistrationAttributes::new().user_name("zhangshan");
+    /// let stage = client.login(device).register(attributes).phone("13800138000");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // The name is taken.
+    /// let failed = stage.submit(&code).send().unwrap_err();
+    /// let Recovery::Retry(stage) = failed.into_recovery() else { panic!("nothing was carried out") };
+    /// let stage = stage.with_attributes(RegistrationAttributes::new().user_name("zhangshan2"));
+    /// let outcome = stage.submit(&code).send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_attributes(self, attributes: RegistrationAttributes) -> Self {
         Self { stage: self.stage.with_attributes(attributes), ..self }
@@ -228,6 +327,18 @@ impl<C: Channel> Verify<C, PasswordReset> {
     /// It leads back to [`Unauthenticated`]: the user has no session yet, and logs in with the new password. A wrong code, or a
     /// password that the tenant does not accept, hands this stage back in [`Recovery::Retry`](crate::Recovery::Retry). After
     /// [`Recovery::Unresolved`](crate::Recovery::Unresolved) the new password may be in force already: let the user try it.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::password_expired()?;
+    /// let stage = stage.phone("15201657312");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code and a new password.
+    /// let outcome = stage.submit(code, "battery staple").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code, destination or password is refused before
@@ -249,6 +360,18 @@ impl<C: Channel, O: Origin> Verify<C, PasswordExpired<O>> {
     /// A wrong code, or a password that the tenant does not accept, hands this stage back in
     /// [`Recovery::Retry`](crate::Recovery::Retry). After [`Recovery::Unresolved`](crate::Recovery::Unresolved) the new password
     /// may be in force already: let the user log in again, and try the new one first.
+    ///
+    /// ```
+    /// use idaas_login::Outcome;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::password_expired()?;
+    /// let stage = stage.phone("15201657312");
+    /// # let code = idaas_login::emulator::examples::code(&tenant, &stage)?;
+    /// // After `send_code`, the user types the code and a new password.
+    /// let outcome = stage.submit(code, "battery staple").send()?;
+    /// assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// From [`send`](Step::send): any of [`Error`](crate::Error)'s. An empty code or password is refused before anything is
