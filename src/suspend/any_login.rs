@@ -14,19 +14,21 @@ use crate::wire::endpoints::{OriginKind, StageKind};
 /// What belongs to each origin, such as a finished login, is found as [`Account`](Self::Account).
 ///
 /// ```
-/// use idaas_login::{AnyLogin, Client, Origin, Resumed, Suspended};
+/// use idaas_login::{AnyLogin, Origin, Resumed};
 ///
-/// fn name(client: &Client, suspended: Suspended) -> Result<String, Box<dyn std::error::Error>> {
-///     fn of<O: Origin>(login: &Resumed<O>) -> String {
-///         format!("{} of {:?}", login.kind(), O::KIND)
-///     }
-///     Ok(match client.resume(suspended)? {
-///         AnyLogin::WeChatMiniProgram(login) => of(&login),
-///         AnyLogin::AlipayMiniProgram(login) => of(&login),
-///         AnyLogin::SocialApp(login) => of(&login),
-///         AnyLogin::Account(login) => of(&login),
-///     })
+/// fn name<O: Origin>(login: &Resumed<O>) -> String {
+///     format!("{} of {:?}", login.kind(), O::KIND)
 /// }
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let (client, suspended) = (stage.client().clone(), stage.suspend());
+/// let name = match client.resume(suspended)? {
+///     AnyLogin::WeChatMiniProgram(login) => name(&login),
+///     AnyLogin::AlipayMiniProgram(login) => name(&login),
+///     AnyLogin::SocialApp(login) => name(&login),
+///     AnyLogin::Account(login) => name(&login),
+/// };
+/// assert_eq!(name, "PendingBind of WeChatMiniProgram");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]

@@ -12,7 +12,21 @@ use crate::wire::endpoints::StageKind;
 /// What can be suspended and resumed: the stages that wait for a person, a finished login, and an [`Unresolved`] step of
 /// either.
 ///
-/// Each of them also has `suspend` as a method of its own. This trait is sealed.
+/// Each of them also has [`suspend`](Resumable::suspend) as a method of its own. This trait is sealed.
+///
+/// ```
+/// use idaas_login::{Client, Resumable, ResumeError};
+///
+/// /// Puts a stage down and picks it up again, whichever it is.
+/// fn round_trip<S: Resumable>(client: &Client, stage: S) -> Result<S, ResumeError> {
+///     client.resume(stage.suspend())
+/// }
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let client = stage.client().clone();
+/// let stage = round_trip(&client, stage)?;
+/// assert!(stage.allowed_flows().listed().is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be suspended",
     label = "this is nothing that waits between two requests",
@@ -42,6 +56,20 @@ pub trait Resumable: Sealed + Sized {
 /// Whatever was found in a value: a stage of a login with the origin `O`, or a step from one whose outcome is unknown.
 ///
 /// `client.resume::<Resumed>(suspended)` gives it, and so does [`Client::resume_any`](crate::Client::resume_any).
+///
+/// ```
+/// use idaas_login::{AnyStage, Resumed};
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let (client, suspended) = (stage.client().clone(), stage.suspend());
+/// let next = match client.resume::<Resumed>(suspended)? {
+///     Resumed::Stage(AnyStage::PendingBind(_)) => "which account is yours?".to_owned(),
+///     Resumed::Stage(other) => format!("go on at {}", other.kind()),
+///     Resumed::Unresolved(unknown) => format!("was the step from {} carried out?", unknown.kind()),
+/// };
+/// assert_eq!(next, "which account is yours?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the login goes on only with what is in here"]
 pub enum Resumed<O: Origin = WeChatMiniProgram> {
@@ -94,6 +122,17 @@ impl<O: Origin> Outcome<O> {
     /// another process.
     ///
     /// The value holds a live token, in the clear: seal it before it leaves the service.
+    ///
+    /// ```
+    /// use idaas_login::PendingBind;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let code = tenant.wechat_login_code("an-openid");
+    /// // Whatever is due next is kept for the next request.
+    /// let suspended = client.login(device).wechat_mini_program(code).send()?.suspend();
+    /// let stage = client.resume::<PendingBind>(suspended)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn suspend(self) -> Suspended {
         AnyStage::from(self).suspend()
@@ -103,18 +142,24 @@ impl<O: Origin> Outcome<O> {
 impl Client {
     /// Picks up a stage that was put down, as the stage that it has to be.
     ///
-    /// ```
-    /// # use idaas_login::{Client, Device, PendingBind, Suspended, Unauthenticated};
-    /// # fn f(client: &Client, stage: PendingBind) -> Result<(), Box<dyn std::error::Error>> {
-    /// let suspended: Suspended = stage.suspend();
-    /// // In another request, perhaps on another machine:
-    /// let stage = client.resume::<PendingBind>(suspended)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
     /// A handler that takes more than one stage asks for [`AwaitingCode`](crate::AwaitingCode), [`AnyStage`], [`Resumed`] or
     /// [`AnyLogin`](crate::AnyLogin).
+    ///
+    /// ```
+    /// use idaas_login::{AwaitingCode, PendingBind, ResumeReason};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let client = stage.client().clone();
+    /// let suspended = stage.suspend();
+    /// // In another request, perhaps on another machine:
+    /// let stage = client.resume::<PendingBind>(suspended)?;
+    ///
+    /// // A value that holds another stage is given back.
+    /// let refused = client.resume::<AwaitingCode>(stage.suspend()).unwrap_err();
+    /// assert!(matches!(refused.reason(), ResumeReason::OtherStage(_)));
+    /// let stage = client.resume::<PendingBind>(refused.into_suspended())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ResumeError`] with the value if it holds another stage, is of another tenant or application, of a newer version, or
@@ -129,6 +174,17 @@ impl Client {
     /// Picks up whatever was put down, of a login with the origin `O`: [`resume`](Self::resume) of a [`Resumed`].
     ///
     /// [`AnyLogin`](crate::AnyLogin) takes a login with whichever origin.
+    ///
+    /// ```
+    /// use idaas_login::WeChatMiniProgram;
+    /// use idaas_login::endpoints::StageKind;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let (client, suspended) = (stage.client().clone(), stage.suspend());
+    /// let login = client.resume_any::<WeChatMiniProgram>(suspended)?;
+    /// assert_eq!(login.kind(), StageKind::PendingBind);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`resume`](Self::resume).

@@ -48,7 +48,17 @@ pub enum SealKeyError {
 }
 
 impl SealKey {
-    /// A key from at least 32 random bytes.
+    /// Makes a key from at least 32 random bytes.
+    ///
+    /// ```
+    /// use idaas_login::{SealKey, SealKeyError};
+    ///
+    /// # let secret: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
+    /// // `secret`: 32 random bytes from where you keep secrets.
+    /// let key = SealKey::new(1, &secret)?;
+    /// assert_eq!(SealKey::new(1, b"a password").unwrap_err(), SealKeyError::TooShort);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`SealKeyError`] if there are fewer, or if they cannot be random because hardly any differ. A password or a text that
@@ -92,29 +102,29 @@ impl fmt::Debug for SealKey {
 ///
 /// The text is encrypted and authenticated (AES-256-GCM, random nonce), has an expiry, and is bound to a *context* of the
 /// caller's choice, such as a session cookie: in another context it does not open. What to bind to in a mini program, where
-/// there are no cookies, is in [the manual](crate::manual).
-///
-/// # It can be replayed
-/// Whoever has the text in its context can present it again, until it expires. That a step happens once is the tenant's to
-/// see to, and it does: a state token is used up by the step that succeeds.
+/// there are no cookies, is in [the manual](crate::manual::between_requests).
 ///
 /// ```
-/// # use idaas_login::{Client, PendingBind};
-/// # use std::error::Error;
-/// # fn f(client: &Client, stage: PendingBind, secret: &[u8], cookie: &str) -> Result<(), Box<dyn Error>> {
 /// use std::time::Duration;
-/// use idaas_login::{SealKey, Sealer};
+/// use idaas_login::{PendingBind, SealKey, Sealer};
 ///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let client = stage.client().clone();
+/// # let secret: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
+/// # let cookie = "sid=8c1f";
 /// // `secret`: 32 random bytes from where you keep secrets.
-/// let sealer = Sealer::new(SealKey::new(1, secret)?, Duration::from_secs(600))
+/// let sealer = Sealer::new(SealKey::new(1, &secret)?, Duration::from_secs(600))
 ///     .longest_lifetime(Duration::from_secs(3600));
 ///
 /// let handle: String = sealer.seal(&stage.suspend(), cookie.as_bytes())?;
 /// // The next request, on another machine:
 /// let stage = client.resume::<PendingBind>(sealer.open(&handle, cookie.as_bytes())?)?;
-/// # Ok(())
-/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # It can be replayed
+/// Whoever has the text in its context can present it again, until it expires. That a step happens once is the tenant's to
+/// see to, and it does: a state token is used up by the step that succeeds.
 #[derive(Clone)]
 pub struct Sealer {
     key: SealKey,
@@ -126,7 +136,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Seals with `key`; a handle opens for `lifetime`, or for as long as [`seal_for`](Self::seal_for) says.
+    /// Makes a sealer that seals with `key`. A handle opens for `lifetime`, or for as long as [`seal_for`](Self::seal_for) says.
     ///
     /// State tokens expire within minutes, so handles can be equally short-lived.
     #[must_use]
@@ -166,6 +176,22 @@ impl Sealer {
     /// never used for two keys.
     ///
     /// To change keys, first let all machines open with the new one, then let them seal with it, then drop the old one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use idaas_login::{SealKey, Sealer};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let old_secret: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
+    /// # let new_secret: Vec<u8> = (0..32).map(|byte| byte * 5).collect();
+    /// let ten_minutes = Duration::from_secs(600);
+    /// let before = Sealer::new(SealKey::new(1, &old_secret)?, ten_minutes);
+    /// let handle = before.seal(&stage.suspend(), b"cookie")?;
+    ///
+    /// let sealer = Sealer::new(SealKey::new(2, &new_secret)?, ten_minutes).also_open(SealKey::new(1, &old_secret)?);
+    /// assert!(sealer.open(&handle, b"cookie").is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn also_open(mut self, key: SealKey) -> Self {
         if self.keys().all(|known| known.id != key.id) {
@@ -178,7 +204,22 @@ impl Sealer {
         std::iter::once(&self.key).chain(&self.older)
     }
 
-    /// With the time that `clock` tells instead of the system's.
+    /// Sets the clock. Defaults to the system's.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use idaas_login::{SealKey, Sealer, UnsealReason};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let secret: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
+    /// let sealer = Sealer::new(SealKey::new(1, &secret)?, Duration::from_secs(600));
+    /// let handle = sealer.seal(&stage.suspend(), b"cookie")?;
+    ///
+    /// let in_an_hour = SystemTime::now() + Duration::from_secs(60 * 60);
+    /// let refused = sealer.clock(move || in_an_hour).open(&handle, b"cookie").unwrap_err();
+    /// assert_eq!(refused.reason(), &UnsealReason::Expired);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -199,6 +240,19 @@ impl Sealer {
 
     /// The same, with a lifetime of its own in the place of the sealer's: a finished login lives longer than a code that was
     /// sent.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// # use idaas_login::{SealKey, Sealer};
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// # let secret: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
+    /// # let sealer = Sealer::new(SealKey::new(1, &secret)?, Duration::from_secs(600));
+    /// let a_day = Duration::from_secs(24 * 60 * 60);
+    /// let handle = sealer.seal_for(&user.suspend(), b"cookie", a_day)?;
+    /// assert!(sealer.expires_at(&handle, b"cookie")? > SystemTime::now() + a_day / 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`seal`](Self::seal).
@@ -241,6 +295,20 @@ impl Sealer {
     }
 
     /// Opens a handle in the `context` that it was sealed in.
+    ///
+    /// ```
+    /// use idaas_login::UnsealReason;
+    ///
+    /// # use idaas_login::{SealKey, Sealer};
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let secret: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
+    /// # let sealer = Sealer::new(SealKey::new(1, &secret)?, std::time::Duration::from_secs(600));
+    /// let handle = sealer.seal(&stage.suspend(), b"the user's cookie")?;
+    /// let refused = sealer.open(&handle, b"another user's cookie").unwrap_err();
+    /// assert_eq!(refused.to_string(), "the handle is not valid");
+    /// assert_eq!(refused.reason(), &UnsealReason::OtherContext);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`UnsealError`]: its text is the same for each reason, so that it can be shown to whoever sent the handle;

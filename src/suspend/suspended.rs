@@ -17,9 +17,25 @@ use crate::secret::base64_url;
 /// [`Client::resume`](crate::Client::resume) picks it up. Suspending does not use the stage up at the tenant: a value that is
 /// resumed twice is two stages with one state token, of which the tenant lets one succeed.
 ///
+/// ```
+/// use idaas_login::{PendingBind, Suspended};
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// # let client = stage.client().clone();
+/// let suspended: Suspended = stage.suspend();
+/// // It is serialized as one text.
+/// let json = serde_json::to_string(&suspended)?;
+/// let suspended: Suspended = serde_json::from_str(&json)?;
+/// let stage = client.resume::<PendingBind>(suspended)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # It holds a live token
-/// Whoever has the bytes has the login. `Debug` is redacted; serialising it, and [`to_bytes`](Self::to_bytes), are not: keep
-/// them where you would keep a session, and out of logs. To hand it to the user's device, seal it: `Sealer` (feature `seal`).
+/// Whoever has the bytes has the login. `Debug` is redacted; serializing it, and [`to_bytes`](Self::to_bytes), are not: keep
+/// them where you would keep a session, and out of logs. To hand it to the user's device, seal it by a [`Sealer`].
+///
+#[cfg_attr(feature = "seal", doc = "[`Sealer`]: crate::Sealer")]
+#[cfg_attr(not(feature = "seal"), doc = "[`Sealer`]: crate#features")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct Suspended(pub(super) Zeroizing<Vec<u8>>);
 
@@ -30,8 +46,18 @@ impl Suspended {
         &self.0
     }
 
-    /// From bytes that [`to_bytes`](Self::to_bytes) gave, in this version of the library or in an older one. They are
-    /// looked at when the stage is resumed.
+    /// Takes up bytes that [`to_bytes`](Self::to_bytes) gave, in this version of the library or in an older one. They are
+    /// checked when the stage is resumed.
+    ///
+    /// ```
+    /// use idaas_login::{PendingBind, Suspended};
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+    /// # let client = stage.client().clone();
+    /// let row: Vec<u8> = stage.suspend().to_bytes().to_vec();
+    /// let stage = client.resume::<PendingBind>(Suspended::from_bytes(&row))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(Zeroizing::new(bytes.to_vec()))
@@ -60,6 +86,16 @@ impl<'de> Deserialize<'de> for Suspended {
 }
 
 /// A value that cannot be resumed as asked. It gives the value back.
+///
+/// ```
+/// use idaas_login::{PendingBind, ResumeReason, Suspended};
+///
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let suspended = Suspended::from_bytes(b"something else");
+/// let refused = client.resume::<PendingBind>(suspended).unwrap_err();
+/// assert_eq!(refused.reason(), &ResumeReason::Malformed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ResumeError {
     pub(super) suspended: Suspended,
     pub(super) reason: ResumeReason,
