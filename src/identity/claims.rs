@@ -16,11 +16,20 @@ use crate::secret::Redacted;
 /// What an identity token claims: who issued it for whom and when, and who the user is.
 ///
 /// Two layouts are in use: the user's data flat among the other claims, or in a claim `api` that holds JSON text. Both are
-/// read; where both are there the flat one counts (decision D20 in `docs/decisions.md`).
+/// read; where both are there the flat one counts ([decision](crate::manual::decisions) D20).
 ///
 /// They are the caller's to keep, and are not zeroized; the token that they were read from is.
 ///
 /// `Debug` is redacted: these are personal data, and in a token that nothing has verified any of them can be anything.
+///
+/// ```
+/// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+/// # let token = user.id_token().ok_or("there is one")?;
+/// let claims = token.unverified_claims()?;
+/// assert_eq!(claims.name(), Some("Zhang Shan"));
+/// assert_eq!(claims.email(), Some("zhangshan@example.com"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Claims {
     issuer: Option<String>,

@@ -150,14 +150,14 @@ pub struct KeyCacheBuilder {
 }
 
 impl KeyCacheBuilder {
-    /// How old the keys may become before they are fetched again; defaults to an hour. A key that the tenant withdraws is
+    /// Sets how old the keys may become before they are fetched again. Defaults to an hour. A key that the tenant withdraws is
     /// accepted for about that long, and by the first token after it.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// How old the keys may become while they cannot be fetched again; defaults to 24 hours, and is never less than
+    /// Sets how old the keys may become while they cannot be fetched again. Defaults to 24 hours, and is never less than
     /// [`max_age`](Self::max_age). A key that was stolen and withdrawn is accepted for that long by whoever the thief keeps
     /// from the key endpoint.
     pub fn max_stale(mut self, age: Duration) -> Self {
@@ -165,14 +165,14 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// How long after the end of a fetch nothing leads to another one; defaults to 10 seconds. It grows with failures: see
+    /// Sets how long after the end of a fetch nothing leads to another one. Defaults to 10 seconds. It grows with failures: see
     /// [`KeyCache`].
     pub fn cooldown(mut self, time: Duration) -> Self {
         self.cooldown = time;
         self
     }
 
-    /// How long users wait for a fetch at the most, counted from its beginning; defaults to 5 seconds. The fetch itself goes
+    /// Sets how long users wait for a fetch at the most, counted from its beginning. Defaults to 5 seconds. The fetch itself goes
     /// on, for as long as the client's transport allows: its keys are used when they come. No other begins meanwhile, so that a
     /// transport without any limit of its own can leave the cache with keys that become stale.
     pub fn fetch_limit(mut self, time: Duration) -> Self {
@@ -180,15 +180,15 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// The time that `clock` tells instead of the system's, for the age of keys and for pauses. A monotonic clock is asked
-    /// besides, and the longer time counts: a clock that is set back makes no key younger, and one that goes back and forth
+    /// Sets the clock for the age of keys and for pauses. Defaults to the system's. A monotonic clock is asked besides, and the
+    /// longer time counts: a clock that is set back makes no key younger, and one that goes back and forth
     /// leads to one fetch.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// The cache. Nothing is fetched yet.
+    /// Builds the cache. Nothing is fetched yet.
     #[must_use]
     pub fn build(mut self) -> KeyCache {
         // Keys that have just come are good for the users that waited for them.
@@ -216,13 +216,28 @@ impl fmt::Debug for KeyCacheBuilder {
 }
 
 impl KeyCache {
-    /// A cache of the keys of the client's tenant, through the client's transport.
+    /// Makes a cache of the keys of the client's tenant, which are fetched through the client's transport.
     #[must_use]
     pub fn new(client: &Client) -> Self {
         Self::builder(client).build()
     }
 
     /// Begins to build a cache whose settings differ from the defaults.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use idaas_login::{IdTokenVerifier, KeyCache};
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// # let client = user.client();
+    /// let keys = KeyCache::builder(client)
+    ///     .max_age(Duration::from_secs(15 * 60))
+    ///     .max_stale(Duration::from_secs(6 * 60 * 60))
+    ///     .build();
+    /// let verifier = IdTokenVerifier::with_cache(keys)?;
+    /// # user.identify(&verifier)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(client: &Client) -> KeyCacheBuilder {
         KeyCacheBuilder {
             client: client.clone(),
@@ -244,8 +259,22 @@ impl KeyCache {
         self.verify_parsed(&Jws::parse(token, allowed)?)
     }
 
-    /// How the cache is doing. Keys that become older than `max_age`, and failures, are a key endpoint that fails: users notice
-    /// it when the keys are `max_stale` old.
+    /// Tells how the cache is doing.
+    ///
+    /// Keys that become older than [`max_age`](KeyCacheBuilder::max_age), and failures, are signs of a key endpoint that fails.
+    /// Users notice it when the keys are [`max_stale`](KeyCacheBuilder::max_stale) old.
+    ///
+    /// ```
+    /// use idaas_login::{IdTokenVerifier, KeyCache};
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// let keys = KeyCache::new(user.client());
+    /// let verifier = IdTokenVerifier::with_cache(keys.clone())?;
+    /// user.identify(&verifier)?;
+    /// let status = keys.status();
+    /// assert_eq!((status.keys, status.failures), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn status(&self) -> KeyCacheStatus {
         let now = self.0.now();

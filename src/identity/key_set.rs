@@ -76,6 +76,16 @@ struct Jwk {
 impl KeySet {
     /// Reads a JWK set.
     ///
+    /// ```
+    /// use idaas_login::KeySet;
+    ///
+    /// // Keys of a type that is not known here are skipped.
+    /// let keys = KeySet::from_json(br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg"}]}"#)?;
+    /// assert!(keys.is_empty());
+    /// assert!(KeySet::from_json(b"<html>").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`KeySetError`] if it is not a JSON object with a list of keys. A key that cannot be used is no error: see
     /// [`KeySet`].

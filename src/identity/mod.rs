@@ -53,9 +53,21 @@ fn split(token: &str) -> Result<[&str; 3], IdTokenError> {
 }
 
 impl IdToken {
-    /// An identity token from elsewhere, such as one that a front end sends as a bearer token. Nothing has verified it.
+    /// Takes up an identity token from elsewhere, such as one that a front end sends as a bearer token. Nothing has verified it.
     ///
     /// Of a text of more than 64 KiB only the beginning is kept: it is refused in any case.
+    ///
+    /// ```
+    /// use idaas_login::IdToken;
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// # let bearer = user.id_token().ok_or("there is one")?.expose();
+    /// // `bearer` came with a request, in the header `Authorization`.
+    /// let token = IdToken::from_text(bearer);
+    /// // Who the user is, `IdTokenVerifier::verify` tells. This is what the token claims:
+    /// assert_eq!(token.unverified_claims()?.user_name(), Some("zhangshan"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         // One byte more than a token has; a character has up to four.
@@ -63,13 +75,25 @@ impl IdToken {
         Self::new(beginning.unwrap_or(text))
     }
 
-    /// What the token claims, without any proof: anybody can write such a token.
+    /// Reads what the token claims, without any proof: anybody can write such a token.
     ///
-    /// For logs and for display. To know who the user is, ask an `IdTokenVerifier`.
+    /// For logs and for display. To know who the user is, ask an [`IdTokenVerifier`].
+    ///
+    /// ```
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// let token = user.id_token().ok_or("there is one")?;
+    /// let claimed = token.unverified_claims()?;
+    /// println!("a token that claims to be of {:?}", claimed.issuer());
+    /// # assert_eq!(claimed.issuer(), Some("https://emulator.invalid/api/v1/oauth2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`IdTokenError::Malformed`] if it cannot be read, which the pages' own examples cannot;
     /// [`IdTokenError::TooLarge`] if it has more than 64 KiB.
+    ///
+    #[cfg_attr(feature = "verify", doc = "[`IdTokenVerifier`]: crate::IdTokenVerifier")]
+    #[cfg_attr(not(feature = "verify"), doc = "[`IdTokenVerifier`]: crate#features")]
     pub fn unverified_claims(&self) -> Result<Claims, IdTokenError> {
         let [_, payload, _] = split(self.expose())?;
         Claims::read(decode(payload, MalformedToken::PayloadBase64)?)

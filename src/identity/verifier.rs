@@ -18,22 +18,23 @@ use crate::secret::IdToken;
 
 /// Verifies identity tokens: the signature by the tenant's keys, then issuer, audience and times.
 ///
+/// ```
+/// use idaas_login::IdTokenVerifier;
+///
+/// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+/// # let client = user.client();
+/// let verifier = IdTokenVerifier::new(client)?;
+/// let claims = user.identify(&verifier)?;
+/// println!("welcome, {}", claims.name().unwrap_or("stranger"));
+/// # assert_eq!(claims.name(), Some("Zhang Shan"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # One per client, not one per request
 /// A verifier keeps the tenant's keys. Make it once, where you make the client, and share it: cloning gives another handle to
 /// the same keys. A verifier that is made for each request fetches the keys for each request, so that every user waits for the
 /// key endpoint and a failing endpoint refuses everybody at once. That is noticed: the third [`KeyCache`] of a process that
 /// is dropped after it fetched keys for a single token logs a warning, once (crate `log`, target `idaas_login`).
-///
-/// ```no_run
-/// # fn f(client: &idaas_login::Client, user: &idaas_login::Authenticated) -> Result<(), Box<dyn std::error::Error>> {
-/// use idaas_login::IdTokenVerifier;
-///
-/// let verifier = IdTokenVerifier::new(client)?;
-/// let claims = user.identify(&verifier)?;
-/// println!("welcome, {}", claims.name().unwrap_or("stranger"));
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone)]
 pub struct IdTokenVerifier {
     keys: Keys,
@@ -54,7 +55,7 @@ enum Keys {
 const LEEWAY: Duration = Duration::from_secs(60);
 
 impl IdTokenVerifier {
-    /// A verifier for the tenant and the application of `client`: issuer `https://{domain}/api/v1/oauth2`, audience the
+    /// Makes a verifier for the tenant and the application of `client`: issuer `https://{domain}/api/v1/oauth2`, audience the
     /// client id, keys from the tenant through the client's transport, kept in a [`KeyCache`] with its defaults.
     ///
     /// With [`Edition::OneAccessIsv`](crate::Edition::OneAccessIsv) tenants share domain and client id: only the keys, which are
@@ -67,7 +68,21 @@ impl IdTokenVerifier {
         Self::with_cache(KeyCache::new(client))
     }
 
-    /// The same, with a key cache of your own settings; tenant and application are those of the cache's client.
+    /// Makes a verifier with a key cache of your own settings. Tenant and application are those of the cache's client.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use idaas_login::{IdTokenVerifier, KeyCache};
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// # let client = user.client();
+    /// let keys = KeyCache::builder(client).max_age(Duration::from_secs(15 * 60)).build();
+    /// let verifier = IdTokenVerifier::with_cache(keys.clone())?;
+    /// user.identify(&verifier)?;
+    /// // The same keys, for a health check.
+    /// assert_eq!(keys.status().failures, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -76,7 +91,19 @@ impl IdTokenVerifier {
         Ok(Self::build(Keys::Cache(keys), issuer, client_id))
     }
 
-    /// A verifier with keys that never change.
+    /// Makes a verifier with keys that never change.
+    ///
+    /// ```
+    /// use idaas_login::{IdTokenError, IdTokenVerifier, KeySet};
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// # let token = user.id_token().ok_or("there is one")?;
+    /// let keys = KeySet::from_json(br#"{"keys":[]}"#)?;
+    /// let issuer = "https://acme.example.com/api/v1/oauth2";
+    /// let verifier = IdTokenVerifier::with_keys(issuer, "nTo1eRIub60vPb54WeE6aojPwYwImtl4", keys);
+    /// assert!(matches!(verifier.verify(token), Err(IdTokenError::UnknownKey)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_keys(issuer: impl Into<String>, client_id: impl Into<String>, keys: KeySet) -> Self {
         Self::build(Keys::Set(Arc::new(keys)), issuer.into(), client_id.into())
@@ -94,21 +121,32 @@ impl IdTokenVerifier {
         }
     }
 
-    /// With another issuer, for a tenant whose tokens name one.
+    /// Expects another issuer, for a tenant whose tokens name one.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// With how far the clocks of tenant and service may differ; defaults to 60 seconds.
+    /// Sets how far the clocks of tenant and service may differ. Defaults to 60 seconds.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// With the time that `clock` tells instead of the system's. A key cache has a clock of its own.
+    /// Sets the clock. Defaults to the system's. A key cache has a clock of its own.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use idaas_login::{IdTokenError, IdTokenVerifier};
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// let in_an_hour = SystemTime::now() + Duration::from_secs(60 * 60);
+    /// let verifier = IdTokenVerifier::new(user.client())?.clock(move || in_an_hour);
+    /// assert!(matches!(user.identify(&verifier), Err(IdTokenError::Expired)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -139,6 +177,19 @@ impl IdTokenVerifier {
     }
 
     /// Verifies a token, and tells who the user is.
+    ///
+    /// ```
+    /// use idaas_login::{Advice, IdToken, IdTokenVerifier};
+    ///
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated()?;
+    /// # let token = user.id_token().ok_or("there is one")?;
+    /// let verifier = IdTokenVerifier::new(user.client())?;
+    /// assert_eq!(verifier.verify(token)?.user_name(), Some("zhangshan"));
+    ///
+    /// let refused = verifier.verify(&IdToken::from_text("a forgery")).unwrap_err();
+    /// assert_eq!(refused.advice(), Advice::TellOperator);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`IdTokenError`]: why it is not accepted.
