@@ -14,6 +14,18 @@ use crate::wire::responses::{Failure, Received, read_empty};
 /// A side call that has not been sent: it does not move the flow, so it does not take the stage.
 ///
 /// [`send`](Self::send) is [`into_request`](Self::into_request), the client's transport and [`CallInFlight::receive`].
+///
+/// ```
+/// use idaas_login::Advice;
+///
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let captcha = client.captcha(&device).send()?;
+/// # let x = if tenant.captcha_solution(captcha.token().expose()) > Some(50.0) { 0.0 } else { 100.0 };
+/// // A wrong solution costs the captcha, but not the login.
+/// let error = captcha.solve(x, "15201657312").send().unwrap_err();
+/// assert_eq!(error.advice(), Advice::NewCaptcha);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a call does nothing until it is sent: call send(), or into_request() to send it yourself"]
 pub struct Call<T: Reply> {
     context: Context,
@@ -74,6 +86,15 @@ impl<T: Reply> Call<T> {
 
     /// Sends the request over the client's transport, once, and reads the response.
     ///
+    /// ```
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// let mobile = stage.registered_mobile().send()?;
+    /// assert_eq!(mobile.expose(), "+86-15201657312");
+    /// // The stage is where it was.
+    /// let stage = stage.phone(mobile);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error`]: what happened. The stage is not touched by it, but a refusal of the class
     /// [`DeadToken`](crate::ErrorClass::DeadToken) says that it is over.
@@ -87,6 +108,18 @@ impl<T: Reply> Call<T> {
     /// Sends the request by an asynchronous HTTP client, once, and reads the response: as
     /// [`Step::send_with`](crate::Step::send_with). If the future is dropped, the stage is where it was.
     ///
+    /// ```
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let exchange = async |request| idaas_login::Transport::send(&tenant, request);
+    /// # idaas_login::emulator::examples::run(async {
+    /// // `exchange` is an async function from `Request` to `Result<Response, TransportError>`: it calls your HTTP client.
+    /// let captcha = client.captcha(&device).send_with(exchange).await?;
+    /// assert!(captcha.picture().is_some());
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error`]: what happened.
     pub async fn send_with<F>(self, send: impl FnOnce(Request) -> F) -> Result<T, Error>
@@ -98,7 +131,18 @@ impl<T: Reply> Call<T> {
         in_flight.receive(response)
     }
 
-    /// The request, to be sent by the caller, and what reads the response.
+    /// Gives the request, to be sent by the caller, and what reads the response.
+    ///
+    /// ```
+    /// # use idaas_login::Transport;
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let (request, in_flight) = client.captcha(&device).into_request()?;
+    /// # let response = tenant.send(request);
+    /// // Any HTTP client sends it.
+    /// let captcha = in_flight.receive(response)?;
+    /// # assert!(captcha.picture().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if an input cannot be right.

@@ -15,7 +15,15 @@ use crate::wire::endpoints::{CAPTCHA, CAPTCHA_VERIFY};
 use crate::wire::responses::{CaptchaParts, Failure, Received, captcha, captcha_token};
 
 impl Client {
-    /// A captcha, for `device`: what a verification code costs.
+    /// Asks for a captcha, which the user of `device` solves before a verification code is sent.
+    ///
+    /// ```
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let captcha = client.captcha(&device).send()?;
+    /// let picture = captcha.picture().ok_or("a slider has a picture")?;
+    /// assert_eq!(picture.media_type(), "image/png");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Get a captcha](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/get-captcha.html).
     ///
@@ -29,9 +37,19 @@ impl Client {
 }
 
 impl Client {
-    /// A captcha that was fetched elsewhere, by its token: by another process, whose pictures the user has seen.
+    /// Takes up a captcha that was fetched elsewhere, by its token: by another process, whose pictures the user has seen.
     ///
     /// It has no picture, so a solution beyond the picture's edge is not noticed here.
+    ///
+    /// ```
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let token = client.captcha(&device).send()?.token().expose().to_owned();
+    /// # let x = tenant.captcha_solution(&token).ok_or("there is one")?;
+    /// // Another request showed the picture; `token` and `x` come back from the front end.
+    /// let captcha = client.captcha_from_token(&device, &token);
+    /// let pass = captcha.solve(x, "15201657312").send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn captcha_from_token(&self, device: &Device, token: &str) -> Captcha {
         Captcha {
@@ -49,6 +67,19 @@ impl Client {
 ///
 /// Which parts there are depends on the kind that the tenant uses; the slider, which the pages document, has a picture and
 /// a piece.
+///
+/// ```
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let captcha = client.captcha(&device).send()?;
+/// if let (Some(picture), Some(piece)) = (captcha.picture(), captcha.piece()) {
+///     println!("show {} bytes of {}", picture.bytes().len(), picture.media_type());
+///     println!("and the piece, which the user moves sideways into the hole: {:?} pixels", piece.size());
+/// }
+/// // `x` is how far the user moved it.
+/// # let x = tenant.captcha_solution(captcha.token().expose()).ok_or("there is one")?;
+/// let pass = captcha.solve(x, "15201657312").send()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 #[doc = include_str!("../docs/stages/captcha.md")]
 #[derive(Clone)]
@@ -98,6 +129,22 @@ impl Captcha {
     /// [`phone`](crate::PendingBind::phone) or [`email`](crate::PendingBind::email).
     ///
     /// A captcha is good for one try: if it is refused, ask for another one.
+    ///
+    /// ```
+    /// use idaas_login::Advice;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let captcha = client.captcha(&device).send()?;
+    /// # let x = tenant.captcha_solution(captcha.token().expose()).ok_or("there is one")?;
+    /// // `x` is how far the user moved the piece.
+    /// let pass = captcha.solve(x, "15201657312").send()?;
+    /// assert_eq!(pass.sender(), "15201657312");
+    ///
+    /// // A captcha is good for one try.
+    /// let error = captcha.solve(x, "15201657312").send().unwrap_err();
+    /// assert_eq!(error.advice(), Advice::NewCaptcha);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Verify a captcha](https://open.bccastle.com/en/development/ciam/api/v2/sdk/captcha/verify-captcha.html).
     ///
@@ -175,6 +222,17 @@ impl CaptchaImage {
     }
 
     /// Width and height in pixels; `None` if it is neither PNG nor JPEG.
+    ///
+    /// ```
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let captcha = client.captcha(&device).send()?;
+    /// # let (shown_width, moved) = (930.0, 300.0);
+    /// // The user moved the piece by `moved` pixels of a picture that is shown `shown_width` pixels wide.
+    /// let (width, _) = captcha.picture().and_then(|picture| picture.size()).ok_or("it is a PNG")?;
+    /// let x = moved * f64::from(width) / shown_width;
+    /// # assert_eq!((width, x), (310, 100.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn size(&self) -> Option<(u32, u32)> {
         let size = imagesize::blob_size(&self.0).ok()?;
@@ -189,6 +247,17 @@ impl fmt::Debug for CaptchaImage {
 }
 
 /// The right to ask for verification codes to one destination: a solved captcha.
+///
+/// ```
+/// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+/// let stage = client.login(device).phone("15201657312");
+/// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+/// // The code may be asked for again with the same pass, but not for another destination.
+/// stage.send_code(&pass).send()?;
+/// let other = stage.back().phone("13800138000");
+/// assert!(other.send_code(&pass).send().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct CaptchaPass {
     sender: Zeroizing<String>,
@@ -199,6 +268,19 @@ impl CaptchaPass {
     /// A pass that a front end obtained, for the destination `sender` that the captcha was solved for.
     ///
     /// The API's response to the solution has it as `captcha_token`.
+    ///
+    /// ```
+    /// use idaas_login::CaptchaPass;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// let stage = client.login(device).phone("15201657312");
+    /// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+    /// # let token = pass.expose();
+    /// // The front end solved the captcha itself, and sends `token`.
+    /// let pass = CaptchaPass::from_token("15201657312", token);
+    /// stage.send_code(&pass).send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_token(sender: impl Into<String>, token: impl Into<String>) -> Self {
         Self { sender: Zeroizing::new(sender.into()), token: Zeroizing::new(token.into()) }
     }

@@ -19,7 +19,20 @@ use crate::wire::endpoints::ISSUER_PATH;
 use crate::wire::endpoints::{Credential, EditionKind, Endpoint, Field, FieldKind, SendType, WECHAT_CODE};
 use crate::wire::headers::{X_CLIENT_ID, X_TENANT_ID, header_value, write_content_type};
 
-/// The edition of the server: small differences in headers follow from it.
+/// The edition of the server: small differences in paths, headers and fields follow from it.
+///
+/// ```
+/// use idaas_login::{Client, Edition};
+///
+/// # let (transport, _, device) = idaas_login::emulator::examples::client()?;
+/// let edition = Edition::OneAccessIsv { tenant_id: "acme".to_owned() };
+/// let client = Client::builder("https://oneaccess.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+///     .edition(edition)
+///     .build_with(transport)?;
+/// let (request, _) = client.captcha(&device).into_request()?;
+/// assert_eq!(request.headers()["X-tenant-id"], "acme");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Edition {
@@ -53,7 +66,7 @@ impl Edition {
 
 /// The name of the field that carries the phone-number code of WeChat.
 ///
-/// Every example prints `wechat_code`, two parameter tables print `wchat_code`; decision D3 in `docs/decisions.md`.
+/// Every example prints `wechat_code`, two parameter tables print `wchat_code`: [decision](crate::manual::decisions) D3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WechatCodeField {
@@ -67,6 +80,21 @@ pub enum WechatCodeField {
 /// A tenant, an application and a transport: where logins begin.
 ///
 /// One per application is enough. It is a cheap handle: clones share everything, and every stage holds one.
+///
+/// ```
+/// use idaas_login::{Client, Outcome};
+///
+/// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+/// # let transport = tenant.clone();
+/// # let code = tenant.wechat_login_code("an-openid");
+/// let builder = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4");
+/// // In production, `build()` takes the default transport.
+/// let client = builder.build_with(transport)?;
+///
+/// let outcome = client.login(device).wechat_mini_program(code).send()?;
+/// assert!(matches!(outcome, Outcome::PendingBind(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 #[doc = include_str!("../docs/stages/client.md")]
 #[derive(Clone)]
@@ -112,6 +140,21 @@ impl Client {
     ///
     /// `base_address` is `https://` and the tenant's domain, such as `https://acme.example.com`; a port may follow, a path
     /// may not. `client_id` is the application's authorization id, the header `X-client-id` on every page.
+    ///
+    /// ```
+    /// use idaas_login::{Client, Edition};
+    ///
+    /// # let transport = idaas_login::emulator::Emulator::new();
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .edition(Edition::Eiam)
+    ///     .build_with(transport)?;
+    ///
+    /// // Without TLS everybody on the way could read the tokens.
+    /// let builder = Client::builder("http://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4");
+    /// # let transport = idaas_login::emulator::Emulator::new();
+    /// assert!(builder.build_with(transport).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(base_address: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             base_address: base_address.into(),
@@ -351,21 +394,47 @@ impl fmt::Debug for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// The server's edition. Defaults to [`Edition::Ciam`].
+    /// Sets the server's edition. Defaults to [`Edition::Ciam`].
+    ///
+    /// ```
+    /// use idaas_login::{Client, Edition};
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .edition(Edition::Eiam)
+    ///     .build_with(tenant)?;
+    /// assert_eq!(client.edition(), &Edition::Eiam);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn edition(mut self, edition: Edition) -> Self {
         self.edition = edition;
         self
     }
 
-    /// With the time that `clock` tells instead of the system's: [`Authenticated::expires_at`](crate::Authenticated::expires_at)
-    /// is counted from it.
+    /// Sets the clock that [`Authenticated::expires_at`](crate::Authenticated::expires_at) is counted from. Defaults to the
+    /// system's.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use idaas_login::{Client, Outcome};
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .clock(move || now)
+    ///     .build_with(tenant)?;
+    /// let outcome = client.login(device).username_password("zhangshan", "correct horse").send()?;
+    /// let Outcome::Authenticated(user) = outcome else { panic!("nothing else is due") };
+    /// assert_eq!(user.expires_at(), user.expires_in().map(|lifetime| now + lifetime));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// With `clock` to carry the server's time forward for signatures: it tells how much time has passed since a moment that
-    /// stays the same. Defaults to [`Instant`](std::time::Instant).
+    /// Sets the clock that carries the server's time forward for signatures: it tells how much time has passed since a moment
+    /// that stays the same. Defaults to [`Instant`](std::time::Instant).
     ///
     /// It should go on while the machine sleeps. One that goes back or jumps ahead costs a refusal, after which
     /// [`Client::prepare_signature`] fetches the time again.
@@ -376,33 +445,70 @@ impl ClientBuilder {
         self
     }
 
-    /// The name of the field for the phone-number code of WeChat. Defaults to `wechat_code`.
+    /// Sets the name of the field for the phone-number code of WeChat. Defaults to `wechat_code`.
+    ///
+    /// ```
+    /// use idaas_login::{Client, Outcome, WechatCodeField};
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// # tenant.configure(|settings| settings.wechat_code_field = WechatCodeField::WchatCode);
+    /// # let (transport, code) = (tenant.clone(), tenant.wechat_login_code("an-openid"));
+    /// # let phone_code = tenant.wechat_phone_code("15201657312");
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .wechat_code_field(WechatCodeField::WchatCode)
+    ///     .build_with(transport)?;
+    /// let Outcome::PendingBind(stage) = client.login(device).wechat_mini_program(code).send()? else {
+    ///     panic!("this WeChat user has no account yet");
+    /// };
+    /// let outcome = stage.wechat_mobile(phone_code).send()?;
+    /// # assert!(matches!(outcome, Outcome::Authenticated(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wechat_code_field(mut self, field: WechatCodeField) -> Self {
         self.overrides.wechat_code_field = field;
         self
     }
 
-    /// A path in front of all paths, for a private deployment behind a gateway: `/idaas` for
+    /// Sets a path in front of all paths, for a private deployment behind a gateway: `/idaas` for
     /// `https://gateway.example.com/idaas/api/v2/sdk/...`. Defaults to none.
     ///
     /// It belongs to the tenant's address: suspended stages are compared by it, keys are fetched below it, and the issuer of
-    /// identity tokens is expected to have it (`IdTokenVerifier::issuer` sets another one).
+    /// identity tokens is expected to have it ([`IdTokenVerifier::issuer`] sets another one).
+    ///
+    /// ```
+    /// use idaas_login::Client;
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let client = Client::builder("https://gateway.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .path_prefix("/idaas")
+    ///     .build_with(tenant)?;
+    /// let (request, _) = client.captcha(&device).into_request()?;
+    /// assert_eq!(request.uri(), "https://gateway.example.com/idaas/api/v2/sdk/captcha");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    #[cfg_attr(feature = "verify", doc = "[`IdTokenVerifier::issuer`]: crate::IdTokenVerifier::issuer")]
+    #[cfg_attr(not(feature = "verify"), doc = "[`IdTokenVerifier::issuer`]: crate#features")]
     pub fn path_prefix(mut self, prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         prefix.trim_end_matches('/').clone_into(&mut self.overrides.path_prefix);
         self
     }
 
-    /// The path of one step, for a tenant that has another than the documents say.
+    /// Sets the path of one step, for a tenant that has another than the documents say.
     ///
     /// A step that the edition does not document becomes available by it. `row` is one of [`endpoints`](crate::endpoints).
     ///
     /// ```
     /// use idaas_login::{Client, endpoints};
     ///
-    /// let builder = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
-    ///     .path(&endpoints::MFA_PHONE, "/api/v2/sdk/mfa/mobile")
-    ///     .send_type(&endpoints::SEND_MFA_SMS, "OTP_REST_SMS");
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .path(&endpoints::CAPTCHA, "/api/v3/captcha")
+    ///     .build_with(tenant)?;
+    /// let (request, _) = client.captcha(&device).into_request()?;
+    /// assert_eq!(request.uri(), "https://acme.example.com/api/v3/captcha");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn path(mut self, row: &'static Endpoint, path: impl Into<String>) -> Self {
         self.overrides.paths.retain(|(of, _)| !ptr::eq(*of, row));
@@ -410,16 +516,40 @@ impl ClientBuilder {
         self
     }
 
-    /// The type that a verification code is requested with, for a tenant that knows it by another name.
+    /// Sets the type that a verification code is requested with, for a tenant that knows it by another name.
     ///
     /// `row` is one of the `SEND_...` rows of [`endpoints`](crate::endpoints).
+    ///
+    /// ```
+    /// use idaas_login::{Client, endpoints};
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .send_type(&endpoints::SEND_MFA_SMS, "OTP_REST_SMS")
+    ///     .build_with(tenant)?;
+    /// # assert!(format!("{client:?}").contains("OTP_REST_SMS"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_type(mut self, row: &'static Endpoint, name: impl Into<String>) -> Self {
         self.overrides.send_types.retain(|(of, _)| !ptr::eq(*of, row));
         self.overrides.send_types.push((row, name.into()));
         self
     }
 
-    /// The name of a field of a row's body, for a tenant that spells it differently.
+    /// Sets the name of a field of a row's body, for a tenant that spells it differently.
+    ///
+    /// ```
+    /// use idaas_login::{Client, endpoints};
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .field_name(&endpoints::LOGIN_USERNAME_PASSWORD, "user_name", "username")
+    ///     .build_with(tenant)?;
+    /// let step = client.login(device).username_password("zhangshan", "correct horse");
+    /// let (request, _) = step.into_request()?;
+    /// assert_eq!(request.body(), br#"{"username":"zhangshan","password":"correct horse"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn field_name(
         mut self,
         row: &'static Endpoint,
@@ -434,12 +564,30 @@ impl ClientBuilder {
 
     /// Accepts a base address with `http://` if its host is this machine (`localhost`, `127.0.0.0/8`, `[::1]`): for
     /// tests. Without TLS everybody on the way reads the tokens, so no other host is ever accepted.
+    ///
+    /// ```
+    /// use idaas_login::Client;
+    ///
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// let server = tenant.start()?;
+    /// let builder = Client::builder(server.base_address(), "nTo1eRIub60vPb54WeE6aojPwYwImtl4");
+    /// let client = builder.allow_loopback_http().build_with(tenant)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn allow_loopback_http(mut self) -> Self {
         self.loopback_http = true;
         self
     }
 
-    /// The client, over [`UreqTransport`](crate::UreqTransport) with its defaults.
+    /// Builds the client over [`UreqTransport`](crate::UreqTransport) with its defaults.
+    ///
+    /// ```
+    /// use idaas_login::Client;
+    ///
+    /// // No connection is opened before the first step.
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4").build()?;
+    /// # Ok::<(), idaas_login::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`build_with`](Self::build_with).
@@ -449,21 +597,49 @@ impl ClientBuilder {
         self.build_with(crate::transport::UreqTransport::default())
     }
 
-    /// The client, without a transport: for asynchronous services, which send by
+    /// Builds the client without a transport: for asynchronous services, which send by
     /// [`Step::send_with`](crate::Step::send_with) and [`Call::send_with`](crate::Call::send_with).
     ///
-    /// On such a client `send` sends nothing and says so at once, so a forgotten `_with` cannot block a runtime. Whatever
-    /// sends by itself, such as `KeyCache`, fails the same way.
+    /// On such a client [`send`](crate::Step::send) sends nothing and says so at once, so a forgotten `_with` cannot block a
+    /// runtime. Whatever sends by itself, such as [`KeyCache`], fails the same way.
+    ///
+    /// ```
+    /// use idaas_login::{Client, Error};
+    ///
+    /// # let (_, _, device) = idaas_login::emulator::examples::client()?;
+    /// let builder = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4");
+    /// let client = builder.build_without_transport()?;
+    /// // Nothing is sent: this client needs `send_with`.
+    /// let error = client.captcha(&device).send().unwrap_err();
+    /// assert!(matches!(error, Error::Transport(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`build_with`](Self::build_with).
+    ///
+    #[cfg_attr(feature = "verify", doc = "[`KeyCache`]: crate::KeyCache")]
+    #[cfg_attr(not(feature = "verify"), doc = "[`KeyCache`]: crate#features")]
     pub fn build_without_transport(self) -> Result<Client, Error> {
         self.build_with(|_: Request| {
             Err(TransportError::not_sent("this client has no transport: use send_with() instead of send()"))
         })
     }
 
-    /// The client, over a transport of your own: anything that implements [`Transport`], a closure too.
+    /// Builds the client over a transport of your own: anything that implements [`Transport`], a closure too.
+    ///
+    /// ```
+    /// use idaas_login::{Client, Request};
+    ///
+    /// # use idaas_login::Transport;
+    /// # let (tenant, _, device) = idaas_login::emulator::examples::client()?;
+    /// # let exchange = move |request| tenant.send(request);
+    /// // `exchange` calls your HTTP client, and gives a `Result<Response, TransportError>`.
+    /// let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4")
+    ///     .build_with(move |request: Request| exchange(request))?;
+    /// let captcha = client.captcha(&device).send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if the base address is not `https://` and a domain (and not `http://` and this machine,

@@ -18,17 +18,18 @@ impl Client {
     /// For a front end that lets the user choose a country, or checks a number before a code is requested. Nothing in this
     /// crate depends on it: numbers are sent exactly as given (decision D19).
     ///
-    /// Page: [List country codes](https://support.huaweicloud.com/api-oneaccess/ListCountryCodes.html).
-    ///
-    /// ```no_run
-    /// use idaas_login::{Client, Device, Error};
-    ///
-    /// fn choices(client: &Client, device: &Device) -> Result<Vec<String>, Error> {
-    ///     let codes = client.country_codes(device).send()?;
-    ///     let line = |code: &idaas_login::CountryCode| Some(format!("{} +{}", code.display_name("en")?, code.area_code()?));
-    ///     Ok(codes.entries().iter().filter_map(line).collect())
-    /// }
     /// ```
+    /// use idaas_login::Edition;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
+    /// let codes = client.country_codes(&device).send()?;
+    /// let preferred = codes.preferred().ok_or("the tenant prefers one")?;
+    /// assert_eq!(preferred.display_name("en"), Some("Chinese Mainland"));
+    /// assert_eq!(preferred.area_code(), Some("86"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Page: [List country codes](https://support.huaweicloud.com/api-oneaccess/ListCountryCodes.html).
     ///
     /// # Errors
     /// From [`send`](Call::send): any of [`Error`](crate::Error)'s. [`Unsupported`](crate::Error::Unsupported) in CIAM and
