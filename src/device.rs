@@ -15,25 +15,31 @@ use crate::wire::headers::{
 /// The device that the user logs in from, as the API identifies it.
 ///
 /// The three required values go into the headers `X-operating-sys-version`, `X-device-fingerprint` and `X-agent`, which
-/// all the pages list. Cloning is cheap: the clones share the values.
+/// all the pages list. They describe the device in the user's hand, not the server that sends the request. Cloning is cheap:
+/// the clones share the values.
 ///
-/// # The fingerprint stays the same
-/// The tenant ties sessions to it: use one value for one user on one device, in the login and in every later call.
+/// This is a phone on which a user has opened a mini program in WeChat. The mini program made the fingerprint once, when it was
+/// first opened, and keeps it in its storage:
 ///
 /// ```
 /// use idaas_login::Device;
 ///
-/// let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone; CPU iPhone OS 13_3 like Mac OS X)")?
-///     .with_ip([192, 168, 1, 2])
-///     .with_language("zh")?;
-/// assert_eq!(device.fingerprint(), "156aysdna213sc50");
-///
-/// // The next request comes from another network.
-/// let moved = device.clone().with_ip([10, 0, 0, 7]);
-/// assert_ne!(moved, device);
-/// assert_eq!(moved.fingerprint(), device.fingerprint());
+/// let device = Device::new(
+///     "iOS 18.1",
+///     "7f3c1a9e5b2d4f60",
+///     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+///      Mobile/15E148 MicroMessenger/8.0.54 NetType/WIFI Language/zh_CN",
+/// )?
+/// .with_ip([203, 0, 113, 7])
+/// .with_language("zh")?;
+/// assert_eq!(device.operating_sys_version(), "iOS 18.1");
+/// assert_eq!(device.language(), Some("zh"));
 /// # Ok::<(), idaas_login::Error>(())
 /// ```
+///
+/// # The fingerprint stays the same
+/// The tenant ties sessions to it: use one value for one user on one device, in the login and in every later call. The
+/// address may change.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Device(Arc<Values>);
 
@@ -47,8 +53,19 @@ struct Values {
 }
 
 impl Device {
-    /// A device by its operating system and version (`windows10.1.1`), its fingerprint (`156aysdna213sc50`) and its user
+    /// Describes a device by its operating system and version (`iOS 18.1`), its fingerprint (`156aysdna213sc50`) and its user
     /// agent.
+    ///
+    /// ```
+    /// use idaas_login::{Device, Error};
+    ///
+    /// let device = Device::new("Android 14", "156aysdna213sc50", "Mozilla/5.0 (Linux; Android 14; Pixel 8)")?;
+    /// assert_eq!(device.fingerprint(), "156aysdna213sc50");
+    ///
+    /// let error = Device::new("Android 14", "", "Mozilla/5.0 (Linux; Android 14; Pixel 8)").unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid input: fingerprint is empty; nothing was sent");
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if a value is empty, is longer than 1 KiB, or contains a character that a header cannot carry,
@@ -65,8 +82,19 @@ impl Device {
         })))
     }
 
-    /// With the address of the user's device, in the place of the one that it has: header `X-device-ip`. The address may
-    /// change while a user is logged in, the fingerprint may not.
+    /// Sets the address of the user's device, or replaces it: header `X-device-ip`. The address may change while a user is
+    /// logged in, the fingerprint may not.
+    ///
+    /// ```
+    /// use idaas_login::Device;
+    ///
+    /// let at_home = Device::new("iOS 18.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?.with_ip([203, 0, 113, 7]);
+    /// // The next request comes from another network.
+    /// let moved = at_home.clone().with_ip([198, 51, 100, 23]);
+    /// assert_ne!(moved, at_home);
+    /// assert_eq!(moved.fingerprint(), at_home.fingerprint());
+    /// # Ok::<(), idaas_login::Error>(())
+    /// ```
     #[must_use]
     pub fn with_ip(mut self, ip: impl Into<IpAddr>) -> Self {
         let ip = ip.into().to_string();
@@ -78,7 +106,15 @@ impl Device {
         self
     }
 
-    /// Without the address: the header `X-device-ip` is left out.
+    /// Removes the address: the header `X-device-ip` is left out.
+    ///
+    /// ```
+    /// use idaas_login::Device;
+    ///
+    /// let device = Device::new("iOS 18.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?.with_ip([203, 0, 113, 7]);
+    /// assert_eq!(device.without_ip().ip(), None);
+    /// # Ok::<(), idaas_login::Error>(())
+    /// ```
     #[must_use]
     pub fn without_ip(mut self) -> Self {
         if self.0.ip.is_some() {
@@ -87,7 +123,15 @@ impl Device {
         self
     }
 
-    /// With the language that the API's messages shall have, such as `zh` or `en`: header `X-L`.
+    /// Sets the language of the API's messages, such as `zh` or `en`: header `X-L`.
+    ///
+    /// ```
+    /// use idaas_login::Device;
+    ///
+    /// let device = Device::new("iOS 18.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?.with_language("en")?;
+    /// assert_eq!(device.language(), Some("en"));
+    /// # Ok::<(), idaas_login::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if it is empty, is longer than 1 KiB, or contains a character that a header cannot carry.
