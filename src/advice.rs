@@ -11,6 +11,21 @@ use crate::wire::endpoints::{Endpoint, StageKind};
 ///
 /// [`StepError::advice`](crate::StepError::advice) gives it for a step, [`Error::advice`] for a side call. It follows from
 /// the error and the step; the library acts on none of it.
+///
+/// ```
+/// use idaas_login::Advice;
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+/// let message = match failed.advice() {
+///     Advice::AskAgain { attempts_left: Some(left) } => format!("wrong, {left} tries left"),
+///     Advice::AskAgain { attempts_left: None } => "wrong, please try again".to_owned(),
+///     Advice::Wait { .. } => "too many attempts, please wait".to_owned(),
+///     other => other.to_string(),
+/// };
+/// assert_eq!(message, "wrong, 4 tries left");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {
@@ -114,6 +129,19 @@ impl Error {
     ///
     /// For a step, ask [`StepError::advice`](crate::StepError::advice): it knows what the step sent and what the caller
     /// holds.
+    ///
+    /// ```
+    /// use idaas_login::Advice;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
+    /// # let stage = client.login(device).phone("13800138000");
+    /// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;
+    /// # let stage = stage.back().phone("15201657312");
+    /// // The captcha was solved for another number.
+    /// let error = stage.send_code(&pass).send().unwrap_err();
+    /// assert_eq!(error.advice(), Advice::NewCaptcha);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self {
@@ -164,6 +192,14 @@ impl IdTokenError {
     ///
     /// Whose session it is stays unknown until a token is accepted. [`Advice::TellOperator`] stands for a token that is forged
     /// or of another tenant, too: refuse the user.
+    ///
+    /// ```
+    /// use idaas_login::{Advice, IdTokenError};
+    ///
+    /// // An identity token lives minutes, a session lives days.
+    /// assert_eq!(IdTokenError::Expired.advice(), Advice::RenewIdToken);
+    /// assert_eq!(IdTokenError::BadSignature.advice(), Advice::TellOperator);
+    /// ```
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self {

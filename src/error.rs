@@ -16,6 +16,19 @@ use crate::wire::listed::listed;
 ///
 /// No text of it contains a token, a password or a code. What the server wrote is reachable
 /// ([`Refusal::message`]), but not printed: it may quote what was sent.
+///
+/// ```
+/// use idaas_login::{Error, ErrorClass};
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+/// match failed.error() {
+///     Error::Refused(refusal) => assert_eq!(refusal.code().class(), ErrorClass::WrongInput),
+///     Error::Transport(error) => println!("no response: {error}"),
+///     other => println!("{other}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -46,6 +59,17 @@ impl Error {
     /// What the API's refusal means for the caller; `None` if it is none: then no error code came.
     ///
     /// The same as the class of [`Refusal::code`], for whoever asks it of any error.
+    ///
+    /// ```
+    /// use idaas_login::ErrorClass;
+    ///
+    /// # let (tenant, stage) = idaas_login::emulator::examples::mfa_required()?;
+    /// # tenant.advance(std::time::Duration::from_secs(24 * 60 * 60));
+    /// // The user waited too long.
+    /// let error = stage.registered_mobile().send().unwrap_err();
+    /// assert_eq!(error.class(), Some(ErrorClass::DeadToken));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
@@ -185,7 +209,18 @@ impl From<Unsendable> for Error {
     }
 }
 
-/// The API refused: a response with an `error_code`, whatever its HTTP status (decision D13).
+/// The API refused: a response with an `error_code`, whatever its HTTP status ([decision](crate::manual::decisions) D13).
+///
+/// ```
+/// use idaas_login::{Error, ErrorClass};
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// let failed = stage.username_password("zhangshan", "a wrong one").send().unwrap_err();
+/// let Error::Refused(refusal) = failed.into_error() else { panic!("the API refused") };
+/// assert_eq!(refusal.code().class(), ErrorClass::WrongInput);
+/// assert_eq!(refusal.attempts_left(), Some(4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, thiserror::Error)]
 #[error("refused by the API: {code} ({}), HTTP {}", code.class(), http_status.as_u16())]
 pub struct Refusal {
