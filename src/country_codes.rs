@@ -16,7 +16,7 @@ impl Client {
     /// The countries whose mobile numbers the tenant knows, and how it writes them. OneAccess only.
     ///
     /// For a front end that lets the user choose a country, or checks a number before a code is requested. Nothing in this
-    /// crate depends on it: numbers are sent exactly as given (decision D19).
+    /// crate depends on it: numbers are sent exactly as given ([decision](crate::manual::decisions) D19).
     ///
     /// ```
     /// use idaas_login::Edition;

@@ -9,7 +9,7 @@
 //!   of each lists its steps, and what each leads to. [`Origin`] is how a login began.
 //! - A [`Step`] takes its stage. [`Step::send`] gives an [`Outcome`], or a [`StepError`] that says what happened and, in its
 //!   [`Recovery`], what the caller holds now.
-//! - A [`Transport`] sends the requests: `UreqTransport`, or a closure. [`Step::into_request`] and [`InFlight::receive`] drive
+//! - A [`Transport`] sends the requests: [`UreqTransport`], or a closure. [`Step::into_request`] and [`InFlight::receive`] drive
 //!   a step with any other HTTP client.
 //! - [`Suspended`] is a stage put down between two requests; [`Client::resume`] picks it up.
 //! - [`endpoints`] is the table that all of it is built from, [`codes`] the table of error codes.
@@ -22,7 +22,7 @@
 //! # }
 //!
 //! # let transport = |_: idaas_login::Request| Ok(read_response());
-//! // A closure is a transport; without one, build() takes UreqTransport.
+//! // A closure is a transport. In production, build() takes UreqTransport.
 //! let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4").build_with(transport)?;
 //! let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?;
 //!
@@ -38,15 +38,28 @@
 //! ```
 //!
 //! # Features
-//! - `ureq` (default): `UreqTransport`, blocking HTTPS through ureq and rustls.
-//! - `verify` (default): `IdTokenVerifier`, by `ring`, which rustls brings anyway.
-//! - `seal` (default): `Sealer`, for a suspended stage that travels with the user's device.
+//! - `ureq` (default): [`UreqTransport`], blocking HTTPS through ureq and rustls.
+//! - `verify` (default): [`IdTokenVerifier`], by `ring`, which rustls brings anyway.
+//! - `seal` (default): [`Sealer`], for a suspended stage that travels with the user's device.
 //! - `tracing`: a span for each step and each side call, at the level `INFO`, with names and numbers and nothing of the user:
 //!   `stage`, `step`, `endpoint`, `http_status`, `leads_to`, `error` (its kind), `error_code`, `recovery`, `duration_us`. A step
 //!   driven by hand has its span from [`Step::into_request`] to [`InFlight::receive`].
-//! - `signature`: the requests of OneAccess that need a signature: `Authenticated::logout`, and the renewal of identity tokens
-//!   there; `Client::prepare_signature`. By the crate `rsa`, in Rust alone.
-//! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine.
+//! - `signature`: the requests of OneAccess that need a signature: [`Authenticated::logout`], and the renewal of identity tokens
+//!   there; [`Client::prepare_signature`]. By the crate `rsa`, in Rust alone.
+//! - `emulator`: an IDaaS tenant for tests, in process or over HTTP on this machine: [`Emulator`].
+//!
+#![cfg_attr(feature = "ureq", doc = "[`UreqTransport`]: crate::UreqTransport")]
+#![cfg_attr(not(feature = "ureq"), doc = "[`UreqTransport`]: crate#features")]
+#![cfg_attr(feature = "verify", doc = "[`IdTokenVerifier`]: crate::IdTokenVerifier")]
+#![cfg_attr(not(feature = "verify"), doc = "[`IdTokenVerifier`]: crate#features")]
+#![cfg_attr(feature = "seal", doc = "[`Sealer`]: crate::Sealer")]
+#![cfg_attr(not(feature = "seal"), doc = "[`Sealer`]: crate#features")]
+#![cfg_attr(feature = "signature", doc = "[`Authenticated::logout`]: crate::Authenticated::logout")]
+#![cfg_attr(not(feature = "signature"), doc = "[`Authenticated::logout`]: crate#features")]
+#![cfg_attr(feature = "signature", doc = "[`Client::prepare_signature`]: crate::Client::prepare_signature")]
+#![cfg_attr(not(feature = "signature"), doc = "[`Client::prepare_signature`]: crate#features")]
+#![cfg_attr(feature = "emulator", doc = "[`Emulator`]: crate::emulator::Emulator")]
+#![cfg_attr(not(feature = "emulator"), doc = "[`Emulator`]: crate#features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -93,7 +93,7 @@ token! {
 }
 
 token! {
-    /// The session token: the proof of a finished login. Who holds it is the user.
+    /// The session token: the proof of a finished login. Whoever holds it acts as the user.
     SessionToken
 }
 

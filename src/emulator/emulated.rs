@@ -41,8 +41,15 @@ impl Emulator {
 
     /// The same, with the time that `clock` tells instead of the system's.
     ///
-    /// What a service checks times with has clocks of its own (`IdTokenVerifier`, `KeyCache`, `Sealer`): give them the same one.
-    /// `clock` must not call this emulator.
+    /// What a service checks times with has clocks of its own ([`IdTokenVerifier`], [`KeyCache`], [`Sealer`]): give them the same
+    /// one. `clock` must not call this emulator.
+    ///
+    #[cfg_attr(feature = "verify", doc = "[`IdTokenVerifier`]: crate::IdTokenVerifier")]
+    #[cfg_attr(not(feature = "verify"), doc = "[`IdTokenVerifier`]: crate#features")]
+    #[cfg_attr(feature = "verify", doc = "[`KeyCache`]: crate::KeyCache")]
+    #[cfg_attr(not(feature = "verify"), doc = "[`KeyCache`]: crate#features")]
+    #[cfg_attr(feature = "seal", doc = "[`Sealer`]: crate::Sealer")]
+    #[cfg_attr(not(feature = "seal"), doc = "[`Sealer`]: crate#features")]
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + 'static) -> Self {
         self.tenant().clock = Box::new(clock);
@@ -71,8 +78,11 @@ impl Emulator {
 
     /// Lets time pass, for the tenant alone.
     ///
-    /// To an `IdTokenVerifier`, which by default goes by the system's time, the identity token of a later login is then from the
+    /// To an [`IdTokenVerifier`], which by default goes by the system's time, the identity token of a later login is then from the
     /// future, if it is by more than the leeway. [`with_clock`](Self::with_clock) makes one clock of both.
+    ///
+    #[cfg_attr(feature = "verify", doc = "[`IdTokenVerifier`]: crate::IdTokenVerifier")]
+    #[cfg_attr(not(feature = "verify"), doc = "[`IdTokenVerifier`]: crate#features")]
     pub fn advance(&self, time: Duration) {
         let mut tenant = self.tenant();
         tenant.passed = tenant.passed.saturating_add(time);

@@ -25,7 +25,7 @@
 //!
 //! Its tokens and codes are not secret: they come from a counter. Never put it where somebody else can reach it.
 //!
-//! Where the pages are silent it had to choose; the choices are in `docs/emulator.md`.
+//! Where the pages are silent it had to choose: [the choices](crate::manual::testing#other-choices-where-the-pages-are-silent).
 
 mod emulated;
 #[doc(hidden)]

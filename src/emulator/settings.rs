@@ -74,7 +74,8 @@ pub struct Settings {
     pub max_attempts: u32,
     /// How long a lock holds. Defaults to 10 minutes.
     pub lock_time: Duration,
-    /// Whether a wrong code or password ends the state token, too. The pages are silent (decision D14). Defaults to `false`.
+    /// Whether a wrong code or password ends the state token, too. The pages are silent ([decision](crate::manual::decisions)
+    /// D14). Defaults to `false`.
     pub state_token_ends_with_wrong_code: bool,
     /// Whether every response has fields and values that no page documents, and those that document no `status` an unknown
     /// one. A client must ignore them. Defaults to `false`.

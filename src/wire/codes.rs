@@ -1,7 +1,7 @@
 //! The one table of error codes: what each code of the API means.
 //!
 //! [`ErrorCode::class`](crate::ErrorCode::class) comes from it, the emulator refuses with its entries, and the list of
-//! error codes (`docs/errors.md`) is generated from it. Nothing else in this crate spells an error code.
+//! error codes ([manual](crate::manual::errors)) is generated from it. Nothing else in this crate spells an error code.
 //!
 //! There are three families, and the same number means different things in them, so codes are compared whole:
 //!
@@ -11,8 +11,8 @@
 //! | `IDAAS.SDK.*` | CIAM, and the mini program pages of EIAM |
 //! | `LOGIN.*`, `PARAM.*`, `CAPTCHA.*`, `USER.*`, `APP.*`, `COMMON.*` | OneAccess |
 //!
-//! CIAM and OneAccess are taken for one list, with the prefix `IDAAS.SDK.` and without it (decision D25 in
-//! `docs/decisions.md`). Each code of that list is here twice; the one that no page prints is marked
+//! CIAM and OneAccess are taken for one list, with the prefix `IDAAS.SDK.` and without it
+//! ([decision](crate::manual::decisions) D25). Each code of that list is here twice; the one that no page prints is marked
 //! [`Inferred`](Evidence::Inferred).
 
 pub use super::kinds::EditionKind;
@@ -68,7 +68,7 @@ pub struct KnownCode {
     /// Whether the class is [`DeadToken`](ErrorClass::DeadToken) instead if the message names the state token (decisions D13,
     /// D26). The code is then a template about any parameter.
     pub dead_if_state_token_named: bool,
-    /// What the message may tell beside its text (decision D27).
+    /// What the message may tell beside its text ([decision](crate::manual::decisions) D27).
     pub hint: Option<MessageHint>,
 }
 

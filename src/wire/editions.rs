@@ -65,7 +65,7 @@ pub struct InEdition {
 pub enum Source {
     /// A page of the edition's own documentation, by its address.
     Page(&'static str),
-    /// The edition has no page for it. A decision of `docs/decisions.md`, by its name, takes it for another edition's.
+    /// The edition has no page for it. A [decision](crate::manual::decisions), by its name, takes it for another edition's.
     Decision(&'static str),
 }
 

@@ -3,8 +3,8 @@
 //! The steps are built from it, the emulator routes by it, the reference documentation (`docs/reference.md`) is generated
 //! from it, and the exhaustive tests walk it. Nothing else in this crate spells a path, a field name or a send type.
 //!
-//! The pages are those of the vendor's public documentation. Where they contradict each other,
-//! `docs/decisions.md` says what this crate does and why.
+//! The pages are those of the vendor's public documentation. Where they contradict each other, the
+//! [decisions](crate::manual::decisions) say what this crate does and why.
 
 use std::fmt;
 
@@ -157,8 +157,8 @@ pub struct Endpoint {
     pub page: &'static str,
     /// How each edition has it.
     pub editions: Editions,
-    /// The decisions of `docs/decisions.md` on what this page leaves open, by their names, such as `D3`. Those on a response
-    /// or a header hold for every row, and are not here.
+    /// The [decisions](crate::manual::decisions) on what this page leaves open, by their names, such as `D3`. Those on a
+    /// response or a header hold for every row, and are not here.
     pub decisions: &'static [&'static str],
     /// The feature of this crate without which there is no such method; `None` if it is always there.
     pub feature: Option<&'static str>,
@@ -1066,7 +1066,7 @@ pub struct Narrowing {
     pub to: StageKind,
     /// Whether the tenant's allowed flows decide; if not, it is always allowed.
     pub gated: bool,
-    /// The decisions of `docs/decisions.md` that it rests on.
+    /// The [decisions](crate::manual::decisions) that it rests on.
     pub decisions: &'static [&'static str],
 }
 
