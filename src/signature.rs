@@ -67,6 +67,18 @@ impl Client {
     }
 
     /// Whether the client has the tenant's public key and its time, and so can sign.
+    ///
+    /// ```
+    /// use idaas_login::Edition;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
+    /// // What `prepare_signature` does, one call at a time.
+    /// client.public_key(&device).send()?;
+    /// assert!(!client.can_sign());
+    /// client.server_date(&device).send()?;
+    /// assert!(client.can_sign());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn can_sign(&self) -> bool {
         self.signer().has_key() && self.signer().has_time()
@@ -76,6 +88,15 @@ impl Client {
     ///
     /// The client keeps it as soon as it is received, in place of the one before: see
     /// [`prepare_signature`](Self::prepare_signature).
+    ///
+    /// ```
+    /// use idaas_login::Edition;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
+    /// let key = client.public_key(&device).send()?;
+    /// assert!(key.bits() >= 2048);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Signatures](https://support.huaweicloud.com/api-oneaccess/oneaccess_04_0069.html).
     ///
@@ -93,6 +114,17 @@ impl Client {
     /// The client keeps it as soon as it is received, and carries it forward by
     /// [`ClientBuilder::monotonic_clock`](crate::ClientBuilder::monotonic_clock): see
     /// [`prepare_signature`](Self::prepare_signature).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use idaas_login::Edition;
+    ///
+    /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
+    /// let date = client.server_date(&device).send()?;
+    /// let time = SystemTime::UNIX_EPOCH + Duration::from_millis(date.timestamp());
+    /// # assert!(time <= SystemTime::now() && time > SystemTime::now() - Duration::from_secs(60));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Page: [Signatures](https://support.huaweicloud.com/api-oneaccess/oneaccess_04_0069.html).
     ///
