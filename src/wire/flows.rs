@@ -59,6 +59,16 @@ impl fmt::Debug for VerifyMethod {
 ///
 /// The pages print it as JSON text inside a string, as null, or not at all. If the allowed ways cannot be read from it,
 /// they are *unspecified*: each may be tried. The text is kept either way.
+///
+/// ```
+/// use idaas_login::VerifyMethod;
+///
+/// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
+/// let flows = stage.allowed_flows();
+/// assert_eq!(flows.listed(), Some(&[VerifyMethod::Phone, VerifyMethod::Email][..]));
+/// assert!(flows.allows(&VerifyMethod::Phone));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AllowedFlows {
     listed: Option<Vec<VerifyMethod>>,

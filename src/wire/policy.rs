@@ -12,10 +12,20 @@ use super::text::Text;
 /// The longest pattern that is kept, in bytes.
 const LONGEST_PATTERN: usize = 4 * 1024;
 
-/// What the tenant demands of a password, as far as it says so (decision D24).
+/// What the tenant demands of a password, as far as it says so ([decision](crate::manual::decisions) D24).
 ///
 /// This crate checks nothing against it: the tenant has rules that it does not tell, such as a list of weak passwords. Use it to
 /// tell the user what to choose, and let the tenant decide.
+///
+/// ```
+/// # let (tenant, stage) = idaas_login::emulator::examples::password_expired()?;
+/// let policy = stage.policy().ok_or("this tenant has one")?;
+/// if let (Some(min), Some(max)) = (policy.min_length(), policy.max_length()) {
+///     println!("a password of {min} to {max} characters");
+/// }
+/// # assert_eq!(policy.min_length(), Some(8));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordPolicy {
     min_length: Option<u32>,
