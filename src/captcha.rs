@@ -1,4 +1,4 @@
-//! Captchas: what a verification code costs.
+//! Captchas: required before a verification code is sent.
 
 use std::fmt;
 

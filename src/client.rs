@@ -217,8 +217,8 @@ impl Client {
         text.map_err(|_| InvalidInput::new("client_id", "is not text"))
     }
 
-    /// Sends one request, once. A transport that panics takes nothing along: nobody knows how far it came, and that is what
-    /// the caller is told. Of the panic itself nothing is told here, for it may quote the request.
+    /// Sends one request, once. A transport that panics counts as maybe sent, and the client stays usable. What the panic
+    /// says is not told, for it may quote the request.
     pub(crate) fn exchange(&self, request: Request) -> Result<Response, TransportError> {
         let transport = &*self.0.transport;
         catch_unwind(AssertUnwindSafe(|| transport.send(request))).unwrap_or_else(|panic| {

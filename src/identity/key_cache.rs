@@ -307,7 +307,7 @@ impl KeyCache {
             _ => inner.usable_keys(now)?,
         };
         match keys.set.verify_parsed(jws) {
-            // A key that nobody knows may be a new one; and a tenant may change a key and keep its name.
+            // An unknown key may be a new one; and a tenant may change a key and keep its name.
             Err(
                 failure @ (IdTokenError::UnknownKey
                 | IdTokenError::UnsuitableKey

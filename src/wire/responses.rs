@@ -57,7 +57,7 @@ impl Failure {
         Self::new(Error::AccessDenied, Disposition::Over)
     }
 
-    /// A success that cannot be read: nobody knows what it said.
+    /// A success that cannot be read: the outcome is unknown.
     fn unreadable(http_status: StatusCode) -> Self {
         Self::unexpected(http_status, UnexpectedReason::Unreadable, Disposition::Unknown)
     }

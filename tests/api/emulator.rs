@@ -453,7 +453,9 @@ fn the_ledger_tells_the_truth_about_lost_answers() {
     tenant.fail_next(path, Fault::LoseResponse);
     let unresolved = |stage: idaas_login::PendingBind| {
         let failed = stage.username_password("zhangshan", "p").send().unwrap_err();
-        let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
+        let Recovery::Unresolved(unresolved) = failed.into_recovery() else {
+            panic!("the outcome is unknown")
+        };
         (unresolved, tenant.take_ledger().pop().unwrap())
     };
     let (stage, lost) = unresolved(stage);

@@ -564,7 +564,7 @@ fn a_set_is_read_leniently_and_its_keys_strictly() {
     // Leading zeros, which some libraries write, change nothing.
     let zeros = set(&[with(json!({ "n": encode([vec![0], modulus].concat()), "e": encode([0, 1, 0, 1]) }))]);
     assert!(zeros.verify(&sign(HEADER)).is_ok());
-    // A member that is there twice: nobody knows which is meant.
+    // A member twice: either may be meant.
     let twice = format!(r#"{{"keys":[{}]}}"#, good.to_string().replacen('{', r#"{"kty":"RSA","#, 1));
     assert!(KeySet::from_json(twice.as_bytes()).unwrap().is_empty());
     // The Debug of a set tells how many, not which.

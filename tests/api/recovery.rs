@@ -128,7 +128,9 @@ fn from_unresolved_both_ways_lead_on() {
         let failed = pending_bind(&client).wechat_mobile("6213").send().unwrap_err();
         let Error::Transport(error) = failed.error() else { panic!("{failed}") };
         assert_eq!(error.sent(), Sent::Maybe);
-        let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
+        let Recovery::Unresolved(unresolved) = failed.into_recovery() else {
+            panic!("the outcome is unknown")
+        };
         unresolved
     };
     assert!(matches!(
@@ -193,7 +195,7 @@ fn a_step_can_be_driven_by_hand() {
     // Giving up on a response: the login can start over.
     let (_, in_flight) = stage.wechat_mobile("6213").into_request().unwrap();
     let failed = in_flight.receive(Err(TransportError::maybe_sent("given up"))).unwrap_err();
-    let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("nobody knows") };
+    let Recovery::Unresolved(unresolved) = failed.into_recovery() else { panic!("the outcome is unknown") };
     let (request, in_flight) = unresolved.start_over().wechat_mini_program("092z").into_request().unwrap();
     assert_eq!(request.uri().path(), "/api/v2/sdk/login/wechat-miniprogram");
     let failed = in_flight.receive(Err(TransportError::not_sent("offline"))).unwrap_err();
@@ -305,8 +307,7 @@ fn kind(row: &Endpoint) -> &'static str {
 /// response says what it answers. Two answers are documented as empty.
 const INDISTINGUISHABLE: &[(&str, &str)] = &[("step", "step"), ("logout", "code"), ("code", "logout")];
 
-/// Something between confuses answers: unless they are the same anyway, it is noticed, and nobody knows what became of
-/// the step.
+/// A proxy mixes up two responses: unless they are the same anyway, it is noticed, and the outcome is unknown.
 #[test]
 fn an_answer_to_something_else_is_no_answer() {
     let mut table = BTreeMap::new();

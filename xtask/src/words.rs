@@ -11,14 +11,13 @@ fn replaced() -> Vec<String> {
     rows.filter_map(|row| row.split('|').nth(1)).map(|term| term.trim().to_lowercase()).collect()
 }
 
-/// Where a document has a replaced term, outside of code.
+/// Where a document has a replaced term, outside of code. `CONTRIBUTING.md` has the table.
 pub fn found() -> Vec<String> {
     let replaced = replaced();
     let mut found = Vec::new();
     for (file, text) in markdown() {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // The table itself, what is generated, and a document that is still to be edited.
-        if !["CONTRIBUTING.md", "reference.md", "emulator.md"].contains(&&*name) {
+        if name != "CONTRIBUTING.md" {
             found.extend(found_in(&text, &replaced).into_iter().map(|term| format!("{name}: {term}")));
         }
     }

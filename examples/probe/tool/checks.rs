@@ -206,7 +206,7 @@ checks! {
     "D14.password", WRONG_PASSWORD, "a state token survives a wrong password", NO_SUCH_STAGE;
     "D14.code", WRONG_CODE, "a state token survives a wrong code by SMS", NO_SUCH_STAGE;
     "D14.email", WRONG_EMAIL_CODE, "a state token survives a wrong code by e-mail", NO_SUCH_STAGE;
-    "D15.path", LOOK, "a path that is none: 3xx, or 4xx", NO_SUCH_STAGE;
+    "D15.path", LOOK, "an unknown path: 3xx, or 4xx", NO_SUCH_STAGE;
     "D15.method", LOOK, "another method than POST: 3xx, or 4xx", NO_SUCH_STAGE;
     "D16", LOOK, "server failures and responses that cannot be read",
         "there was none, and a probe must not provoke one";

@@ -1073,7 +1073,7 @@ fn identity(printed: &Arc<Printed>) {
     caches(printed, &good);
 }
 
-/// Keys that are not to be had, for one reason or another.
+/// Keys that cannot be fetched, for one reason or another.
 fn caches(printed: &Arc<Printed>, token: &IdToken) {
     let answers: [fn(Request) -> Result<Response, TransportError>; 6] = [
         |_| Ok(response(200, key_set())),

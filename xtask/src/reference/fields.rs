@@ -37,7 +37,7 @@ pub const FIELD_KINDS: &[FieldKind] = &[
         "string",
         true,
         None,
-        "blank is none; with U+FFFD or half of a surrogate pair it is unreadable",
+        "blank counts as absent; with U+FFFD or half of a surrogate pair it is unreadable",
     ),
     kind(
         "header token",
@@ -46,10 +46,10 @@ pub const FIELD_KINDS: &[FieldKind] = &[
         Some(16384),
         "as plain text; longer, or with a control character, it is unreadable",
     ),
-    kind("short text", "string", true, Some(256), "as plain text; longer, it is none"),
-    kind("code", "string or whole number", true, None, "blank is none; of a number the digits"),
+    kind("short text", "string", true, Some(256), "as plain text; a longer one counts as absent"),
+    kind("code", "string or whole number", true, None, "blank counts as absent; of a number the digits"),
     kind("message", "string", false, None, "anything else is an empty message"),
-    kind("time", "number, or string with a number", true, None, "anything else is none"),
+    kind("time", "number, or string with a number", true, None, "anything else counts as absent"),
     kind(
         "picture",
         "string",

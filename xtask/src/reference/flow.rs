@@ -94,13 +94,13 @@ pub const FIELD_KINDS: &[(FieldKind, &str, &str, &[&str])] = &[
     (
         FieldKind::PlatformCode,
         "platform code",
-        "as a code; it is spent once the API has answered, whatever the answer",
+        "as a code; it is spent once the API has answered, whatever the response",
         &["D1"],
     ),
     (
         FieldKind::PlatformOpaque,
         "opaque platform code",
-        "as opaque; it is taken to be spent once the API has answered, whatever the answer",
+        "as opaque; it is taken to be spent once the API has answered, whatever the response",
         &["D1"],
     ),
     (
@@ -148,7 +148,7 @@ fn about(kind: StageKind) -> &'static About {
             holds: &["edition"],
         },
         StageKind::Captcha => &About {
-            summary: "No stage: a picture with a hole. Its solution gives the pass that a verification code costs.",
+            summary: "No stage: a picture with a hole. Its solution gives the pass that is required before a code is sent.",
             holds: &["picture", "piece", "words", "token", "secret_key"],
         },
         StageKind::Unauthenticated => {

@@ -47,10 +47,10 @@ schema [flow.schema.json](flow.schema.json), the same as a drawing [flow.svg](fl
 
 A step takes its stage. What comes back is the next stage, or a recovery that says what the caller holds now:
 
-- `Retry`: nothing was carried out and the state token lives; here is the stage again. A value that cannot be right comes
-  back so, too, from each step that sends: nothing was sent.
-- `Unresolved`: no usable response; the step may have been carried out. `start_over` is always safe, `retry_anyway` is for who
-  knows better.
+- `Retry`: nothing was carried out, the state token is still valid, and the stage comes back. So it does if a value cannot be
+  right: then nothing was sent.
+- `Unresolved`: no usable response; the step may have been carried out. `start_over` is always safe; call
+  `retry_anyway` if you know that a retry is safe.
 - `StartOver`: the state token is dead, or access was denied; back to [`Unauthenticated`](#unauthenticated).
 
 A side call does not take its stage and leaves it as it is, whatever the response; only a refusal of the class dead token says

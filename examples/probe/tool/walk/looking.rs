@@ -265,7 +265,7 @@ impl Probe<'_> {
             _ => self.findings.differs("C.keys", keys.brief()),
         }
         if !keys.is_ok() {
-            self.findings.open("C.signature", format!("the keys are not to be had: {}", keys.brief()));
+            self.findings.open("C.signature", format!("could not fetch the keys: {}", keys.brief()));
         }
         Ok(())
     }
