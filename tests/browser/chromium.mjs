@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-/// Where the packages are installed, and what a run leaves.
+// Where the packages are installed, and what a run leaves.
 export const out = resolve('target/browser');
 export const require = createRequire(join(out, 'x.js'));
 
-/// Gives a page to `act`, and what it complained of.
+// Gives a page to `act`, and what it complained of.
 export async function withPage(options, act) {
   const { chromium } = require('playwright-core');
   const profile = mkdtempSync(join(out, 'profile-'));

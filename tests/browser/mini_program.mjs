@@ -1,5 +1,5 @@
-// Every path of the mini program, tapped through: the arguments are the addresses of two running backend examples, whose tenants
-// are of the editions CIAM and EIAM.
+// Every path of the mini program, tapped through: the arguments are the addresses of two running backend examples, whose
+// tenants are of the editions CIAM and EIAM.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -158,6 +158,22 @@ const paths = {
     await code('15201657312', { wrong: true });
     await isUser('Han Meimei');
   },
+  async 'a captcha on a narrow screen'() {
+    const { width, height } = page.viewportSize();
+    await page.setViewportSize({ width: 320, height });
+    await wechat();
+    await fill('phone', { phone: '15201657312' });
+    const [picture, card] = await Promise.all(['.picture', '.card'].map(part => page.locator(part).boundingBox()));
+    assert.ok(picture.x + picture.width < card.x + card.width, JSON.stringify([picture, card]));
+    // The piece covers the gap: it is as far from the left of the picture as the tenant says, in the picture's scale.
+    const { x } = await dev('captcha-x', { token: await page.evaluate(() => window.page.data.login.captcha.token) });
+    await page.locator('slider input').fill(String(x));
+    const piece = await page.locator('.piece').boundingBox();
+    assert.ok(Math.abs(piece.x - picture.x - x * picture.width / 310) < 1, JSON.stringify([piece, picture, x]));
+    await code('15201657312');
+    await isUser('Han Meimei');
+    await page.setViewportSize({ width, height });
+  },
   async 'bound by e-mail, with a second code'() {
     await wechat();
     await fill('email', { email: 'hanmeimei@example.com' });
@@ -311,9 +327,9 @@ const paths = {
   async 'what the emulated tenant does not do'() {
     for (const [status, what] of [[403, 'choose_another_method'], [503, 'try_later']]) {
       await wechat();
-      const handle = { stage: 'pending_bind', purpose: null, ways: ['password'], destination: null, policy: null, handle: 'x', expires_in: 600 };
       const error = { what, message: '', code: null, attempts_left: null, wait: 7 };
-      await page.route('**/api/choose', route => route.fulfill({ status, json: { ...handle, error } }));
+      const json = { stage: 'pending_bind', ways: ['password'], handle: 'x', expires_in: 600, error };
+      await page.route('**/api/choose', route => route.fulfill({ status, json }));
       await fill('email', { email: 'hanmeimei@example.com' });
       await problem(what);
       await told(`${en(texts.notes.seconds)} 7`);

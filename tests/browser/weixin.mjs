@@ -1,9 +1,12 @@
-// A mini program as a page for a browser. Templates and components are those of WeChat: compiled and run by glass-easel, WeChat's own
+// A mini program as a page for a browser. Its templates are compiled and its components run by glass-easel, WeChat's own
 // component framework. `wx`, the built-in components and the conversion of styles are small stand-ins.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
-/// The HTML of the mini program in `folder`. `require` finds the packages.
+// WeChat's unit: 750 of them are as wide as the screen.
+const inPixels = text => text.replace(/(-?[\d.]+|\{\{[^{}]*\}\})rpx/g, (_, width) => `calc(${width} * 100vw / 750)`);
+
+// The HTML of the mini program in `folder`. `require` finds the packages.
 export function pageOf(folder, require) {
   const text = path => readFileSync(join(folder, path), 'utf8');
   const { pages: [page] } = JSON.parse(text('app.json'));
@@ -14,7 +17,7 @@ export function pageOf(folder, require) {
   const { TmplGroup } = require('glass-easel-template-compiler');
   const group = new TmplGroup();
   for (const view of views) {
-    const complaints = group.addTmpl(view, text(view + '.wxml'));
+    const complaints = group.addTmpl(view, inPixels(text(view + '.wxml')));
     if (complaints.length) throw new Error(`${view}.wxml: ${JSON.stringify(complaints)}`);
   }
   const templates = group.getTmplGenObjectGroups();
@@ -30,17 +33,17 @@ export function pageOf(folder, require) {
   ['app', ...views].forEach(add);
 
   const styles = ['app', ...views].filter(view => existsSync(join(folder, view + '.wxss'))).map(view => text(view + '.wxss'));
-  const css = styles.join('\n').replace(/(-?[\d.]+)rpx/g, (_, width) => `calc(${width} * 100vw / 750)`);
 
   const framework = name => `(module => { ((module, exports, require) => {${readFileSync(require.resolve(name), 'utf8')}
 })(module, module.exports, name => frameworks[name]); frameworks['${name}'] = module.exports; })({ exports: {} });`;
   const functions = Object.entries(scripts).map(([path, source]) => `'${path}': (module, exports, require) => {${source}\n}`);
+  const about = JSON.stringify({ page, views, configs: Object.fromEntries(views.map(view => [view, config(view)])) });
   return `<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><style>${BUILT_IN}${css}</style><body><script>
+<meta name="color-scheme" content="light dark"><style>${BUILT_IN}${inPixels(styles.join('\n'))}</style><body><script>
 const frameworks = {};
 ${framework('glass-easel')}
 ${framework('glass-easel-miniprogram-adapter')}
-(${run})({ ${functions.join(',\n')} }, (() => { return ${templates} })(), ${JSON.stringify({ page, views, configs: Object.fromEntries(views.map(view => [view, config(view)])) })});
+(${run})({ ${functions.join(',\n')} }, (() => { return ${templates} })(), ${about});
 </script></body>`;
 }
 
@@ -75,9 +78,10 @@ function run(modules, templates, { page, views, configs }) {
   const storage = {};
   window.wx = {
     request({ url, method, header, data, success, fail }) {
-      const query = method === 'GET' ? '?' + Object.entries(data).map(pair => pair.map(encodeURIComponent).join('=')).join('&') : '';
-      const body = method === 'GET' ? undefined : JSON.stringify(data);
-      fetch(url + query, { method, headers: { 'Content-Type': 'application/json', ...header }, body }).then(async response => {
+      const isGet = method === 'GET';
+      const query = isGet ? '?' + Object.entries(data).map(pair => pair.map(encodeURIComponent).join('=')).join('&') : '';
+      const headers = { 'Content-Type': 'application/json', ...header };
+      fetch(url + query, { method, headers, body: isGet ? undefined : JSON.stringify(data) }).then(async response => {
         const text = await response.text();
         window.calls.push(`${new URL(url).pathname} ${response.status}`);
         const isJson = (response.headers.get('content-type') || '').includes('json');
@@ -105,20 +109,31 @@ function run(modules, templates, { page, views, configs }) {
       fields.get(event.target)?.(type);
     }, true);
   }
+  // Those that have their element.
+  const ready = new WeakSet();
   // Each is the element of HTML with its name; properties are set on it, and events are WeChat's.
-  const builtIn = (name, properties, attached) => {
-    const set = component => Object.keys(properties).forEach(property => attached.set(component.getBackendElement(), property, component.data[property]));
+  const builtIn = (name, properties, { set = () => {}, attached = () => {} } = {}) => {
+    const show = component => {
+      const element = component.getBackendElement();
+      for (const property of Object.keys(properties)) set(element, property, component.data[property]);
+    };
     const definition = env.getGlobalCodeSpace().getComponentSpace().define(name).definition({
       properties,
-      observers: { '**'() { if (this.getBackendElement()) set(this); } },
-      lifetimes: { attached() { attached.listen?.(this, this.getBackendElement()); set(this); } },
+      observers: { '**'() { if (ready.has(this)) show(this); } },
+      lifetimes: {
+        attached() {
+          attached(this, this.getBackendElement());
+          ready.add(this);
+          show(this);
+        },
+      },
     }).registerComponent();
     space.getComponentSpace().setGlobalUsingComponent(name, definition);
   };
-  builtIn('view', {}, {});
+  builtIn('view', {});
   builtIn('button', { disabled: Boolean, openType: String }, {
     set: (element, property, value) => { element[property] = value; },
-    listen: (component, element) => element.addEventListener('click', () => {
+    attached: (component, element) => element.addEventListener('click', () => {
       if (component.data.openType === 'getPhoneNumber') component.triggerEvent('getphonenumber', window.sheet);
     }),
   });
@@ -128,17 +143,22 @@ function run(modules, templates, { page, views, configs }) {
       else if (property === 'type') element.inputMode = value === 'number' ? 'numeric' : '';
       else if (element[property] !== value) element[property] = value;
     },
-    listen: (component, element) => fields.set(element, type => type === 'input' && component.triggerEvent('input', { value: element.value })),
+    attached: (component, element) => fields.set(element, type => {
+      if (type === 'input') component.triggerEvent('input', { value: element.value });
+    }),
   });
   builtIn('image', { src: String, mode: String }, {
-    set: (element, property, value) => { if (element.firstChild) element.firstChild[property === 'src' ? 'src' : 'className'] = value; },
-    listen: (component, element) => element.append(new Image()),
+    set: (element, property, value) => { element.firstChild[property === 'src' ? 'src' : 'className'] = value; },
+    attached: (component, element) => element.append(new Image()),
   });
   builtIn('slider', { min: Number, max: Number, value: Number }, {
-    set: (element, property, value) => { if (element.firstChild) element.firstChild[property] = value; },
-    listen: (component, element) => {
-      const range = element.appendChild(Object.assign(document.createElement('input'), { type: 'range', step: 'any' }));
-      fields.set(range, type => component.triggerEvent(type === 'input' ? 'changing' : 'change', { value: Number(range.value) }));
+    set: (element, property, value) => { element.firstChild[property] = value; },
+    attached: (component, element) => {
+      const range = Object.assign(document.createElement('input'), { type: 'range', step: 'any' });
+      element.append(range);
+      fields.set(range, type => {
+        component.triggerEvent(type === 'input' ? 'changing' : 'change', { value: Number(range.value) });
+      });
     },
   });
 
