@@ -1,7 +1,7 @@
 """A small model of a client of the login API, and a runner of the conformance vectors against it.
 
 The model is written from `docs/reading-responses.md` and `docs/porting.md`; the rows of the requests, the names of the
-headers and the classes of the codes are data, and come from `docs/flow.json`. It has no transport.
+headers, the statuses and the classes of the codes are data, and come from `docs/flow.json`. It has no transport.
 
 Usage: python3 conformance.py [--folder FOLDER] [--docs FOLDER] [--only ID]
 """
@@ -299,8 +299,7 @@ def read_host(host: str) -> tuple[str, bool]:
     """The host as it is sent, and whether it is this machine."""
     try:
         if host.startswith("["):
-            six = ipaddress.IPv6Address(host[1:-1])
-            return f"[{six}]", six.is_loopback
+            return host.lower(), ipaddress.IPv6Address(host[1:-1]).is_loopback
         if not is_host_name(host):
             four = ipaddress.IPv4Address(host)
             return str(four), four.is_loopback
@@ -508,7 +507,11 @@ class Flow:
 
     def __init__(self, path: Path) -> None:
         data = json.loads(path.read_text(encoding="utf-8"))
-        self.columns = {(row["edition"], row["tenant_id"]): row["name"] for row in data["editions"]}
+        # A status without a stage ends the login, and is looked at before the others.
+        self.statuses: dict[str, str] = {row["status"]: row["stage"] for row in data["statuses"] if row["stage"]}
+        self.columns: dict[tuple[str, bool], str] = {
+            (row["edition"], row["tenant_id"]): row["name"] for row in data["editions"]
+        }
         self.headers = data["headers"]
         self.rows = {(row["from"], row["method"]): row for row in data["steps"]}
         # A code whose class depends on the message has a second row, with `message_names`.
@@ -573,10 +576,17 @@ def check_date(name: str, value: str) -> None:
 
 
 def picture_width(picture: str | None) -> int | None:
-    """The width that a PNG names; of other formats the vectors have none."""
+    """The width that a PNG or a JPEG names."""
     data = base64.b64decode(picture) if picture else b""
-    is_png = data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 24
-    return int.from_bytes(data[16:20], "big") if is_png else None
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 24:
+        return int.from_bytes(data[16:20], "big")
+    at = 2
+    while data.startswith(b"\xff\xd8\xff") and at + 9 <= len(data) and data[at] == 0xFF:
+        # Of the segments the one that begins a frame has the size.
+        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(data[at + 7 : at + 9], "big")
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
 
 
 def check_first(stage: Stage, row: dict[str, Any], inputs: dict[str, Any]) -> None:
@@ -598,9 +608,8 @@ def check_first(stage: Stage, row: dict[str, Any], inputs: dict[str, Any]) -> No
 
 
 def with_point(value: float) -> str:
-    """A point and a digit behind it, and no exponent, which `repr` would write for very large and small numbers."""
-    text = f"{Decimal(repr(value)):f}"
-    return text if "." in text else text + ".0"
+    """A point and a digit; from 1e16 on and below 1e-4 the exponent of `repr`, without `+` and zeros before it."""
+    return re.sub(r"e\+?(-?)0*", r"e\1", repr(float(value)))
 
 
 def input_of(stage: Stage, part: dict[str, Any], inputs: dict[str, Any], send_type: str | None) -> Any:
@@ -727,15 +736,6 @@ class Result:
     next: Stage | Unresolved
 
 
-STATUSES = {
-    "SUCCESS": "Authenticated",
-    "SUCCES": "Authenticated",
-    "SOCIAL_BIND": "PendingBind",
-    "USER_REGISTER": "PendingRegister",
-    "MFA_AUTH": "MfaRequired",
-    "PASSWORD_WARN": "PasswordExpiring",
-    "PASSWORD_EXPIRED": "PasswordExpired",
-}
 WITH_ATTEMPTS = ("SDK.LOGIN.1005", "LOGIN.0002", "IDAAS.SDK.LOGIN.0002")
 WITH_UNLOCK = ("SDK.LOGIN.1003", "LOGIN.0001", "IDAAS.SDK.LOGIN.0001")
 
@@ -812,31 +812,31 @@ def without_code(flight: Flight, fields: Members, http: Http) -> Failure:
         return http.unexpected("ServerFailure")
     if not 300 <= http.status <= 499:
         return http.unexpected("Unreadable")
-    if indicates_progress(fields, flight.in_hand):
+    if indicates_progress(flight, fields):
         return http.unexpected("Contradiction")
     if http.status >= 400:
         return http.unexpected("NotFromTheApi", "Retry")
     return http.unexpected("Redirect", "Unresolved" if http.status == 303 else "Retry")
 
 
-def indicates_progress(fields: Members, in_hand: str | None) -> bool:
+def indicates_progress(flight: Flight, fields: Members) -> bool:
     for name in ("session_token", "state_token"):
         token = text_field(fields, name)
         is_blank = token.kind == "absent" or (token.kind == "text" and not trimmed(token.text))
         is_echo = (
             name == "state_token"
             and token.kind == "text"
-            and in_hand is not None
-            and trimmed(token.text) == trimmed(in_hand)
+            and flight.in_hand is not None
+            and trimmed(token.text) == trimmed(flight.in_hand)
         )
         if not is_blank and not is_echo:
             return True
-    return status_text(fields) in STATUSES
+    return status_text(fields) in flight.stage.client.flow.statuses
 
 
 def refusal(flight: Flight, fields: Members, code: str, http: Http) -> Failure:
     """Step 5."""
-    if indicates_progress(fields, flight.in_hand):
+    if indicates_progress(flight, fields):
         return http.unexpected("Contradiction")
     found = text_field(fields, "error_msg")
     message = found.text if found.kind == "text" else ""
@@ -940,9 +940,10 @@ def read_step(flight: Flight, fields: Members, http: Http) -> Stage:
     stage, status = flight.stage, plain_text(fields, "status")
     if status is None:
         raise http.unexpected("NoStatus")
-    if status not in STATUSES:
+    statuses = stage.client.flow.statuses
+    if status not in statuses:
         raise http.unexpected("UnknownStatus", status=status)
-    name = STATUSES[status]
+    name = statuses[status]
     if name == "Authenticated":
         token = header_token(fields, "session_token")
         if token is None:
@@ -1002,7 +1003,7 @@ def read_captcha(fields: Members) -> dict[str, Any]:
 
 
 def short_value(raw: str | None, limit: int = 256) -> str | None:
-    found = Field("absent") if raw is None else scalar_field(raw)
+    found = Field("absent") if raw is None or size(raw) > 6 * limit + 2 else scalar_field(raw)
     if found.kind == "number":
         return None if found.text.startswith("-") else found.text
     text = trimmed(found.text) if found.kind == "text" else ""
@@ -1017,8 +1018,8 @@ def read_country(raw: str) -> dict[str, Any] | None:
         return None
     entry = dict(found)
     shown = {}
-    if entry.get("displayMapping", "").startswith("{"):
-        values = {name: short_value(value) for name, value in dict(members(entry["displayMapping"])).items()}
+    if names_by_language := object_of(entry.get("displayMapping", "")):
+        values = {name: short_value(value) for name, value in dict(names_by_language).items() if size(name) <= 256}
         shown = dict(sorted((name, value) for name, value in values.items() if value is not None)[:32])
     suffixes = entry.get("areaCodeSuffixes", "null")
     parts = list(items(suffixes))[:32] if suffixes.startswith("[") else [suffixes]
@@ -1110,7 +1111,8 @@ def from_base64url(text: str) -> bytes | None:
 def once(raw: bytes, detail: str) -> dict[str, str]:
     """The members of a part of the token, none of them twice."""
     try:
-        found = object_of(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        found = object_of(text) if is_sound(text) else None
     except UnicodeDecodeError:
         found = None
     if found is None or len(found) > 128 or len({name for name, _ in found}) != len(found):
@@ -1185,7 +1187,7 @@ def read_keys(text: str) -> list[Key]:
 
 
 def read_key(raw: str) -> Key | None:
-    found = object_of(raw)
+    found = object_of(raw) if is_sound(raw) else None
     if found is None or len({name for name, _ in found}) != len(found):
         return None
     item = {name: value for name, value in found if value != "null"}
@@ -1284,8 +1286,6 @@ def is_sound(text: str) -> bool:
 
 def read_payload(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     found = once(raw, "Payload")
-    if not is_sound(raw.decode("utf-8")):
-        raise TokenError("Malformed", "Payload")
     everything = {name: json.loads(value) for name, value in found.items()}
     claims: dict[str, Any] = {}
     for name in (*TEXT_CLAIMS, *TIME_CLAIMS, "aud"):
@@ -1307,10 +1307,11 @@ def user_data(claims: dict[str, Any], api: str | None) -> dict[str, str | None]:
 
 
 def from_api(api: str) -> dict[str, str]:
-    found = object_of(unescape(api))
-    if found is None or len({name for name, _ in found}) != len(found):
+    try:
+        found = once(unescape(api).encode(), "api")
+    except TokenError:
         return {}
-    values = {name: scalar_field(raw) for name, raw in found if name in USER_CLAIMS and raw != "null"}
+    values = {name: scalar_field(raw) for name, raw in found.items() if name in USER_CLAIMS and raw != "null"}
     if any(value.kind != "text" for value in values.values()):
         return {}
     return {name: value.text for name, value in values.items()}

@@ -382,4 +382,13 @@ fn signatures(vectors: &mut Vectors) {
             moves("renew_id_token", json!({})),
         ]),
     );
+    // A request without a signature says nothing of the key.
+    vectors.add(
+        "signature/stale-without-a-signature-is-kept",
+        chain(vec![
+            refused("wechat_mini_program", json!({ "code": "091z" }), stale),
+            login(SUCCESS),
+            renewed(),
+        ]),
+    );
 }

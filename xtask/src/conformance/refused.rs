@@ -113,6 +113,13 @@ fn values(vectors: &mut Vectors) {
     let picture = || json!({ "token": "389c21b3", "picture": super::responses::PNG });
     vectors.add("x/negative", solve(json!({ "token": "389c21b3" }), -1.0));
     vectors.add("x/beyond-the-picture", solve(picture(), 2.5));
+    let jpeg = json!({ "token": "389c21b3", "picture": super::requests::JPEG });
+    vectors.add("x/beyond-a-jpeg", solve(jpeg, 300.5));
+    // The name of the field is that of the step's input, however it is spelled for the tenant.
+    let mut spelled = step(&endpoints::BIND_WECHAT_MOBILE, EditionKind::Eiam);
+    spelled["client"]["wechat_code_field"] = "wchat_code".into();
+    spelled["inputs"]["wechat_code"] = "".into();
+    vectors.add("wechat_code/spelled-wchat_code", spelled);
 
     let data = r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"]}"#;
     for (id, stage, data, step, field) in [
@@ -153,6 +160,12 @@ fn values(vectors: &mut Vectors) {
     let mut both = step(&endpoints::LOGIN_QQ, EditionKind::Eiam);
     both["inputs"]["open_id"] = "".into();
     vectors.add("order/edition-before-input", both);
+    let mut attributes = step(&endpoints::REGISTRATION_PHONE, EditionKind::Eiam);
+    attributes["from"]["holds"]["attributes"] = json!({ "pwd": "" });
+    vectors.add("order/attributes-before-edition", attributes);
+    let mut sender = step(&endpoints::SEND_BIND_EMAIL, EditionKind::OneAccess);
+    sender["inputs"]["sender"] = "another@example.com".into();
+    vectors.add("order/sender-before-edition", sender);
     let mut fields = step(&endpoints::LOGIN_QQ, EditionKind::Ciam);
     fields["inputs"] = json!({ "access_token": "", "open_id": "" });
     vectors.add("order/first-field-first", fields);

@@ -121,6 +121,9 @@ fn inputs_of(row: &Endpoint) -> Map<String, Value> {
     inputs
 }
 
+/// The beginning of a JPEG that is 300 pixels wide and 150 high.
+pub(super) const JPEG: &str = "/9j/wAALCACWASwBAREA/9k=";
+
 fn login() -> Value {
     step(&endpoints::LOGIN_WECHAT_MINI_PROGRAM, EditionKind::Ciam)
 }
@@ -144,6 +147,7 @@ fn settings(vectors: &mut Vectors) {
         ("base-address/port", json!({ "base_address": "https://acme.example.com:8443" })),
         ("base-address/ipv4", json!({ "base_address": "https://192.0.2.7" })),
         ("base-address/ipv6", json!({ "base_address": "https://[2001:DB8::1]:8443" })),
+        ("base-address/ipv6-long", json!({ "base_address": "https://[2001:db8:0:0:0:0:0:1]" })),
         ("base-address/dot-at-the-end", json!({ "base_address": "https://acme.example.com." })),
         ("base-address/underscore", json!({ "base_address": "https://a_b.example.com" })),
         (
@@ -156,8 +160,10 @@ fn settings(vectors: &mut Vectors) {
         ),
         ("path-prefix/plain", json!({ "path_prefix": "/idaas" })),
         ("path-prefix/slash-at-the-end", json!({ "path_prefix": "/idaas/v1//" })),
+        ("path-prefix/dots-and-slashes", json!({ "path_prefix": "/..//a%20b/./~!$&'()*+,;=:@" })),
         ("path-prefix/slash-alone", json!({ "path_prefix": "/" })),
         ("client-id/odd-characters", json!({ "client_id": " a b;\t\"é\" " })),
+        ("client-id/c1-control", json!({ "client_id": "a\u{85}b" })),
         ("client-id/longest", json!({ "client_id": "c".repeat(1024) })),
         ("tenant-id/isv", json!({ "edition": "OneAccess", "tenant_id": "8f1c2a" })),
         ("paths/another", json!({ "paths": { "Unauthenticated.wechat_mini_program": "/api/v3/login" } })),
@@ -170,6 +176,7 @@ fn settings(vectors: &mut Vectors) {
         ("ipv6-with-ipv4", json!({ "ip": "::ffff:192.0.2.7" })),
         ("language", json!({ "language": "zh-CN" })),
         ("non-ascii", json!({ "agent": "Mozilla/5.0 手机", "operating_sys_version": "系统 1" })),
+        ("c1-control", json!({ "agent": "a\u{85}b", "fingerprint": "\u{9f}" })),
         ("spaces-and-tabs", json!({ "agent": " a\tb ", "fingerprint": " f " })),
         ("longest", json!({ "agent": "a".repeat(1024) })),
     ] {
@@ -211,8 +218,17 @@ fn inputs(vectors: &mut Vectors) {
     ] {
         vectors.add(&format!("inputs/{id}"), with(submit.clone(), "inputs", &json!({ "verify_code": code })));
     }
-    for (id, x) in [("whole", 237.0), ("half", 237.5), ("zero", 0.0), ("small", 0.125), ("large", 123_456.75)]
-    {
+    for (id, x) in [
+        ("whole", 237.0),
+        ("half", 237.5),
+        ("zero", 0.0),
+        ("small", 0.125),
+        ("large", 123_456.75),
+        ("without-exponent", 1e15),
+        ("positive-exponent", 1e16),
+        ("smallest-without-exponent", 0.0001),
+        ("negative-exponent", 0.000_012_5),
+    ] {
         let vector = with(step(&endpoints::CAPTCHA_VERIFY, EditionKind::Ciam), "inputs", &json!({ "x": x }));
         vectors.add(&format!("inputs/captcha-x/{id}"), vector);
     }
@@ -220,6 +236,10 @@ fn inputs(vectors: &mut Vectors) {
     let mut at_the_edge = step(&endpoints::CAPTCHA_VERIFY, EditionKind::Ciam);
     at_the_edge["from"]["holds"] = picture;
     vectors.add("inputs/captcha-x/edge", with(at_the_edge, "inputs", &json!({ "x": 2 })));
+    let jpeg = json!({ "token": "389c21b3", "picture": JPEG });
+    let mut in_a_jpeg = step(&endpoints::CAPTCHA_VERIFY, EditionKind::Ciam);
+    in_a_jpeg["from"]["holds"] = jpeg;
+    vectors.add("inputs/captcha-x/jpeg", with(in_a_jpeg, "inputs", &json!({ "x": 300 })));
     let all = json!({
         "user_name": "zhangsan", "name": "张三", "pwd": "Passw0rd!", "head_img": "https://example.com/a.png",
         "attr_gender": "unknow", "attr_birthday": "2000-02-29", "attr_nick_name": "San", "first_name": "San",

@@ -169,6 +169,10 @@ fn http_statuses(vectors: &mut Vectors) {
             vectors.read(reading, &format!("retry-after/{id}/{http_status}"), answer);
         }
     }
+    // Of every reason but this one it is told.
+    let mut answer = http(200, r#"{"status":"SOCIAL_BIND"}"#);
+    answer["headers"] = json!({ "retry-after": "30" });
+    vectors.read("first_step", "retry-after/no-state-token", answer);
 }
 
 /// What is a JSON object, and what is not.
@@ -614,6 +618,7 @@ fn data(vectors: &mut Vectors) {
     let many = json!({ "socialBindOrRegisterFlow": many }).to_string();
     let large = format!(r#"{{"socialBindOrRegisterFlow":["VERIFY_PHONE"],"x":"{}"}}"#, "x".repeat(16 * 1024));
     let large_text = "x".repeat(16 * 1024 + 1);
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     for (id, form) in [
         ("both", text(r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE","VERIFY_EMAIL"]}"#)),
         ("one", text(r#"{"socialBindOrRegisterFlow":["VERIFY_EMAIL"]}"#)),
@@ -641,6 +646,8 @@ fn data(vectors: &mut Vectors) {
         ("cut", text(r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"]"#)),
         ("more-behind", text(r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"]}x"#)),
         ("list-outside", text(r#"[["VERIFY_PHONE"]]"#)),
+        ("lone-surrogate-in-a-name", text(r#"{"\ud800":1,"socialBindOrRegisterFlow":["VERIFY_PHONE"]}"#)),
+        ("deep", text(&format!(r#"{{"x":{deep},"socialBindOrRegisterFlow":["VERIFY_PHONE"]}}"#))),
         ("twice-encoded", text(&text(r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"]}"#))),
         ("long-name", text(&long_name)),
         ("many-names", text(&many)),
@@ -674,6 +681,7 @@ fn data(vectors: &mut Vectors) {
 fn policies(vectors: &mut Vectors) {
     let large = format!(r#"{{"minLength":8,"x":"{}"}}"#, "x".repeat(16 * 1024));
     let long_pattern = format!(r#"{{"regEx":"{}"}}"#, "x".repeat(4097));
+    let deep = format!(r#"{{"x":{}{},"minLength":8}}"#, "[".repeat(200), "]".repeat(200));
     for (id, policy) in [
         ("whole", r#"{"maxLength":18,"minLength":8,"regEx":"^(?![a-zA-Z]+$)"}"#),
         ("empty-object", "{}"),
@@ -691,6 +699,8 @@ fn policies(vectors: &mut Vectors) {
         ("escaped-pattern", r#"{"regEx":"^\\d\u0041$"}"#),
         ("lone-surrogate-in-the-pattern", r#"{"regEx":"\ud800","minLength":8}"#),
         ("long-pattern", &long_pattern),
+        ("lone-surrogate-in-a-name", r#"{"\ud800":1,"minLength":8}"#),
+        ("deep", &deep),
         ("large", &large),
     ] {
         for (status, name) in [("PASSWORD_WARN", "warn"), ("PASSWORD_EXPIRED", "expired")] {
@@ -830,6 +840,7 @@ fn side_calls(vectors: &mut Vectors) {
         ("object", "{}"),
         ("empty", "[]"),
         ("lone-surrogate", r#"["a","\ud800"]"#),
+        ("replacement-character", r#"["a\ufffd"]"#),
     ] {
         vectors.read_body(
             "captcha",
@@ -841,6 +852,12 @@ fn side_calls(vectors: &mut Vectors) {
     keys(vectors);
     countries(vectors);
 }
+
+/// The usual exponent.
+const F4: &[u8] = &[0x01, 0x00, 0x01];
+/// `rsaEncryption`, as the identifier of an algorithm in DER.
+const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+const RSASSA_PSS: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x05\x00";
 
 fn keys(vectors: &mut Vectors) {
     vectors.read_body("public_key", "key/page", 200, PUBLIC_KEY);
@@ -867,6 +884,13 @@ fn keys(vectors: &mut Vectors) {
         ("rsa-1024", "-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDJjza479lm2vC2V2vCD3MX/hPB\n9/6JIQPU1zndUYg11b35/y3GFPBVnV+0EdUz6kzs/GR3o1oQbaM9tpZ6N1wo+pCl\nicqfMnsYzrP/nLBuQTAMPU+jcQCZYB7GaBhZ37Ri4i6IzvuszHiu9JBK5Ez5dDoO\nx7HbSHcyMu5wdjk8bQIDAQAB\n-----END PUBLIC KEY-----".to_owned()),
         ("p-256", "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==\n-----END PUBLIC KEY-----".to_owned()),
         ("long-text", format!("{}{ours}", "x".repeat(4096))),
+        ("modulus-8192", pem(RSA, &[0xff; 1024], F4)),
+        ("modulus-8200", pem(RSA, &[0xff; 1025], F4)),
+        ("even-modulus", pem(RSA, &[0xfe; 256], F4)),
+        ("largest-exponent", pem(RSA, &[0xff; 256], &[0x01, 0xff, 0xff, 0xff, 0xff])),
+        ("larger-exponent", pem(RSA, &[0xff; 256], &[0x02, 0, 0, 0, 0x01])),
+        ("exponent-1", pem(RSA, &[0xff; 256], &[1])),
+        ("rsassa-pss", pem(RSASSA_PSS, &[0xff; 256], F4)),
     ] {
         vectors.read_body("public_key", &format!("key/{id}"), 200, json!({ "public_key": key }).to_string());
     }
@@ -882,10 +906,38 @@ fn keys(vectors: &mut Vectors) {
     }
 }
 
+/// A public key in PEM, of an algorithm, with a modulus and an exponent.
+fn pem(algorithm: &[u8], modulus: &[u8], exponent: &[u8]) -> String {
+    let der = |tag: u8, content: &[u8]| {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let head: &[u8] = match (high, low) {
+            (0, ..0x80) => &[tag, low],
+            (0, _) => &[tag, 0x81, low],
+            _ => &[tag, 0x82, high, low],
+        };
+        [head, content].concat()
+    };
+    // A number is positive if its first bit is zero.
+    let sign = |bytes: &[u8]| if bytes[0] < 0x80 { vec![] } else { vec![0] };
+    let number = |bytes: &[u8]| der(0x02, &[sign(bytes), bytes.to_vec()].concat());
+    let key = der(0x30, &[number(modulus), number(exponent)].concat());
+    let whole = der(0x30, &[algorithm, &der(0x03, &[&[0], key.as_slice()].concat())].concat());
+    format!("-----BEGIN PUBLIC KEY-----{}-----END PUBLIC KEY-----", BASE64_STANDARD.encode(whole))
+}
+
 fn countries(vectors: &mut Vectors) {
     vectors.read_body("country_codes", "list/page", 200, COUNTRY_CODES);
     let long = "9".repeat(257);
     let long_pattern = "x".repeat(1025);
+    let entries = |before: usize| format!(r#"[{}{{"areaCode":"86"}}]"#, "0,".repeat(before));
+    let suffixes = |before: &str, count: usize| {
+        let all = (0..count).map(|number| format!(r#""{number}","#)).collect::<Vec<_>>().concat();
+        format!(r#"[{{"areaCodeSuffixes":[{before}{all}"last"]}}]"#)
+    };
+    let names = |value: &str| {
+        let all = (10..42).map(|number| format!(r#""{number}":{value},"#)).collect::<Vec<_>>().concat();
+        format!(r#"[{{"displayMapping":{{{all}"zh":"last"}}}}]"#)
+    };
     for (id, list) in [
         ("empty", "[]".to_owned()),
         ("not-entries", r#"[1,"x",null,[],[1,2],{}]"#.to_owned()),
@@ -902,6 +954,22 @@ fn countries(vectors: &mut Vectors) {
         ("one-suffix", r#"[{"areaCodeSuffixes":"10"}]"#.to_owned()),
         ("field-twice", r#"[{"areaCode":"1","areaCode":"2"},{"areaCode":"3"}]"#.to_owned()),
         ("lone-surrogate", r#"[{"areaCode":"\ud800","countryCode":"CN"}]"#.to_owned()),
+        ("lone-surrogate-in-a-name", r#"[{"\ud800":1,"areaCode":"1"},{"areaCode":"2"}]"#.to_owned()),
+        ("lone-surrogate-in-a-language", r#"[{"areaCode":"1","displayMapping":{"\ud800":"A","en":"B"}}]"#.to_owned()),
+        ("lone-surrogate-in-a-display-name", r#"[{"displayMapping":{"en":"\ud800","zh":"B"}}]"#.to_owned()),
+        ("replacement-character", r#"[{"areaCode":"1\ufffd","displayMapping":{"en":"\ufffd"}}]"#.to_owned()),
+        ("long-language", format!(r#"[{{"displayMapping":{{"{long}":"A","en":"B"}}}}]"#)),
+        ("language-with-spaces", r#"[{"displayMapping":{" en ":" B "}}]"#.to_owned()),
+        ("entries-512", entries(511)),
+        ("entries-513", entries(512)),
+        ("suffixes-32", suffixes("", 31)),
+        ("suffixes-33", suffixes("", 32)),
+        ("suffixes-left-out-count", suffixes("null,", 31)),
+        ("names-33", names("\"A\"")),
+        ("names-left-out-do-not-count", names("null")),
+        ("longest-pattern", format!(r#"[{{"mobileRegex":"{}"}}]"#, "x".repeat(1024))),
+        ("white-space-of-1536", format!(r#"[{{"areaCode":"{}86"}}]"#, " ".repeat(1534))),
+        ("white-space-of-1537", format!(r#"[{{"areaCode":"{}86"}}]"#, " ".repeat(1535))),
         ("long-code", format!(r#"[{{"areaCode":"{long}","countryCode":"CN"}}]"#)),
         ("long-pattern", format!(r#"[{{"mobileRegex":"{long_pattern}","areaCode":"1"}}]"#)),
     ] {

@@ -17,6 +17,18 @@ const PS256: &str = "eyJhbGciOiJQUzI1NiIsImtpZCI6InBzIn0.eyJpc3MiOiJodHRwczovL2F
 const ES256: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImVzMjU2In0.eyJpc3MiOiJodHRwczovL2FjbWUuZXhhbXBsZS5jb20vYXBpL3YxL29hdXRoMiIsImF1ZCI6Im5UbzFlUkl1YjYwdlBiNTRXZUU2YW9qUHdZd0ltdGw0Iiwic3ViIjoiYWRtaW4iLCJpYXQiOjE2NDY4NzY1NzksImV4cCI6MTY0Njg4Mzc3OX0.mehqjppSQx1O4G0WitzEtx7RpTUVEUzetmULxI87kZ5LWzIi8PLAstS3e4gbOLBO8Zwal_YsBuLOqyoa2OQJBg";
 const ES384: &str = "eyJhbGciOiJFUzM4NCIsImtpZCI6ImVzMzg0In0.eyJpc3MiOiJodHRwczovL2FjbWUuZXhhbXBsZS5jb20vYXBpL3YxL29hdXRoMiIsImF1ZCI6Im5UbzFlUkl1YjYwdlBiNTRXZUU2YW9qUHdZd0ltdGw0Iiwic3ViIjoiYWRtaW4iLCJpYXQiOjE2NDY4NzY1NzksImV4cCI6MTY0Njg4Mzc3OX0.zjuoPBO_weYZIch_qmgx5hjLu3Jm9bijWWgPtDJ0ORAzmSwPbgz_tmzMG_OmM6eA6MYlBi-3b0hQaBnlsjtgSnqC1iDourKsOidwD39NaLpUirqSp-Rad7pRgANkclHW";
 const SMALL: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InNtYWxsIn0.eyJpc3MiOiJodHRwczovL2FjbWUuZXhhbXBsZS5jb20vYXBpL3YxL29hdXRoMiIsImF1ZCI6Im5UbzFlUkl1YjYwdlBiNTRXZUU2YW9qUHdZd0ltdGw0Iiwic3ViIjoiYWRtaW4iLCJpYXQiOjE2NDY4NzY1NzksImV4cCI6MTY0Njg4Mzc3OX0.ILdo2DQSaf4U_6tBaQtxgeCfHc0OIMWxgsmYFiNsr2fnoqsSvrujb0TbUPYLiQVeEm5P_TacrJPEXJRndtejU_WJT8E_EzE9bvhr-mqfQQgiVp3yiSBz8aX-PrGTzK1yBEPQipQPQnPdgsRUrEAoTjtBse5LlF2fTt5UjmXLo3U";
+/// Signed by PS256 with salts of another length than the hash's: none, and the longest.
+const SALTS: [(&str, &str); 2] = [
+    (
+        "no-salt",
+        "eyJhbGciOiJQUzI1NiIsImtpZCI6InNhbHQifQ.eyJpc3MiOiJodHRwczovL2FjbWUuZXhhbXBsZS5jb20vYXBpL3YxL29hdXRoMiIsImF1ZCI6Im5UbzFlUkl1YjYwdlBiNTRXZUU2YW9qUHdZd0ltdGw0Iiwic3ViIjoiYWRtaW4iLCJpYXQiOjE2NDY4NzY1NzksImV4cCI6MTY0Njg4Mzc3OX0.ITFHOCOcBtvLANFY4iRShnRatTvl4FJhIvvs7P-ZAxGM5Uq4YlSCpa9vw7DxZh2prRQRTNAbCtny5gXiz2I3Z35qCTe7c0CMyS_aG2C66whC6d_Z1Ftj21vrQi2o9ut2qDa8qE0b8Q5bARAU4fEAyv2ZYV0NqzSFcsRe9tcKcDsgCOZtIZ7YMf3ZckQ-QOnTE_iGCnjvTly1bCbXIjjRSsqWlMm1LUfgUo-lvlJwkraTGv_rt_KbW_Je8IgvBAHA2BEhcedmO6dBShpDX8S4sk0XmkMJqJwdmRfM3uwJnWP7LPFM6IUqYKyQZswb3pvBZWEeJLKAs7uA4m9gW8JheQ",
+    ),
+    (
+        "longest-salt",
+        "eyJhbGciOiJQUzI1NiIsImtpZCI6InNhbHQifQ.eyJpc3MiOiJodHRwczovL2FjbWUuZXhhbXBsZS5jb20vYXBpL3YxL29hdXRoMiIsImF1ZCI6Im5UbzFlUkl1YjYwdlBiNTRXZUU2YW9qUHdZd0ltdGw0Iiwic3ViIjoiYWRtaW4iLCJpYXQiOjE2NDY4NzY1NzksImV4cCI6MTY0Njg4Mzc3OX0.CDsNbj0BpNT7981Oz45BGm4_awooBjwZmFa7GbYY3IriEOqV3UMY-Fro_cmpp2oZ_k0r3u_cWwDlbJIxsXKHSBqucdLSNG6Ub3mFoCGSl1H1O3e19x55iJUfvfA5qjsHP0Y6Ufb1TcDvETaWJomtlyHw2mylu7WJKdWOA6WMR3tecrBFZx7Lc1wC1SbSEch9vTqRZsNQfVCW58ipeFzkHq18xdrdkfgGSU5C6OHv8p5RpsKgDUED3gVnwo9XxNslxuya5uZ30ZylF15wy7_HRkroN1-Kwhq4OTcFTrktiRh_lb1iFahC3naQ8qeJhmq5oxdfBi1QDKCU8jsqa6tpQg",
+    ),
+];
+const SALT_MODULUS: &str = "q0c9Y7KRBmLl9pNGUIYLmkQwUXmWZz5kCVQ2QCL-a-4uX5foblrF5ALHRY26T-gqJ4esu_gPMlEVUXtk8Lbaa8dlqQPIJNkp_EasBlaj1o-7jAFvNRmt8_FzB6V1rxX5X6wrO_YecESNQilxczXNEN9Qj9SuPEiXbSWULn-2mqMTr5p7ur0GCF-Qxth7vdOYzdqYsqxCm3NFxAtWPGMFxoMwFObH8DRna0Rjp8gMKdPAhFawVQkeukaaFOv1kBqrwLJbo7EIz6BLbntwp2TH4mbDDWDw8GsofnvBtSPWgNzzo-AMcET9AxpLnZuwXNtwxe6zd3dL3sCWr8UyBN2i6w";
 const OTHER_KEYS: &str = r#"[{"kty":"RSA","kid":"ps","n":"umcwIYesjZQXvTaehewKMiwD3a8OVRV44yNYlUztRJr7XwIyNIOX_mnk5PtP4kgHGytgeNqeGxOQyuN0HwhsJpAnrm3eQ51Q4jUpX9s_knvLan39-vdEHZQHE8DMFGm5eMsQZfpAK36SglCFQnKC0WD7xlzYfCU_gn9ZtIaFGJdu5mHOpSigS1iN-4jGrUpcBMi3ZDEWwg8sCTiiEkpYSD9eGJo-ehLG0B35oZEh95WTZUy8nF_Gcsvj9O7t5IjVH0QE033XSHwA0fe0AVmdoYjlBNwSeCUPnCCX3pbCrqNmWBeyb8mKA8dIR7kKFxApZrFLSR4GvUFReqBfXYBwJQ","e":"AQAB"},{"kty":"EC","kid":"es256","crv":"P-256","x":"R7aU-QbAuDz_0IiBhXimq2qGCOQqjBZW-lHE2zuvdSs","y":"AkAKMbzPomU_ncmYSBdwohqon0bxtUwycASx365deJE"},{"kty":"EC","kid":"es384","crv":"P-384","x":"uOOwYENC_a6YENXca-62AAD22HECq0oFrYDxqAswBkAfAiZMksxQ28AR--ssH0R-","y":"xA5nW1_aZ0z9AczgGC96IQL-x6xI7XYlMCsqRSG2Xwu-ZN8tM2RXNkFraESUhpPK"},{"kty":"RSA","kid":"small","n":"yY82uO_ZZtrwtldrwg9zF_4Twff-iSED1Nc53VGINdW9-f8txhTwVZ1ftBHVM-pM7Pxkd6NaEG2jPbaWejdcKPqQpYnKnzJ7GM6z_5ywbkEwDD1Po3EAmWAexmgYWd-0YuIuiM77rMx4rvSQSuRM-XQ6Dsex20h3MjLucHY5PG0","e":"AQAB"}]"#;
 
 const NOW: u64 = 1_646_876_579;
@@ -87,6 +99,8 @@ fn padded(key: &[u8]) -> Value {
 fn key_sets() -> Value {
     let set = |keys: Vec<Value>| json!({ "keys": keys });
     let one = |members: Value| set(vec![jwk(ONE, members)]);
+    let others: Vec<Value> = serde_json::from_str(OTHER_KEYS).unwrap();
+    let other = |name: &str| others.iter().find(|key| key["kid"] == name).unwrap().clone();
     let many = |number: usize| (0..number).map(|_| jwk(TWO, json!({}))).collect::<Vec<_>>();
     let mut late = many(64);
     late.push(jwk(ONE, json!({ "kid": "k1" })));
@@ -125,6 +139,11 @@ fn key_sets() -> Value {
         "64-before": json!({ "keys": late }),
         "63-before": json!({ "keys": last }),
         "others": json!({ "keys": serde_json::from_str::<Value>(OTHER_KEYS).unwrap() }),
+        "p-256-20": set(vec![other("es256"); 20]),
+        "p-256-21": set(vec![other("es256"); 21]),
+        "p-384-2": set(vec![other("es384"); 2]),
+        "p-384-3": set(vec![other("es384"); 3]),
+        "pss": set(vec![json!({ "kty": "RSA", "kid": "salt", "n": SALT_MODULUS, "e": "AQAB" })]),
         "expensive": set((0..20).map(|_| json!({ "kty": "RSA", "e": "AQAB", "n": BASE64_URL_SAFE_NO_PAD.encode([0xff; 512]) })).collect()),
     })
 }
@@ -161,6 +180,17 @@ fn good() -> String {
     payload(&json!({}))
 }
 
+/// Lists in lists.
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+/// A text for the claim `api` that as JSON has so many bytes.
+fn api_of(bytes: usize) -> String {
+    let text = |padding: usize| format!(r#"{{"id":"1","x":"{}"}}"#, "x".repeat(padding));
+    text(bytes - Value::from(text(0)).to_string().len())
+}
+
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn claims(vectors: &mut Vectors) {
     let api = r#"{"name":"","mobile":"+86-13800138000","id":"2022","userName":"louxi","email":"11@qq.com"}"#;
@@ -180,6 +210,7 @@ fn claims(vectors: &mut Vectors) {
         ("aud/absent", json!({ "aud": "ABSENT" })),
         ("aud/null", json!({ "aud": null })),
         ("aud/empty-list", json!({ "aud": [] })),
+        ("aud/empty", json!({ "aud": "" })),
         ("aud/list", json!({ "aud": [CLIENT_ID] })),
         ("aud/another", json!({ "aud": "another" })),
         ("aud/space", json!({ "aud": format!("{CLIENT_ID} ") })),
@@ -209,6 +240,9 @@ fn claims(vectors: &mut Vectors) {
         ("iat/beyond-leeway", json!({ "iat": NOW + 61 })),
         ("iat/zero", json!({ "iat": 0 })),
         ("nbf/absent", json!({ "nbf": "ABSENT" })),
+        ("nbf/negative", json!({ "nbf": -1 })),
+        ("nbf/negative-fraction", json!({ "nbf": -0.25 })),
+        ("nbf/minus-zero", json!({ "nbf": -0.0 })),
         ("nbf/null", json!({ "nbf": null })),
         ("nbf/within-leeway", json!({ "nbf": NOW + 60 })),
         ("nbf/beyond-leeway", json!({ "nbf": NOW + 61 })),
@@ -234,6 +268,11 @@ fn claims(vectors: &mut Vectors) {
         ("api/another-type-inside", json!({ "id": "ABSENT", "api": r#"{"id":17,"email":"x"}"# })),
         ("api/object", json!({ "id": "ABSENT", "api": { "id": "1" } })),
         ("api/null", json!({ "id": "ABSENT", "api": null })),
+        ("api/longest", json!({ "id": "ABSENT", "api": api_of(8 << 10) })),
+        ("api/longer", json!({ "id": "ABSENT", "api": api_of((8 << 10) + 1) })),
+        ("api/huge-number-inside", json!({ "id": "ABSENT", "api": r#"{"id":"1","x":1e999}"# })),
+        ("api/lone-surrogate-inside", json!({ "id": "ABSENT", "api": r#"{"id":"1","x":"\ud800"}"# })),
+        ("api/lone-surrogate-in-a-name", json!({ "id": "ABSENT", "api": r#"{"id":"1","\ud800":1}"# })),
         (
             "api/large",
             json!({ "id": "ABSENT", "api": format!(r#"{{"id":"1","x":"{}"}}"#, "x".repeat(8 << 10)) }),
@@ -243,6 +282,8 @@ fn claims(vectors: &mut Vectors) {
     }
     let good = good();
     let members: String = (0..129).map(|number| format!(r#""m{number}":1,"#)).collect::<Vec<_>>().concat();
+    // Whatever can be read of it, it fails at the end: a parser of the vectors need not nest so deeply.
+    let nobody = payload(&json!({ "sub": "" }));
     for (id, payload) in [
         ("empty", String::new()),
         ("null", "null".to_owned()),
@@ -262,6 +303,11 @@ fn claims(vectors: &mut Vectors) {
         ("huge-number", good.replacen('{', r#"{"x":1e999,"#, 1)),
         ("huge-exp", good.replace("1646883779", "1e999")),
         ("deep", good.replacen('{', &format!(r#"{{"x":{}{},"#, "[".repeat(100), "]".repeat(100)), 1)),
+        ("levels-127", nobody.replacen('{', &format!(r#"{{"x":{},"#, nested(126)), 1)),
+        ("levels-128", nobody.replacen('{', &format!(r#"{{"x":{},"#, nested(127)), 1)),
+        ("levels-127-in-api", nobody.replacen('{', &format!(r#"{{"api":{},"#, nested(126)), 1)),
+        ("levels-129-in-api", nobody.replacen('{', &format!(r#"{{"api":{},"#, nested(128)), 1)),
+        ("lone-surrogate-in-a-name", good.replacen('{', r#"{"\ud800":1,"#, 1)),
         ("too-deep", good.replacen('{', &format!(r#"{{"x":{}{},"#, "[".repeat(200), "]".repeat(200)), 1)),
     ] {
         vectors.token(&format!("payload/{id}"), &signed(HEADER, &payload), &json!({}));
@@ -330,6 +376,11 @@ fn headers(vectors: &mut Vectors) {
         ),
         ("unknown-twice", r#"{"x":1,"x":1,"alg":"RS256","kid":"k1"}"#),
         ("white-space", " \n{\"alg\":\"RS256\",\"kid\":\"k1\"}\t"),
+        ("lone-surrogate-in-a-name", r#"{"\ud800":1,"alg":"RS256","kid":"k1"}"#),
+        ("lone-surrogate", r#"{"x":"\ud800","alg":"RS256","kid":"k1"}"#),
+        ("huge-number", r#"{"x":1e999,"alg":"RS256","kid":"k1"}"#),
+        ("levels-127", &format!(r#"{{"x":{},"alg":"RS256","kid":"k1"}}"#, nested(126))),
+        ("levels-128", &format!(r#"{{"x":{},"alg":"RS256","kid":"k1"}}"#, nested(127))),
         ("list", "[]"),
         ("empty", ""),
         ("members-130", &format!(r#"{{"alg":"RS256","kid":"k1"{members}}}"#)),
@@ -404,13 +455,29 @@ fn sign_bytes(payload: &[u8]) -> String {
 fn keys(vectors: &mut Vectors) {
     let (named, unnamed) = (signed(HEADER, &good()), signed(r#"{"alg":"RS256"}"#, &good()));
     let sets: Vec<String> = vectors.file["key_sets"].as_object().unwrap().keys().cloned().collect();
-    for name in sets.iter().filter(|name| *name != "expensive" && *name != "others") {
+    let is_for_rs256 =
+        |name: &&String| !name.starts_with("p-") && !["expensive", "others", "pss"].contains(&name.as_str());
+    for name in sets.iter().filter(is_for_rs256) {
         vectors.token(&format!("keys/{name}/named"), &named, &json!({ "key_set": name }));
         if !name.starts_with('6') {
             vectors.token(&format!("keys/{name}/unnamed"), &unnamed, &json!({ "key_set": name }));
         }
     }
     vectors.token("keys/expensive", &unnamed, &json!({ "key_set": "expensive" }));
+    // What the tries cost: the last one that is within the limit, and one that is not.
+    for (name, token, sets) in
+        [("ES256", ES256, ["p-256-20", "p-256-21"]), ("ES384", ES384, ["p-384-2", "p-384-3"])]
+    {
+        let changed = format!("{}{}", &token[..token.len() - 4], "AAAA");
+        for set in sets {
+            let allowed = json!({ "key_set": set, "more_algorithms": [name] });
+            vectors.token(&format!("keys/{set}/cost"), &changed, &allowed);
+        }
+    }
+    for (id, token) in SALTS {
+        let allowed = json!({ "key_set": "pss", "more_algorithms": ["PS256"] });
+        vectors.token(&format!("algorithm/PS256/{id}"), token, &allowed);
+    }
     vectors.token("keys/small", SMALL, &json!({ "key_set": "others" }));
 }
 
@@ -500,6 +567,15 @@ fn sets(vectors: &mut Vectors) {
         ("others-beside", r#"{"x":1,"x":2,"keys":[]}"#),
         ("more-behind", r#"{"keys":[]}x"#),
         ("broken-key", r#"{"keys":[{"kty":"RSA","kty":"RSA","kid":"k1"}]}"#),
+        ("lone-surrogate-in-a-name-of-a-key", r#"{"keys":[{"\ud800":1,"kty":"RSA","kid":"k1"}]}"#),
+        ("lone-surrogate-inside-a-key", r#"{"keys":[{"kty":"RSA","kid":"k1","x":{"a":"\ud800"}}]}"#),
+        ("lone-surrogate-in-an-unknown-member", r#"{"keys":[{"kty":"RSA","kid":"k1","x5t":"\ud800"}]}"#),
+        ("huge-number-in-a-key", r#"{"keys":[{"kty":"RSA","kid":"k1","x5t":1e999}]}"#),
+        ("lone-surrogate-beside", r#"{"x":"\ud800","keys":[]}"#),
+        ("lone-surrogate-in-a-name-beside", r#"{"\ud800":1,"keys":[]}"#),
+        ("null-beside-a-value", r#"{"keys":[{"kty":"RSA","kid":null,"kid":"k1"}]}"#),
+        ("levels-127", &format!(r#"{{"keys":[{{"kty":"RSA","kid":"k1","x5c":{}}}]}}"#, nested(126))),
+        ("levels-128", &format!(r#"{{"keys":[{{"kty":"RSA","kid":"k1","x5c":{}}}]}}"#, nested(127))),
         ("byte-order-mark", "\u{feff}{\"keys\":[]}"),
     ] {
         vectors.token(&format!("key-set/{id}"), &token, &json!({ "key_set_text": text }));
