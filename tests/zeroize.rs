@@ -573,10 +573,11 @@ mod over_http {
     use std::thread::JoinHandle;
 
     use idaas_login::{Call, Sent, Transport, UreqTransport};
-    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
     use super::*;
-    use support::server::Authority;
+    use support::server::Act::{Bytewise, Hear, Records, Say, Shake};
+    use support::server::{Authority, Server};
 
     const ANSWERS: &[(&str, &str)] = &[
         ("200 OK", MARKED.social_bind),
@@ -727,19 +728,71 @@ mod over_http {
         assert_eq!(left, BTreeMap::new());
     }
 
-    /// rustls keeps what it decrypts in two places of its own and frees both as they are: the chunk that waits to be read
-    /// (`ChunkVecBuffer`), and what came in, decrypted in place (`DeframerVecBuffer`), when the connection is closed. So answers
-    /// stand there. What it encrypts, it encrypts in place: of requests nothing is left.
+    /// A response in one record, and in as many as it has bytes; one that is cut; and one that needs a larger buffer.
     #[test]
-    fn over_tls_answers_are_left_behind_by_rustls_and_requests_are_not() {
+    fn over_tls_nothing_is_left_behind() {
         let authority = Authority::new();
-        let (address, server) = server(Some(authority.good_server()), 0);
-        let transport = UreqTransport::builder().root_certificates_pem(authority.0.pem()).build().unwrap();
-        let left = left_behind(|| log_in(&format!("https://{address}"), transport));
-        assert_eq!(server.join().unwrap(), ANSWERS.len());
-        println!("left behind over TLS (blocks, size of the last): {left:?}");
-        // Exactly what the answers had in them; the inputs, which went out alone, are not among them.
-        let left: Vec<_> = left.into_keys().collect();
-        assert_eq!(left, ["qCapasQz", "qIdtokQz", "qMessgQz", "qMobilQz", "qSessnQz", "qStateQz"]);
+        let transport = || UreqTransport::builder().root_certificates_pem(authority.0.pem()).build().unwrap();
+        let versions: [&[&'static SupportedProtocolVersion]; 2] =
+            [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
+        for versions in versions {
+            let config = authority.server("127.0.0.1", 4000, versions);
+            let (address, server) = server(Some(Arc::clone(&config)), 0);
+            let left = left_behind(|| log_in(&format!("https://{address}"), transport()));
+            assert_eq!(server.join().unwrap(), ANSWERS.len());
+            assert_eq!(left, BTreeMap::new(), "{versions:?}");
+
+            let response = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}",
+                MARKED.success.len(),
+                MARKED.success
+            );
+            let cut = response.as_bytes()[..response.len() - 20].to_vec();
+            // A head that comes in two parts, for the second of which the buffer has to grow.
+            let interim =
+                concat!("HTTP/1.1 103 Early Hints\r\nx-token: ", x5!("qMessgQz"), "\r\n").to_owned();
+            let rest = format!("x-padding: {}\r\n\r\n{response}", "y".repeat(6000));
+            let scripts = [
+                (Bytewise(response.into_bytes()), true),
+                (Bytewise(cut.clone()), false),
+                (Say(cut), false),
+                (Records(vec![interim, rest]), true),
+            ];
+            for (number, (act, succeeds)) in scripts.into_iter().enumerate() {
+                let server = Server::new(vec![vec![Shake(Arc::clone(&config)), Hear, act]]);
+                let left = left_behind(|| {
+                    let client = Client::builder(server.https(), support::CLIENT_ID);
+                    let client = client.build_with(transport()).unwrap();
+                    let login = client.login(support::device()).wechat_mini_program(MARKED.wx_code).send();
+                    assert_eq!(login.is_ok(), succeeds);
+                });
+                assert_eq!(left, BTreeMap::new(), "{versions:?}, script {number}");
+                assert_eq!(server.finish().len(), 1);
+            }
+        }
+    }
+
+    /// One connection carries the other, and both decrypt in one thread.
+    #[test]
+    fn through_a_proxy_over_tls_nothing_is_left_behind() {
+        let authority = Authority::new();
+        let config = authority.good_server();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let proxy = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let mut outer = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+            hear(&mut outer).unwrap();
+            outer.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+            outer.flush().unwrap();
+            serve(StreamOwned::new(ServerConnection::new(config).unwrap(), outer), 0)
+        });
+        let transport = UreqTransport::builder().root_certificates_pem(authority.0.pem());
+        let transport = transport.proxy(format!("https://{address}")).build().unwrap();
+        // Nobody listens there; the proxy responds instead.
+        let left = left_behind(|| log_in("https://127.0.0.1:9", transport));
+        assert_eq!(proxy.join().unwrap(), ANSWERS.len());
+        assert_eq!(left, BTreeMap::new());
     }
 }

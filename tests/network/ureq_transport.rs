@@ -242,6 +242,71 @@ fn tls_that_comes_about_logs_in() {
     );
 }
 
+/// The caller's cryptography is used, with each of its cipher suites. A response arrives as it was sent, in whatever records it
+/// comes: in one, in small ones, and in more at once than are read at once; and so does a large head.
+#[test]
+fn each_cipher_suite_of_the_callers_provider_reads_records_of_any_size() {
+    use std::io::{Read as _, Write as _};
+    let authority = Authority::new();
+    let config = authority.good_server();
+    let field = format!("X-Field: {}\r\n", "y".repeat(990));
+    let root = ureq::tls::Certificate::from_der(authority.0.der()).to_owned();
+    // The size of a head and of a body, and of the records.
+    let shapes = [(0, 1, 1), (0, 3_000, 100), (3_000, 40_000, 1_000), (40_000, 100_000, 16_384)];
+    let response = |(head, body, _): (usize, usize, usize)| {
+        let body: String = (b'a'..=b'z').cycle().take(body).map(char::from).collect();
+        let fields = field.repeat(head / 1000);
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{fields}\r\n{body}", body.len()), body)
+    };
+    // The server has a certificate of an elliptic curve.
+    let suites = rustls::crypto::ring::ALL_CIPHER_SUITES.iter();
+    let suites: Vec<_> = suites.filter(|suite| !format!("{suite:?}").contains("_RSA_")).collect();
+    assert!(suites.len() >= 6, "{suites:?}");
+    for suite in suites {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}/", listener.local_addr().unwrap());
+        let config = Arc::clone(&config);
+        let texts = shapes.map(|shape| (response(shape).0, shape.2));
+        let server = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut tls = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
+            tls.conn.set_buffer_limit(None);
+            for (text, size) in texts {
+                let mut heard = Vec::new();
+                let mut piece = [0; 4096];
+                while !heard.ends_with(b"}") {
+                    let size = tls.read(&mut piece).unwrap();
+                    heard.extend_from_slice(&piece[..size]);
+                }
+                for record in text.as_bytes().chunks(size) {
+                    tls.conn.writer().write_all(record).unwrap();
+                }
+                let mut records = Vec::new();
+                while tls.conn.wants_write() {
+                    tls.conn.write_tls(&mut records).unwrap();
+                }
+                tls.sock.write_all(&records).unwrap();
+            }
+            tls.conn.negotiated_cipher_suite().unwrap()
+        });
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.cipher_suites = vec![*suite];
+        let tls = ureq::tls::TlsConfig::builder()
+            .root_certs(ureq::tls::RootCerts::from([root.clone()]))
+            .unversioned_rustls_crypto_provider(Arc::new(provider))
+            .build();
+        let config = ureq::Agent::config_builder().proxy(None).tls_config(tls).input_buffer_size(64 << 10);
+        let transport = UreqTransport::from_config(&config.build()).unwrap();
+        for shape in shapes {
+            let request = http::Request::post(&address).body(b"{}".to_vec()).unwrap();
+            let received = idaas_login::Transport::send(&transport, request).unwrap();
+            assert!(*received.body() == response(shape).1.into_bytes(), "{suite:?}, {shape:?}");
+            assert_eq!(received.headers().len(), 1 + shape.0 / 1000, "{suite:?}, {shape:?}");
+        }
+        assert_eq!(server.join().unwrap().suite(), suite.suite());
+    }
+}
+
 /// The handshake was well; from there on nothing is proved.
 #[test]
 fn a_loss_inside_tls_is_unresolved() {

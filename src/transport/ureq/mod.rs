@@ -4,11 +4,13 @@
 
 mod call;
 mod connect;
+mod input;
 mod pool;
 mod pooled;
 mod recorder;
 mod resolver;
 mod socket;
+mod tls;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -26,7 +28,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use ureq::config::{AutoHeaderValue, Config, ConfigBuilder};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider};
 use ureq::typestate::AgentScope;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Error as UreqError, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
@@ -35,6 +37,7 @@ use self::connect::{Connected, Dial};
 use self::pool::Pool;
 use self::pooled::Pooled;
 use self::resolver::{Names, ResolveLater};
+use self::tls::Tls;
 use super::{Phase, Request, Response, Transport, TransportError, discard, is_loopback};
 use crate::error::{Error, InvalidInput};
 
@@ -47,7 +50,7 @@ const MAX_RESPONSE_SIZE: usize = 2 << 20;
 const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Below the 60 seconds after which the usual load balancers close an idle connection.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(50);
-/// What a connection has for input and for output, and under TLS twice. A head must fit into the first, a header into the second.
+/// What a connection has for input and for output. A head must fit into the first, a header into the second.
 const INPUT_BUFFER: usize = 64 << 10;
 const OUTPUT_BUFFER: usize = 32 << 10;
 /// How much memory is set aside because the server announced so much; for more it has to send it.
@@ -74,7 +77,7 @@ const LONGEST_CAUSE: usize = 500;
 ///   requests and responses, tokens included, and the latter redirect targets. Filter both to `DEBUG`. If the level changes during
 ///   a call, ureq gets no further: what was not sent is not sent, and a response is lost.
 /// - The connections' buffers are wiped: of requests as soon as they are sent, of responses when the connection goes back to the
-///   pool or is closed. What rustls keeps of a response that it decrypted, it frees as it is.
+///   pool or is closed. rustls has no plaintext of a response: records are decrypted in the connection's own buffer.
 /// - "Not sent" is proved: the socket notes the first byte that it is given once a request is under way. That holds if something
 ///   panics within the call, such as a logger.
 ///
@@ -176,7 +179,7 @@ impl UreqTransport {
             ().chain(ConnectProxyConnector::default())
                 .chain(Dial { names, is_proxied })
                 .chain(Connected)
-                .chain(RustlsConnector::default());
+                .chain(Tls::default());
         let connector = Pooled { connector, pool: Arc::new(pool), is_proxied };
         let identity = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let headers = headers.iter().cloned().chain([identity]).collect();

@@ -21,8 +21,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// - It sends the head and the body of a small request in one write.
 /// - It takes out the interim responses, which ureq understands only without headers and before little else.
 /// - It withholds what ureq would log.
-/// - It wipes ureq's buffers, which live as long as the connection and are freed as they are: what was sent as soon as it is sent,
-///   what was received when the connection is kept or closed. rustls has more of its own.
+/// - It wipes the buffers, which live as long as the connection: what was sent as soon as it is sent,
+///   what was received when the connection is kept or closed.
 /// - After a whole response it gives the connection to the pool.
 #[derive(Debug)]
 pub(super) struct Recorder {
