@@ -33,8 +33,11 @@ pub fn response(response: &Response) -> String {
     text
 }
 
+/// The headers that are HTTP's own.
+const OF_HTTP: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
+
 fn headers(text: &mut String, headers: &http::HeaderMap) {
-    let mut headers: Vec<_> = headers.iter().collect();
+    let mut headers: Vec<_> = headers.iter().filter(|(name, _)| !OF_HTTP.contains(&name.as_str())).collect();
     headers.sort_by_key(|(name, _)| name.as_str());
     for (name, value) in headers {
         // No two signatures are the same.
