@@ -249,8 +249,8 @@ fn readings(flow: &Flow) -> String {
 fn fields_of_responses(flow: &Flow) -> String {
     let mut text = String::from(
         "\n## Fields of responses\n\n\
-         What each reading looks at, and the error if a field is not there (or blank), a number, or of another type (or there twice).\n\
-         Without an error it counts as absent. Other fields are ignored. The whole rules are in [reading responses].\n\n\
+         What each reading looks at, and the error if a field is not there, blank, a number, an object, or there twice. Where there is\n\
+         none, a value that the kind does not allow counts as absent. Other fields are ignored. The whole rules are in [reading responses].\n\n\
          | reading | field | kind | absent | blank | number | object | twice |\n|---|---|---|---|---|---|---|---|\n",
     );
     let readings = flow.readings();
