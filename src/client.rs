@@ -331,8 +331,9 @@ impl fmt::Debug for Overrides {
 
 impl Overrides {
     fn check(&self) -> Result<(), InvalidInput> {
+        // Parsing drops a fragment, and the path of the step with it.
         let is_path = |path: &str| {
-            path.starts_with('/') && path.parse::<PathAndQuery>().is_ok_and(|path| path.query().is_none())
+            path.starts_with('/') && path.parse::<PathAndQuery>().is_ok_and(|parsed| parsed.path() == path)
         };
         if !self.path_prefix.is_empty() && !is_path(&self.path_prefix) {
             return Err(InvalidInput::new("path_prefix", "is not a path that begins with /"));

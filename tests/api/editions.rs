@@ -202,6 +202,8 @@ fn an_override_that_cannot_be_right_is_refused_at_once() {
         (builder().path_prefix("idaas"), "path_prefix"),
         (builder().path_prefix("/idaas?x"), "path_prefix"),
         (builder().path_prefix("/with space"), "path_prefix"),
+        (builder().path_prefix("/idaas#x"), "path_prefix"),
+        (builder().path(row, "/api/v2#x"), "path"),
         (builder().path(row, ""), "path"),
         (builder().path(row, "api/v2"), "path"),
         (builder().path(row, "/api\nv2"), "path"),

@@ -212,6 +212,7 @@ fn settings(vectors: &mut Vectors) {
         ("path_prefix", "idaas"),
         ("path_prefix", "/a?b=1"),
         ("path_prefix", "/a b"),
+        ("path_prefix", "/a#b"),
         ("client_id", ""),
         ("client_id", "a\nb"),
         ("client_id", &long),
@@ -244,6 +245,7 @@ fn words(wrong: &str) -> String {
         "idaas" => "no-slash".to_owned(),
         "/a?b=1" => "query".to_owned(),
         "/a b" => "space".to_owned(),
+        "/a#b" => "fragment".to_owned(),
         _ => "too-long".to_owned(),
     }
 }
