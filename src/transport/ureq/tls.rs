@@ -311,22 +311,22 @@ impl Wrapped<Box<dyn MessageDecrypter>> {
         mut message: InboundOpaqueMessage<'a>,
         seq: u64,
     ) -> Result<InboundPlainMessage<'a>, rustls::Error> {
+        let size = message.payload.len();
         let place = input.place(&message.payload);
         let begin = place.as_ptr() as usize;
-        let opened = self.0.decrypt(InboundOpaqueMessage::new(message.typ, message.version, place), seq);
-        let opened = opened.map(|plain| {
-            // Some suites of TLS 1.2 have a nonce before it.
-            let at = (plain.payload.as_ptr() as usize).wrapping_sub(begin);
-            (plain.typ, plain.version, at..at.saturating_add(plain.payload.len()))
-        });
-        let place = input.placed(message.payload.len());
-        let (typ, version, plain) = match opened {
-            Ok(opened) => opened,
+        let copy = InboundOpaqueMessage::new(message.typ, message.version, place);
+        let (typ, version, plain) = match self.0.decrypt(copy, seq) {
+            Ok(opened) => {
+                // Some suites of TLS 1.2 have a nonce before the plaintext.
+                let at = (opened.payload.as_ptr() as usize).wrapping_sub(begin);
+                (opened.typ, opened.version, at..at.saturating_add(opened.payload.len()))
+            }
             Err(cause) => {
-                place.zeroize();
+                input.placed(size).zeroize();
                 return Err(cause);
             }
         };
+        let place = input.placed(size);
         let Some(decrypted) = place.get(plain.clone()) else {
             place.zeroize();
             return Err(rustls::Error::General("a record was decrypted elsewhere".to_owned()));
