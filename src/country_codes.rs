@@ -19,8 +19,7 @@ impl Client {
     /// crate depends on it: numbers are sent exactly as given ([decision](crate::manual::decisions) D19).
     ///
     /// ```
-    /// use idaas_login::Edition;
-    ///
+    /// # use idaas_login::Edition;
     /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
     /// let codes = client.country_codes(&device).send()?;
     /// let preferred = codes.preferred().ok_or("the tenant prefers one")?;

@@ -57,14 +57,14 @@ impl Device {
     /// agent.
     ///
     /// ```
-    /// use idaas_login::{Device, Error};
+    /// use idaas_login::Device;
     ///
     /// let device = Device::new("Android 14", "156aysdna213sc50", "Mozilla/5.0 (Linux; Android 14; Pixel 8)")?;
     /// assert_eq!(device.fingerprint(), "156aysdna213sc50");
     ///
     /// let error = Device::new("Android 14", "", "Mozilla/5.0 (Linux; Android 14; Pixel 8)").unwrap_err();
     /// assert_eq!(error.to_string(), "invalid input: fingerprint is empty; nothing was sent");
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), idaas_login::Error>(())
     /// ```
     ///
     /// # Errors

@@ -29,29 +29,15 @@ impl Client {
     /// [`send_with`](Call::send_with), if [`can_sign`](Self::can_sign) says that one is missing.
     ///
     /// ```
-    /// # #[cfg(feature = "emulator")] {
-    /// use idaas_login::emulator::{Emulator, User};
-    /// use idaas_login::endpoints::Platform;
-    /// use idaas_login::{Device, Edition, Outcome};
-    ///
-    /// let tenant = Emulator::new();
-    /// tenant.configure(|settings| settings.edition = Edition::OneAccess);
-    /// tenant.add_user(User::new("zhangshan"));
-    /// tenant.bind(Platform::WeChatMiniProgram, "an-openid", "zhangshan");
-    /// let client = tenant.client()?;
-    /// let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0")?;
-    ///
-    /// let login = client.login(device.clone());
-    /// let Outcome::Authenticated(user) = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send()? else {
-    ///     panic!("it is bound");
-    /// };
+    /// # use idaas_login::Edition;
+    /// # let (tenant, user) = idaas_login::emulator::examples::authenticated_in(Edition::OneAccess)?;
+    /// # let (client, device) = (user.client().clone(), user.device().clone());
     /// client.prepare_signature(&device)?;
     /// let user = user.renew_id_token().send()?;
     ///
     /// client.prepare_signature(&device)?; // sends nothing: the client has both
-    /// let _login = user.logout().send()?;
-    /// # }
-    /// # Ok::<(), idaas_login::Error>(())
+    /// let login = user.logout().send()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -69,8 +55,7 @@ impl Client {
     /// Whether the client has the tenant's public key and its time, and so can sign.
     ///
     /// ```
-    /// use idaas_login::Edition;
-    ///
+    /// # use idaas_login::Edition;
     /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
     /// // What `prepare_signature` does, one call at a time.
     /// client.public_key(&device).send()?;
@@ -90,8 +75,7 @@ impl Client {
     /// [`prepare_signature`](Self::prepare_signature).
     ///
     /// ```
-    /// use idaas_login::Edition;
-    ///
+    /// # use idaas_login::Edition;
     /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
     /// let key = client.public_key(&device).send()?;
     /// assert!(key.bits() >= 2048);
@@ -117,8 +101,8 @@ impl Client {
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
-    /// use idaas_login::Edition;
     ///
+    /// # use idaas_login::Edition;
     /// # let (tenant, client, device) = idaas_login::emulator::examples::client_of(Edition::OneAccess)?;
     /// let date = client.server_date(&device).send()?;
     /// let time = SystemTime::UNIX_EPOCH + Duration::from_millis(date.timestamp());

@@ -116,8 +116,7 @@ impl<O: Origin> AnyStage<O> {
     /// due here.
     ///
     /// ```
-    /// use idaas_login::AnyStage;
-    ///
+    /// # use idaas_login::AnyStage;
     /// # let (tenant, stage) = idaas_login::emulator::examples::pending_bind()?;
     /// # let stage = stage.phone("15201657312")?;
     /// # let pass = idaas_login::emulator::examples::pass(&tenant, &stage)?;

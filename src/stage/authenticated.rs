@@ -247,8 +247,9 @@ impl Authenticated {
     /// the tenant too, which ends the browser's own session.
     ///
     /// ```
-    /// use idaas_login::{Edition, Unauthenticated};
+    /// use idaas_login::Unauthenticated;
     ///
+    /// # use idaas_login::Edition;
     /// # let (tenant, user) = idaas_login::emulator::examples::authenticated_in(Edition::OneAccess)?;
     /// # let session_token = user.session_token().expose().to_owned();
     /// user.client().prepare_signature(user.device())?;
