@@ -1,5 +1,4 @@
-//! Login flows in which each stage is its own type: the compiler permits a call only to code that holds what the call
-//! needs.
+//! Login flows in which each stage is its own type: a call at the wrong point of a login does not compile.
 //!
 //! It speaks the end-user login API of BambooCloud IDaaS (CIAM and EIAM), which Huawei Cloud also sells as OneAccess.
 //!
@@ -24,7 +23,7 @@
 //! # let transport = |_: idaas_login::Request| Ok(read_response());
 //! // A closure is a transport. In production, build() takes UreqTransport.
 //! let client = Client::builder("https://acme.example.com", "nTo1eRIub60vPb54WeE6aojPwYwImtl4").build_with(transport)?;
-//! let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?;
+//! let device = Device::new("iOS 18.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?;
 //!
 //! match client.login(device).wechat_mini_program("091zQTFa1i6qMC02AWFa1Vzt0O0zQTF8").send()? {
 //!     Outcome::Authenticated(user) => println!("a session for {:?}", user.expires_in()),

@@ -11,7 +11,7 @@
 //! let tenant = Emulator::new();
 //! tenant.add_user(User::new("zhangshan").password("correct horse"));
 //!
-//! let device = Device::new("windows10.1.1", "156aysdna213sc50", "Mozilla/5.0")?;
+//! let device = Device::new("iOS 18.1", "156aysdna213sc50", "Mozilla/5.0 (iPhone)")?;
 //! let login = tenant.client()?.login(device);
 //! let Outcome::PendingBind(stage) = login.wechat_mini_program(tenant.wechat_login_code("an-openid")).send()? else {
 //!     panic!("nobody has bound this identity yet");
