@@ -57,7 +57,8 @@ impl Rendered {
         wrong
     }
 
-    /// Each step and each thing that a stage holds is a method of it, and its page of the API's documents is cited there.
+    /// Each step and each thing that a stage holds is a method of it. A step has an example, and its page of the API's documents
+    /// is cited there.
     fn steps(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let flow = flow();
@@ -80,6 +81,18 @@ impl Rendered {
             {
                 wrong.push(format!("{}: the list of steps does not link {}", stage.name, step.name));
             }
+        }
+        for stage in &flow.stages {
+            let of = if self.aliases.contains_key(&stage.name) { "Verify" } else { &stage.name };
+            let steps: BTreeSet<_> = stage.steps.iter().map(|step| step.name).collect();
+            let has_examples =
+                |step| methods(self.page(of), step).all(|method| method.contains("example-wrap"));
+            wrong.extend(
+                steps
+                    .into_iter()
+                    .filter(|step| !has_examples(step))
+                    .map(|step| format!("{}: {step} has no example", stage.name)),
+            );
         }
         for row in endpoints::ALL {
             let stage = base(row.from);
@@ -183,6 +196,13 @@ impl Rendered {
 fn page(folder: &Path, name: &str) -> String {
     let path = folder.join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What a page says of the methods of this name: a stage that is generic can have several.
+fn methods<'a>(page: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let sections = page.split("<section id=\"").skip(1);
+    let [only, first] = [format!("method.{name}\""), format!("method.{name}-")];
+    sections.filter(move |section| section.starts_with(&*only) || section.starts_with(&*first))
 }
 
 /// The values of an attribute, wherever it is.
