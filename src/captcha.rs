@@ -265,7 +265,7 @@ pub struct CaptchaPass {
 }
 
 impl CaptchaPass {
-    /// A pass that a front end obtained, for the destination `sender` that the captcha was solved for.
+    /// Takes up a pass that a front end obtained, for the destination `sender` that the captcha was solved for.
     ///
     /// The API's response to the solution has it as `captcha_token`.
     ///

@@ -78,7 +78,7 @@ impl<O: Origin> MfaRequired<O> {
         registered_mobile(&self.pending.context, &self.pending.state_token, &REGISTERED_MOBILE)
     }
 
-    /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Goes on by a mobile number and a code by SMS. Nothing is sent yet: [`VerifyPhone`] has the steps.
     ///
     /// What [`registered_mobile`](Self::registered_mobile) gave can be handed in as it is, with its `+86-`.
     ///
@@ -98,7 +98,7 @@ impl<O: Origin> MfaRequired<O> {
         VerifyPhone::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Goes on by an e-mail address and a code by e-mail. Nothing is sent yet: [`VerifyEmail`] has the steps.
     ///
     /// ```
     /// use idaas_login::Outcome;

@@ -154,7 +154,8 @@ macro_rules! password_stage {
                 registered_mobile(&self.pending.context, &self.pending.state_token, $mobile)
             }
 
-            /// Changes the password by a code by SMS instead of the old password: narrows to [`VerifyPhone`], nothing is sent.
+            /// Changes the password with a code by SMS in place of the old one. Nothing is sent yet: [`VerifyPhone`] has the
+            /// steps.
             ///
             #[doc = $note]
             ///
@@ -177,8 +178,8 @@ macro_rules! password_stage {
                 Verify::new($narrowed(self), Zeroizing::new(mobile.into()))
             }
 
-            /// Changes the password by a code by e-mail instead of the old password: narrows to [`VerifyEmail`], nothing is
-            /// sent.
+            /// Changes the password with a code by e-mail in place of the old one. Nothing is sent yet: [`VerifyEmail`] has
+            /// the steps.
             ///
             #[doc = $note]
             ///

@@ -48,7 +48,7 @@ impl PasswordReset {
 
     accessors!();
 
-    /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Goes on by a mobile number and a code by SMS. Nothing is sent yet: [`VerifyPhone`] has the steps.
     ///
     /// The number is sent exactly as given.
     ///
@@ -66,7 +66,7 @@ impl PasswordReset {
         Verify::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Goes on by an e-mail address and a code by e-mail. Nothing is sent yet: [`VerifyEmail`] has the steps.
     ///
     /// ```
     /// # let (tenant, client, device) = idaas_login::emulator::examples::client()?;
@@ -90,7 +90,7 @@ impl fmt::Debug for PasswordReset {
 }
 
 impl Unauthenticated {
-    /// Begins to replace a forgotten password: narrows to [`PasswordReset`], nothing is sent.
+    /// Begins to replace a forgotten password. Nothing is sent yet: [`PasswordReset`] has the steps.
     ///
     /// ```
     /// use idaas_login::endpoints::StageKind;

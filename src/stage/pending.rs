@@ -71,13 +71,13 @@ struct Refused<S> {
 }
 
 impl<S> NotAllowed<S> {
-    /// The stage, to try another method.
+    /// Gives the stage back, to try another method.
     #[must_use]
     pub fn into_stage(self) -> S {
         self.0.stage
     }
 
-    /// Both: the error, and the stage.
+    /// Splits it into the error and the stage.
     #[must_use]
     pub fn into_parts(self) -> (Error, S) {
         (self.0.error, self.0.stage)
@@ -215,8 +215,8 @@ macro_rules! verify_methods {
                 &self.pending.data
             }
 
-            /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`](crate::VerifyPhone), nothing is
-            /// sent.
+            /// Goes on by a mobile number and a code by SMS. Nothing is sent yet: [`VerifyPhone`](crate::VerifyPhone) has the
+            /// steps.
             ///
             /// The number is sent exactly as given (the pages print `15201657312` and `+86-15201657312`).
             ///
@@ -242,8 +242,8 @@ macro_rules! verify_methods {
                 super::pending::narrow(self, mobile.into(), Self::allowed_flows, $crate::VerifyMethod::Phone)
             }
 
-            /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`](crate::VerifyEmail), nothing
-            /// is sent.
+            /// Goes on by an e-mail address and a code by e-mail. Nothing is sent yet: [`VerifyEmail`](crate::VerifyEmail)
+            /// has the steps.
             ///
             /// ```
             /// use idaas_login::Outcome;

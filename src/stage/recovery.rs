@@ -104,7 +104,7 @@ pub enum Recovery<S> {
 pub struct Unresolved<S>(S);
 
 impl<S: Stage> Unresolved<S> {
-    /// Begins again: the way that is always safe.
+    /// Begins the login again, which is always safe.
     ///
     /// It needs what the user logs in with again. A code of a platform, such as that of `wx.login`, works once, so it has to be a
     /// fresh one. If the step was carried out after all, the new login finds the account bound or registered, and the new password
@@ -205,12 +205,12 @@ impl<S> StepError<S> {
         &self.0.error
     }
 
-    /// What the caller holds now.
+    /// Gives what the caller holds now.
     pub fn into_recovery(self) -> Recovery<S> {
         self.0.recovery
     }
 
-    /// Both: what happened, and what the caller holds now.
+    /// Splits it into what happened and what the caller holds now.
     ///
     /// ```
     /// use idaas_login::{ErrorClass, Recovery};
@@ -256,7 +256,7 @@ impl<S> StepError<S> {
         }
     }
 
-    /// What happened, for callers that do not care about the stage.
+    /// Gives what happened, for callers that do not care about the stage.
     ///
     /// ```
     /// use idaas_login::Error;

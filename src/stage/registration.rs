@@ -76,7 +76,7 @@ impl Registration {
         &self.attributes
     }
 
-    /// The same registration with other attributes: after a refusal, such as of a user name that is taken.
+    /// Replaces the attributes of this registration: after a refusal, such as of a user name that is taken.
     ///
     /// A code that was not refused itself may still be good. If the tenant used it up, it says that it is wrong.
     ///
@@ -95,7 +95,7 @@ impl Registration {
         Self { attributes, ..self }
     }
 
-    /// Goes on by a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Goes on by a mobile number and a code by SMS. Nothing is sent yet: [`VerifyPhone`] has the steps.
     ///
     /// The number is sent exactly as given.
     ///
@@ -115,7 +115,7 @@ impl Registration {
         Verify::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// Goes on by an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Goes on by an e-mail address and a code by e-mail. Nothing is sent yet: [`VerifyEmail`] has the steps.
     ///
     /// ```
     /// use idaas_login::{Outcome, RegistrationAttributes};
@@ -141,7 +141,8 @@ impl fmt::Debug for Registration {
 }
 
 impl Unauthenticated {
-    /// Begins to register an account with these attributes, which may be none: narrows to [`Registration`], nothing is sent.
+    /// Begins to register an account with these attributes, which may be none. Nothing is sent yet: [`Registration`] has the
+    /// steps.
     ///
     /// The attributes are checked when a code is asked for, before anything is sent, and again when it is submitted.
     ///
@@ -245,13 +246,13 @@ const GENDER: &str = "attr_gender";
 const EXTENSION: &str = "extension";
 
 impl RegistrationAttributes {
-    /// None yet.
+    /// Begins with no attributes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// `attr_gender`
+    /// Sets `attr_gender`.
     ///
     /// ```
     /// use idaas_login::{Gender, RegistrationAttributes};
@@ -264,7 +265,7 @@ impl RegistrationAttributes {
         self.with(GENDER, gender.as_str().to_owned())
     }
 
-    /// `extension`: what the tenant defines itself, a JSON object such as `{"age":"18"}`.
+    /// Sets `extension`: what the tenant defines itself, a JSON object such as `{"age":"18"}`.
     ///
     /// ```
     /// use idaas_login::RegistrationAttributes;

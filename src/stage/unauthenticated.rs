@@ -202,7 +202,7 @@ impl Unauthenticated {
         Step::new(self, &LOGIN_IDENTIFIER_PASSWORD, &[identifier.as_ref(), password.as_ref()])
     }
 
-    /// Logs in with a mobile number and a code by SMS: narrows to [`VerifyPhone`], nothing is sent.
+    /// Logs in with a mobile number and a code by SMS. Nothing is sent yet: [`VerifyPhone`] has the steps.
     ///
     /// The number is sent exactly as given. Depending on its configuration the tenant may register an unknown number.
     ///
@@ -227,7 +227,7 @@ impl Unauthenticated {
         VerifyPhone::new(self, Zeroizing::new(mobile.into()))
     }
 
-    /// Logs in with an e-mail address and a code by e-mail: narrows to [`VerifyEmail`], nothing is sent.
+    /// Logs in with an e-mail address and a code by e-mail. Nothing is sent yet: [`VerifyEmail`] has the steps.
     ///
     /// ```
     /// use idaas_login::Outcome;

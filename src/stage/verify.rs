@@ -191,7 +191,7 @@ impl<C: Channel, S: SendsCode> Verify<C, S> {
         &self.destination
     }
 
-    /// Asks the tenant to send a code to the destination. It may be asked for again.
+    /// Asks the tenant to send a code to the destination, or to send another one.
     ///
     /// The code is of the type that belongs to this stage, and works for it alone. The pass is that of a captcha which was
     /// solved for this very destination.
@@ -295,7 +295,7 @@ impl<C: Channel, S: AcceptsCode> Verify<C, S> {
 }
 
 impl<C: Channel> Verify<C, Registration> {
-    /// The same registration with other attributes, to the same destination: after a refusal, such as of a user name that is
+    /// Replaces the attributes of this registration, to the same destination: after a refusal, such as of a user name that is
     /// taken.
     ///
     /// A code that was not refused itself may still be good. If the tenant used it up, it says that it is wrong.

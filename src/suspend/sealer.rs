@@ -238,7 +238,7 @@ impl Sealer {
         self.seal_for(suspended, context, self.lifetime)
     }
 
-    /// The same, with a lifetime of its own in the place of the sealer's: a finished login lives longer than a code that was
+    /// Seals with a lifetime of its own in the place of the sealer's: a finished login lives longer than a code that was
     /// sent.
     ///
     /// ```
@@ -317,7 +317,8 @@ impl Sealer {
         Ok(self.unseal(handle, context)?.0)
     }
 
-    /// When a handle expires, if it opens now: to tell the front end until when it can be presented, or to renew it in time.
+    /// Gives the time at which a handle expires, if it opens now: to tell the front end until when it can be presented, or to
+    /// renew it in time.
     ///
     /// # Errors
     /// As [`open`](Self::open).
