@@ -1,7 +1,7 @@
 //! Memory: after a login over TLS, none of its secrets is anywhere in the process.
 //!
-//! The login runs in a process of its own, which reads all that it can write to: heap, stacks, the data of its libraries. So
-//! this sees what `zeroize.rs` cannot: blocks that nobody has freed, and what is left on stacks.
+//! The login runs in a process of its own, which reads all that it can write to: heap, the data of its libraries, the stacks
+//! of other threads. So this sees what `zeroize.rs` cannot: blocks that nobody has freed.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -187,6 +187,10 @@ fn found() -> BTreeSet<(&'static str, String)> {
         }
         let (begin, end) = fields[0].split_once('-').unwrap();
         let [begin, end] = [begin, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        // Vector instructions leave pieces of what they read on the stack, in one build and not in another.
+        if (begin..end).contains(&(&raw const searched as u64)) {
+            continue;
+        }
         let name = fields.get(5).map_or("without a name", |name| name).to_owned();
         let mut at = begin;
         while at < end {
