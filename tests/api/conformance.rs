@@ -134,9 +134,9 @@ fn a_vector_that_is_altered_fails() {
         (Kind::Requests, "CIAM/PendingBind.username_password", "/from/holds/state_token", "another"),
         (Kind::Requests, "CIAM/Unauthenticated.wechat_mini_program", "/client/edition", "OneAccess"),
         (Kind::RefusedInputs, "Unauthenticated.qq/open_id/empty", "/inputs/open_id", "o"),
-        (Kind::Responses, "step/recovery/dead-token-http-400", "/answer/body", "{}"),
+        (Kind::Responses, "step/recovery/dead-token-http-400", "/response/body", "{}"),
         (Kind::Responses, "step/recovery/dead-token-http-400", "/reading", "registered_mobile"),
-        (Kind::Chains, "token/the-newest-counts", "/links/1/answer/body", "{}"),
+        (Kind::Chains, "token/the-newest-counts", "/links/1/response/body", "{}"),
     ] {
         let file = file(kind);
         let mut altered = vectors(&file).iter().find(|one| id(one) == vector).unwrap().clone();

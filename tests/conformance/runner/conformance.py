@@ -740,10 +740,10 @@ WITH_ATTEMPTS = ("SDK.LOGIN.1005", "LOGIN.0002", "IDAAS.SDK.LOGIN.0002")
 WITH_UNLOCK = ("SDK.LOGIN.1003", "LOGIN.0001", "IDAAS.SDK.LOGIN.0001")
 
 
-def receive(flight: Flight, answer: Any) -> Result:
+def receive(flight: Flight, response: Any) -> Result:
     stage = flight.stage
     try:
-        return read_answer(flight, answer)
+        return read_response(flight, response)
     except Failure as failure:
         if failure.error.get("class") == "stale signature" and "x-signature" in flight.request["headers"]:
             stage.client.forget_key()
@@ -762,15 +762,15 @@ def failed(stage: Stage, is_side_call: bool, failure: Failure) -> Result:
     return Result({"recovery": failure.recovery, "stage": name, "error": failure.error}, held)
 
 
-def read_answer(flight: Flight, answer: Any) -> Result:
+def read_response(flight: Flight, response: Any) -> Result:
     """Steps 1 to 9."""
-    if isinstance(answer, str):
-        if answer == "not sent":
+    if isinstance(response, str):
+        if response == "not sent":
             raise Failure("Retry", {"kind": "not sent"})
         raise Failure("Unresolved", {"kind": "no response"})
-    raw = base64.b64decode(answer["body_base64"]) if "body_base64" in answer else answer["body"].encode()
+    raw = base64.b64decode(response["body_base64"]) if "body_base64" in response else response["body"].encode()
     text = raw.decode("utf-8", errors="replace")
-    fields, http = object_of(text), Http(answer["http_status"], answer.get("headers", {}))
+    fields, http = object_of(text), Http(response["http_status"], response.get("headers", {}))
     known = fields or []
     if status_text(known) == "ACCESS_DENIED":
         raise Failure("StartOver", {"kind": "access denied"})
@@ -1437,7 +1437,7 @@ def run_response(files: Files, vector: Vector) -> Pair:
     reading = files.data["readings"][vector["reading"]]
     flight = take(files.start(reading), reading["step"], reading.get("inputs", {}))
     assert isinstance(flight, Flight)
-    return receive(flight, vector["answer"]).then, expected(vector["then"])
+    return receive(flight, vector["response"]).then, expected(vector["then"])
 
 
 def run_chain(files: Files, vector: Vector) -> Pair:
@@ -1466,7 +1466,7 @@ def run_link(files: Files, held: Stage | Unresolved, link: dict[str, Any]) -> tu
         return None, refused_link(held, step, refused)
     if isinstance(taken, Stage):
         return None, moved(taken)
-    return files.seen(taken.request), receive(taken, link["answer"])
+    return files.seen(taken.request), receive(taken, link["response"])
 
 
 def refused_link(held: Stage, step: str, refused: Refused) -> Result:

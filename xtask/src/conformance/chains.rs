@@ -13,7 +13,7 @@ const RENEWED: &str = r#"{"session_token":"s2","expire":604800,"id_token":"i2"}"
 
 fn sends(step: &str, inputs: Value, answer: Value) -> Value {
     let mut link = json!({ "step": step });
-    link["answer"] = answer;
+    link["response"] = answer;
     if inputs != json!({}) {
         link["inputs"] = inputs;
     }

@@ -83,7 +83,7 @@ pub(super) fn vectors() -> Vectors {
 impl Vectors {
     fn read(&mut self, reading: &str, id: &str, answer: Value) -> &Value {
         let mut vector = json!({ "reading": reading });
-        vector["answer"] = answer;
+        vector["response"] = answer;
         self.add(&format!("{reading}/{id}"), vector)
     }
 

@@ -98,7 +98,7 @@ fn refused(file: &Value, vector: &Value) -> Value {
 /// A response, read as the reading says that the vector names.
 fn response(file: &Value, vector: &Value) -> Value {
     match begin(file, &file["readings"][text(vector, "reading")]) {
-        Ok(Taken::Sent(_, receive)) => receive(answer(&vector["answer"])).0,
+        Ok(Taken::Sent(_, receive)) => receive(answer(&vector["response"])).0,
         Ok(Taken::Unsent(then, _)) | Err(then) => json!({ "unsent": then }),
     }
 }
@@ -118,8 +118,8 @@ fn chain(file: &Value, vector: &Value) -> Value {
         now = match now.take(step, &link["inputs"]) {
             Taken::Sent(request, receive) => {
                 keep("request", request_of(file, *request));
-                keep("answer", link["answer"].clone());
-                let (then, next) = receive(answer(&link["answer"]));
+                keep("response", link["response"].clone());
+                let (then, next) = receive(answer(&link["response"]));
                 keep("then", then);
                 next
             }
