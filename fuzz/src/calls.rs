@@ -11,9 +11,9 @@ use idaas_login::{
 };
 use serde_json::Value;
 
-use super::answers::{STATE_TOKEN, attributes, begun, client, device};
 use super::leaks::{self, Vocabulary};
 use super::model::{self, Answer, Members, Unsure, Why};
+use super::responses::{STATE_TOKEN, attributes, begun, client, device};
 
 const SENDER: &str = "11012345678";
 

@@ -9,8 +9,8 @@ use idaas_login::http::{HeaderName, HeaderValue, Method};
 use idaas_login::{Edition, Request, Transport};
 use serde_json::Value;
 
-use super::answers::CLIENT_ID;
 use super::model::{self, Answer, Why};
+use super::responses::CLIENT_ID;
 
 const MOBILE: &str = "15201657312";
 const EMAIL: &str = "l@example.com";

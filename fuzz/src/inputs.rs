@@ -10,8 +10,8 @@ use idaas_login::{
 };
 use serde_json::Value;
 
-use super::answers::answered;
 use super::model::Members;
+use super::responses::answered;
 
 /// One byte for what to leave out, then texts with a zero between.
 pub fn inputs(data: &[u8]) {

@@ -3,23 +3,23 @@
 //! The files in `fuzz_targets/` hand them to libFuzzer. The crate's tests include this file, too, and replay the seeds and
 //! `regressions/` without libFuzzer. So nothing in here depends on it, and modules name each other by `super`.
 
-mod answers;
 mod calls;
 mod emulator;
 mod inputs;
 mod keys;
 mod leaks;
 mod model;
+mod responses;
 mod seal;
 pub mod seeds;
 mod suspended;
 mod tokens;
 
-pub use self::answers::{outcome, renewed};
 pub use self::calls::{captcha, captcha_token, mobile, send_code};
 pub use self::emulator::emulator;
 pub use self::inputs::inputs;
 pub use self::keys::key_set;
+pub use self::responses::{outcome, renewed};
 pub use self::seal::sealed;
 pub use self::suspended::suspended;
 pub use self::tokens::{id_token, jws};

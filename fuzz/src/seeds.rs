@@ -45,7 +45,7 @@ fn name(path: &Path) -> String {
 
 /// The answers of the snapshots, each to another step; and successes of the side calls.
 fn answers(root: &Path, end: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let mut all: Vec<_> = files(&root.join("snapshots/answers"))
+    let mut all: Vec<_> = files(&root.join("snapshots/responses"))
         .iter()
         .map(|path| {
             let text = fs::read_to_string(path).expect("a snapshot");

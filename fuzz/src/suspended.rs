@@ -9,8 +9,8 @@ use idaas_login::{
     Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
 
-use super::answers::{Begins, CLIENT_ID, answered, attributes, begun, client, device};
 use super::model::Answer;
+use super::responses::{Begins, CLIENT_ID, answered, attributes, begun, client, device};
 
 /// One byte that says whether the value comes as JSON; then the value.
 pub fn suspended(data: &[u8]) {

@@ -11,8 +11,8 @@ use ring::rsa;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256};
 use serde_json::{Map, Value, json};
 
-use super::answers::CLIENT_ID;
 use super::model::Members;
+use super::responses::CLIENT_ID;
 
 pub const NOW: u32 = 1_646_876_579;
 pub const ISSUER: &str = "https://acme.example.com/api/v1/oauth2";

@@ -4,7 +4,6 @@
 extern crate support;
 
 mod advice;
-mod answers;
 mod asynchronous;
 mod codes;
 mod conformance;
@@ -29,6 +28,7 @@ mod printed_forms;
 mod recovery;
 mod refusals;
 mod requests;
+mod responses;
 mod sessions;
 mod signature;
 mod suspend;
