@@ -540,7 +540,8 @@ fn what_is_received_is_kept_whoever_sends_it() {
 fn the_tenant_answers_as_documented() {
     let tenant = tenant();
     let client = tenant.client().unwrap();
-    assert_eq!(client.public_key(&device()).send().unwrap().bits(), 2048);
+    let key = client.public_key(&device()).send().unwrap();
+    assert_eq!((key.bits(), format!("{key:?}")), (2048, "PublicKey { bits: 2048, .. }".to_owned()));
     assert_eq!(client.server_date(&device()).send().unwrap().timestamp(), THEN);
     let same = client_at(&Arc::default(), |request: Request| {
         let is_key = request.uri().path() == endpoints::PUBLIC_KEY.path;
