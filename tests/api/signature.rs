@@ -270,6 +270,11 @@ fn keys_are_read_with_whatever_line_ends() {
         let Err(Error::Unexpected(answer)) = read(body.clone()) else { panic!("{body}") };
         assert_eq!(*answer.reason(), UnexpectedReason::Unreadable, "{body}");
     }
+    // 4 KiB of text, blanks within included, and one more.
+    let plain = pem.trim_end();
+    let padded = |size: usize| key(&plain.replacen('\n', &" ".repeat(size - plain.len() + 1), 1));
+    assert_eq!(read(padded(4096)).unwrap(), 2048);
+    read(padded(4097)).unwrap_err();
     for bytes in [256, 512, 1024] {
         let body = key(&spki(&vec![0x81; bytes], &[1, 0, 1]));
         assert_eq!(read(body).unwrap(), bytes * 8);
