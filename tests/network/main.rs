@@ -5,4 +5,5 @@ extern crate support;
 
 mod chains;
 mod fault_matrix;
+mod tls_records;
 mod ureq_transport;

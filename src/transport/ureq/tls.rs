@@ -295,10 +295,6 @@ impl MessageDecrypter for Wrapped<Box<dyn MessageDecrypter>> {
         message: InboundOpaqueMessage<'a>,
         seq: u64,
     ) -> Result<InboundPlainMessage<'a>, rustls::Error> {
-        // TLS 1.3 encrypts the type, too: from outside all records are `ApplicationData`.
-        if message.typ != ContentType::ApplicationData {
-            return self.0.decrypt(message, seq);
-        }
         let lacks_input = || rustls::Error::General("no connection is read from".to_owned());
         with_lent(|input| self.decrypt_into(input, message, seq)).unwrap_or_else(|| Err(lacks_input()))
     }
