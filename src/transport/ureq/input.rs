@@ -95,13 +95,13 @@ impl Input {
     }
 
     /// How much was decrypted and not let through yet.
-    pub(super) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.decrypted.saturating_sub(self.released)
     }
 
-    /// rustls let `size` more bytes through. As long as something was `waiting` before, it must not have decrypted more.
-    pub(super) fn release(&mut self, size: usize, waiting: usize) -> Result<(), UreqError> {
-        if size > self.waiting() || waiting > 0 && waiting != self.waiting() {
+    /// rustls let `size` bytes through, of `at_most` so many at once. That must be all that waits, or as much of it as may be.
+    pub(super) fn release(&mut self, size: usize, at_most: usize) -> Result<(), UreqError> {
+        if size != self.waiting().min(at_most) {
             let text = "rustls let through something else than what was decrypted";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
         }

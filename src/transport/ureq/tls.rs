@@ -125,7 +125,6 @@ impl<T: Connection> Connection for TlsConnection<T> {
         if self.input().len() >= self.room {
             return Ok(false);
         }
-        let waiting = self.input.as_ref().map_or(0, |input| input.waiting());
         let lent = Lent::new(&mut self.input);
         let has_more = self.connection.await_input(timeout)?;
         drop(lent);
@@ -133,7 +132,7 @@ impl<T: Connection> Connection for TlsConnection<T> {
         let size = buffers.input().len();
         buffers.input_consume(size);
         let input = self.input.as_mut().ok_or(UreqError::ConnectionFailed)?;
-        input.release(size, waiting)?;
+        input.release(size, RECORD)?;
         Ok(has_more)
     }
 
