@@ -289,3 +289,26 @@ fn a_response_arrives_through_tls_within_tls() {
     }
     server.join().unwrap();
 }
+
+/// A server that ended TLS hears no request any more, even if it has not closed the connection yet.
+#[test]
+fn a_connection_on_which_tls_ended_is_not_used_again() {
+    let authority = Authority::new();
+    for version in [&TLS13, &TLS12] {
+        let config = config(&authority, version);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}/", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let records = [data(response(100)), record(ALERT, &[1, 0])];
+            [respond(&listener, &config, &records), respond(&listener, &config, &records)]
+        });
+        let transport = authority.trusted().build().unwrap();
+        for _ in 0..2 {
+            let came =
+                ask(&transport, &address).unwrap_or_else(|error| panic!("{:?}: {error:#}", version.version));
+            assert_eq!(came.body().len(), 100);
+        }
+        drop(transport);
+        assert!(server.join().unwrap().iter().all(|size| *size < 100));
+    }
+}

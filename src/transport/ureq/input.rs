@@ -23,6 +23,8 @@ pub(super) struct Input {
     decrypted: usize,
     /// Whether ureq has read something of what it saw last.
     is_progressing: bool,
+    /// Whether the server sent an alert: it ends TLS, or is about to.
+    is_ending: bool,
 }
 
 impl Input {
@@ -43,9 +45,13 @@ impl Input {
         self.is_progressing && !self.unread().is_empty()
     }
 
-    /// Whether everything that was decrypted has been read.
-    pub(super) fn is_empty(&self) -> bool {
-        self.consumed == self.decrypted
+    /// Whether everything that was decrypted has been read, and more may follow.
+    pub(super) fn is_idle(&self) -> bool {
+        self.consumed == self.decrypted && !self.is_ending
+    }
+
+    pub(super) fn set_ending(&mut self) {
+        self.is_ending = true;
     }
 
     /// What is free behind the rest.

@@ -137,7 +137,7 @@ impl<T: Connection> Connection for TlsConnection<T> {
     }
 
     fn is_open(&mut self) -> bool {
-        self.input.as_ref().is_some_and(|input| input.is_empty()) && self.connection.is_open()
+        self.input.as_ref().is_some_and(|input| input.is_idle()) && self.connection.is_open()
     }
 
     fn is_tls(&self) -> bool {
@@ -333,6 +333,9 @@ impl Wrapped<Box<dyn MessageDecrypter>> {
             // This is for rustls, such as a session ticket.
             message.payload.copy_from_slice(decrypted);
             place.zeroize();
+            if typ == ContentType::Alert {
+                input.set_ending();
+            }
         }
         (message.typ, message.version) = (typ, version);
         Ok(message.into_plain_message())
