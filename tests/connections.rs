@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -414,8 +414,17 @@ impl Tenant {
 
     /// It answers when so many requests wait.
     fn that_answers(at_once: usize) -> Self {
+        Self::with(at_once, None)
+    }
+
+    fn over_tls(authority: &Authority) -> Self {
+        Self::with(1, Some(authority.good_server()))
+    }
+
+    fn with(at_once: usize, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (connections, requests) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (accepted, arrived) = (Arc::clone(&connections), Arc::clone(&requests));
         let barrier = Arc::new(Barrier::new(at_once));
@@ -424,15 +433,19 @@ impl Tenant {
                 accepted.fetch_add(1, Ordering::SeqCst);
                 let (stream, arrived, barrier) =
                     (stream.unwrap(), Arc::clone(&arrived), Arc::clone(&barrier));
-                thread::spawn(move || serve(stream, &arrived, &barrier));
+                stream.set_nodelay(true).unwrap();
+                let tls = tls.clone().map(|config| rustls::ServerConnection::new(config).unwrap());
+                thread::spawn(move || match tls {
+                    Some(tls) => serve(rustls::StreamOwned::new(tls, stream), &arrived, &barrier),
+                    None => serve(stream, &arrived, &barrier),
+                });
             }
         });
         Self { address, connections, requests }
     }
 }
 
-fn serve(mut stream: TcpStream, arrived: &AtomicUsize, barrier: &Barrier) {
-    use std::io::{Read as _, Write as _};
+fn serve(mut stream: impl std::io::Read + std::io::Write, arrived: &AtomicUsize, barrier: &Barrier) {
     let mut heard = Vec::new();
     let mut piece = [0; 4096];
     while let Ok(size @ 1..) = stream.read(&mut piece) {
@@ -949,6 +962,29 @@ fn a_logger_that_sends_through_the_same_client_waits_for_nobody() {
         tell.send(()).unwrap();
     });
     told.recv_timeout(GUARD * 4).expect("no call waits for another");
+}
+
+/// While a connection is read from, its input is lent to the thread: what a logger does then changes nothing for it.
+#[test]
+fn a_logger_may_send_and_panic_while_tls_is_set_up() {
+    quiet_panics();
+    let authority = Authority::new();
+    let tenant = Tenant::over_tls(&authority);
+    let fresh = || client(&tenant.address, authority.trusted().build().unwrap());
+    for at in 0.. {
+        let (sends, panics) = (fresh(), fresh());
+        let inner = sends.clone();
+        let records = at_record(at, move || assert_success(&log_in(&inner)));
+        assert_success(&log_in(&sends));
+        at_record(at, || std::panic::panic_any(OnPurpose));
+        let _ = log_in(&panics);
+        ignore();
+        assert_success(&log_in(&sends));
+        assert_success(&log_in(&panics));
+        if records.load(Ordering::SeqCst) <= at {
+            break;
+        }
+    }
 }
 
 /// The inner call says nothing of the outer one: what that is told of a panic is the same with and without.
