@@ -787,8 +787,13 @@ fn what_follows_an_answer_in_other_records_is_not_the_answer_to_the_next_request
         format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}{padding}", body.len() + padding.len())
     };
     // Wherever the end of the response is in what is decrypted at a time, 4 KiB.
-    for padding in [0, 500, 3000, 3500, 3600, 3700, 3800, 4000, 5000] {
-        let (first, second) = (text(SOCIAL_BIND, padding), text(SUCCESS, 5000));
+    let mut paddings =
+        [0, 500, 3000, 3500, 3600, 3700, 3800, 4000, 5000].map(|padding| (padding, 5000)).to_vec();
+    // The largest record, and a small one: both are decrypted at a time, and not more than the first is read at once.
+    let largest = (16 << 10) - (text(SOCIAL_BIND, 10_000).len() - 10_000);
+    paddings.extend([(largest, 0), (largest - 1, 0), (largest + 1, 0)]);
+    for (padding, next_padding) in paddings {
+        let (first, second) = (text(SOCIAL_BIND, padding), text(SUCCESS, next_padding));
         let records = Records(vec![first.clone(), second]);
         let script = vec![Shake(authority.good_server()), Hear, records, UntilClosed];
         let next = vec![Shake(authority.good_server()), Hear, say(&first), UntilClosed];

@@ -9,7 +9,7 @@ use ureq::Error as UreqError;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Most responses fit into it.
-const FIRST_SIZE: usize = 4 << 10;
+const FIRST_SIZE: usize = 4_096;
 
 /// The input of a TLS connection. It is wiped when it is dropped, and when it grows.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(super) struct Input {
     released: usize,
     /// The decrypted records end here.
     decrypted: usize,
+    /// How much was released since the connection was opened.
+    released_in_all: u64,
     /// Whether ureq has read something of what it saw last.
     is_progressing: bool,
     /// Whether the server sent an alert: it ends TLS, or is about to.
@@ -105,15 +107,33 @@ impl Input {
         self.decrypted.saturating_sub(self.released)
     }
 
-    /// rustls let `size` bytes through, of `at_most` so many at once. That must be all that waits, or as much of it as may be.
-    pub(super) fn release(&mut self, size: usize, at_most: usize) -> Result<(), UreqError> {
-        if size != self.waiting().min(at_most) {
+    /// Writes marks into what rustls gets in the place of the plaintext that is kept next: they say where it is in the stream.
+    pub(super) fn mark(&self, place: &mut [u8]) {
+        let begin = self.released_in_all.wrapping_add(self.waiting() as u64);
+        place.iter_mut().zip(begin..).for_each(|(byte, at)| *byte = mark(at));
+    }
+
+    /// rustls let `marks` through, of `at_most` so many at once. They must be those of all that waits, or of as much as may be:
+    /// what is read is the stream that rustls would have given, without a gap.
+    pub(super) fn release(&mut self, marks: &[u8], at_most: usize) -> Result<(), UreqError> {
+        let size = marks.len();
+        let are_next =
+            marks.iter().zip(self.released_in_all..).fold(true, |all, (byte, at)| all & (*byte == mark(at)));
+        if size != self.waiting().min(at_most) || !are_next {
             let text = "rustls let through something else than what was decrypted";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
         }
         self.released += size;
+        self.released_in_all = self.released_in_all.wrapping_add(size as u64);
         Ok(())
     }
+}
+
+/// The mark of a place in the stream: of any two stretches few bytes are the same.
+fn mark(at: u64) -> u8 {
+    #[allow(clippy::cast_possible_truncation)] // The places repeat after 4 GiB.
+    let at = at as u32;
+    (at.wrapping_mul(0x9e37_79b9) >> 24) as u8
 }
 
 /// The input that a connection owns; `None` while it is lent.

@@ -2,8 +2,8 @@
 //!
 //! rustls copies what it decrypts into memory that it frees as it is, and has no hook to wipe it. So its cipher suites are
 //! wrapped: a record is decrypted in the connection's own [`Input`], and rustls gets the type and the length of the plaintext,
-//! with encrypted bytes in its place. rustls does everything else: it checks, orders, and ends the connection. When it lets
-//! bytes through, ureq reads as many from the input.
+//! with marks in its place. rustls does everything else: it checks, orders, and ends the connection. When it lets marks through,
+//! ureq reads as many bytes from the input, and only if they are the marks that come next.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -98,7 +98,7 @@ impl<In: Connection> Connector<In> for Tls {
 
 /// A connection over TLS.
 pub(super) struct TlsConnection<T> {
-    /// ureq's, whose input consists of encrypted bytes.
+    /// ureq's, whose input consists of marks.
     connection: T,
     input: Owned,
     /// How much may wait to be read.
@@ -129,10 +129,11 @@ impl<T: Connection> Connection for TlsConnection<T> {
         let has_more = self.connection.await_input(timeout)?;
         drop(lent);
         let buffers = self.connection.buffers();
-        let size = buffers.input().len();
-        buffers.input_consume(size);
+        let marks = buffers.input();
+        let size = marks.len();
         let input = self.input.as_mut().ok_or(UreqError::ConnectionFailed)?;
-        input.release(size, RECORD)?;
+        input.release(marks, RECORD)?;
+        buffers.input_consume(size);
         Ok(has_more)
     }
 
@@ -328,6 +329,7 @@ impl Wrapped<Box<dyn MessageDecrypter>> {
         };
         message.payload.truncate(decrypted.len());
         if typ == ContentType::ApplicationData {
+            input.mark(&mut message.payload);
             input.keep(plain);
         } else {
             // This is for rustls, such as a session ticket.
