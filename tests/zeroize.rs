@@ -756,7 +756,9 @@ mod over_http {
                 (Bytewise(response.into_bytes()), true),
                 (Bytewise(cut.clone()), false),
                 (Say(cut), false),
-                (Records(vec![interim, rest]), true),
+                (Records(vec![interim.clone(), rest.clone()]), true),
+                // The same, when part of what is in the buffer has been read.
+                (Records(vec![format!("{interim}\r\n{interim}"), rest]), true),
             ];
             for (number, (act, succeeds)) in scripts.into_iter().enumerate() {
                 let server = Server::new(vec![vec![Shake(Arc::clone(&config)), Hear, act]]);
