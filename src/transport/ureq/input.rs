@@ -22,7 +22,7 @@ pub(super) struct Input {
     /// The decrypted records end here.
     decrypted: usize,
     /// How much was released since the connection was opened.
-    released_in_all: u64,
+    released_in_all: usize,
     /// Whether ureq has read something of what it saw last.
     is_progressing: bool,
     /// Whether the server sent an alert: it ends TLS, or is about to.
@@ -109,31 +109,34 @@ impl Input {
 
     /// Writes marks into what rustls gets in the place of the plaintext that is kept next: they say where it is in the stream.
     pub(super) fn mark(&self, place: &mut [u8]) {
-        let begin = self.released_in_all.wrapping_add(self.waiting() as u64);
-        place.iter_mut().zip(begin..).for_each(|(byte, at)| *byte = mark(at));
+        let begin = self.released_in_all.wrapping_add(self.waiting());
+        place.iter_mut().zip(marks(begin)).for_each(|(byte, mark)| *byte = mark);
     }
 
     /// rustls let `marks` through, of `at_most` so many at once. They must be those of all that waits, or of as much as may be:
     /// what is read is the stream that rustls would have given, without a gap.
     pub(super) fn release(&mut self, marks: &[u8], at_most: usize) -> Result<(), UreqError> {
         let size = marks.len();
-        let are_next =
-            marks.iter().zip(self.released_in_all..).fold(true, |all, (byte, at)| all & (*byte == mark(at)));
+        let pairs = marks.iter().zip(self::marks(self.released_in_all));
+        let are_next = pairs.fold(0, |all, (byte, mark)| all | (byte ^ mark)) == 0;
         if size != self.waiting().min(at_most) || !are_next {
             let text = "rustls let through something else than what was decrypted";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
         }
         self.released += size;
-        self.released_in_all = self.released_in_all.wrapping_add(size as u64);
+        self.released_in_all = self.released_in_all.wrapping_add(size);
         Ok(())
     }
 }
 
-/// The mark of a place in the stream: of any two stretches few bytes are the same.
-fn mark(at: u64) -> u8 {
-    #[allow(clippy::cast_possible_truncation)] // The places repeat after 4 GiB.
-    let at = at as u32;
-    (at.wrapping_mul(0x9e37_79b9) >> 24) as u8
+/// The marks from a place in the stream on. From another place on they are others, so that a gap shows.
+#[allow(clippy::cast_possible_truncation)] // The places repeat after 4 GiB.
+fn marks(begin: usize) -> impl Iterator<Item = u8> {
+    let begin = begin as u32;
+    (0..u32::MAX).map(move |at| {
+        let at = begin.wrapping_add(at);
+        (at ^ (at >> 8) ^ (at >> 16) ^ (at >> 24)) as u8
+    })
 }
 
 /// The input that a connection owns; `None` while it is lent.
