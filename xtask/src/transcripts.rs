@@ -39,8 +39,8 @@ const INDEX: &str = "# Transcripts
 <!-- Generated: cargo xtask docs -->
 
 Logins at the emulated tenant, from the first request to the last: the stages, their steps, and each request and response whole.
-Every secret in them is the emulator's, and protects nothing. The same flows run over HTTP by `cargo run --example walkthrough`,
-and with `-- --whole` it prints what is here. Clock and tokens are the same each time, so `cargo xtask docs --check` compares them.
+Every secret in them is the emulator's, and protects nothing. `cargo run --example walkthrough -- --whole` runs the same flows over
+HTTP and prints them in this form, with tokens and times of its own. On these pages they are the same each time, so `cargo xtask docs --check` compares them.
 
 A body is one line on the wire; here a long one is broken. What HTTP adds, such as `content-length`, is left out, and so are the
 pictures of captchas and the bytes of signatures. A quoted line is what the caller sees. The [reference](../reference.md) has each
