@@ -1,4 +1,5 @@
 // Headless Chromium with a profile of its own, which is gone afterwards.
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -28,5 +29,22 @@ export async function withPage(options, act) {
   } finally {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
+  }
+}
+
+// Walks each path, which the page must not complain of. If one fails, says what `shown` gives, and keeps a picture.
+export async function walkAll(paths, page, complaints, picture, shown) {
+  let current = '';
+  try {
+    for (const [name, walk] of Object.entries(paths)) {
+      current = name;
+      await walk();
+      console.log('ok:', name);
+    }
+    assert.deepEqual(complaints, []);
+  } catch (problem) {
+    console.error('failed:', current, complaints, await shown());
+    await page.screenshot({ path: join(out, picture), fullPage: true });
+    throw problem;
   }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import { out, require, withPage } from './chromium.mjs';
+import { out, require, walkAll, withPage } from './chromium.mjs';
 import { pageOf } from './weixin.mjs';
 
 const folder = resolve('examples/mini_program');
@@ -376,17 +376,6 @@ await withPage({ viewport: { width: 375, height: 667 } }, async (opened, complai
   });
   const html = pageOf(folder, require);
   await page.route('**/mini-program', route => route.fulfill({ contentType: 'text/html', body: html }));
-  let current = '';
-  try {
-    for (const [name, walk] of Object.entries(paths)) {
-      current = name;
-      await walk();
-      console.log('ok:', name);
-    }
-    assert.deepEqual(complaints, []);
-  } catch (problem) {
-    console.error('failed:', current, complaints, await calls(), await page.locator('page').innerText());
-    await page.screenshot({ path: join(out, 'mini-program-failed.png') });
-    throw problem;
-  }
+  const shown = async () => [await calls(), await page.locator('page').innerText()];
+  await walkAll(paths, page, complaints, 'mini-program-failed.png', shown);
 });
