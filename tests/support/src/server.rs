@@ -89,6 +89,21 @@ pub fn answer(http_status: &str, body: &str) -> Act {
 /// What one connection brought.
 pub type Heard = Vec<u8>;
 
+/// Listens at a free port. After tens of thousands of connections there is none for a while: closed ones keep theirs for a minute.
+fn listen() -> TcpListener {
+    let began = Instant::now();
+    loop {
+        match TcpListener::bind("127.0.0.1:0") {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && began.elapsed() < Duration::from_secs(120) =>
+            {
+                thread::sleep(Duration::from_millis(50));
+            }
+            bound => return bound.unwrap(),
+        }
+    }
+}
+
 pub struct Server {
     pub address: SocketAddr,
     /// The address of the connection that tells the server to end.
@@ -100,7 +115,7 @@ pub struct Server {
 impl Server {
     /// One script for each connection that is expected. One more is heard out, and closed without a response.
     pub fn new(scripts: Vec<Vec<Act>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listen();
         let address = listener.local_addr().unwrap();
         let last = Arc::new(Mutex::new(None));
         let stop = Arc::clone(&last);
