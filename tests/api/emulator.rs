@@ -827,7 +827,7 @@ mod over_http {
         assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
     }
 
-    /// A response that comes after the time limit: nobody knows, though the tenant did it.
+    /// A response that comes after the time limit: the outcome is unknown, though the tenant did it.
     #[test]
     fn a_late_answer_is_unresolved() {
         let tenant = Emulator::new();
