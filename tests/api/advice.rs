@@ -175,19 +175,7 @@ fn a_pass_for_another_number_advises_a_new_captcha() {
 /// What a log and a front end call each advice.
 #[test]
 fn each_advice_has_a_name_and_words() {
-    let told = [
-        Advice::AskAgain { attempts_left: Some(2) },
-        Advice::FreshPlatformCode,
-        Advice::NewCaptcha,
-        Advice::ChooseAnotherMethod,
-        Advice::Wait { unlocks_in: Some(Duration::from_secs(60)) },
-        Advice::TryLater { retry_after: None },
-        Advice::RenewIdToken,
-        Advice::Settle,
-        Advice::StartOver,
-        Advice::TellOperator,
-    ]
-    .map(|advice| format!("{}: {advice}", advice.name()));
+    let told = xtask::mini_program::ADVICE.map(|advice| format!("{}: {advice}", advice.name()));
     snapshot!("advice", "names_and_words", told.join("\n"));
 }
 

@@ -15,7 +15,7 @@ const PAGES: [&str; 2] = ["docs/mini-program.md", "docs/zh/mini-program.md"];
 const EXAMPLE: &str = "examples/mini_program";
 
 /// Every advice, in the order of `docs/failure.md`.
-const ADVICE: [Advice; 10] = [
+pub const ADVICE: [Advice; 10] = [
     Advice::AskAgain { attempts_left: None },
     Advice::FreshPlatformCode,
     Advice::NewCaptcha,
