@@ -329,6 +329,7 @@ fn every_path_ends_in_a_session() {
         let stage = Setting::second_factor(way(&setting));
         let mobile = stage.registered_mobile().send().unwrap();
         assert_eq!(mobile.expose(), "+86-15201657312");
+        assert_eq!(format!("{mobile:?}"), "RegisteredMobile([redacted])");
         setting.assert_logged_in(setting.by_phone(stage.phone(mobile)));
         // Bound by now: the login itself asks for the second factor.
         let stage = Setting::second_factor(setting.log_in());

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use idaas_login::{CaptchaPass, IdToken, Outcome, VerifyMethod};
+use idaas_login::{CaptchaPass, IdToken, Outcome, RegistrationAttributes, VerifyMethod};
 use support::{CAPTCHA, MFA_AUTH, SOCIAL_BIND, SUCCESS, client, device, log_in, response, script};
 
 #[derive(Default)]
@@ -46,6 +46,21 @@ fn what_is_printed() {
     printed.debug(&stage.back().email("zhangsan@qq.com"));
     printed.debug(&client.captcha(&device()).send().unwrap());
     printed.debug(&log_in(&client));
+
+    // Stages that ask nothing of the tenant, and a method that the tenant does not allow.
+    let attributes = RegistrationAttributes::new();
+    assert!(attributes.is_empty());
+    printed.debug(&client.login(device()).register(attributes));
+    let attributes = RegistrationAttributes::new().user_name("zhangshan").password("password");
+    assert!(!attributes.is_empty());
+    printed.debug(&client.login(device()).register(attributes));
+    printed.debug(&client.login(device()).reset_password());
+    let phone_alone =
+        r#"{"status":"SOCIAL_BIND","state_token":"a","data":{"socialBindOrRegisterFlow":["VERIFY_PHONE"]}}"#;
+    let stage = support::pending_bind(&support::client(support::always(200, phone_alone)));
+    let not_allowed = stage.email("zhangsan@qq.com").unwrap_err();
+    printed.debug(&not_allowed);
+    writeln!(printed.0, "{not_allowed}").unwrap();
 
     let token = IdToken::from_text("eyJhbGciOiJub25lIn0.eyJpc3MiOiJ6aGFuZ3NoYW4ifQ.c2ln");
     printed.debug(&token);

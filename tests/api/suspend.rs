@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use idaas_login::endpoints::{OriginKind, StageKind};
 use idaas_login::{
-    Account, AlipayMiniProgram, AnyLogin, AnyStage, Authenticated, Client, Device, Edition, MfaRequired,
-    Origin, Outcome, PasswordExpired, PasswordExpiring, PasswordReset, PendingBind, PendingRegister,
-    Recovery, Registration, RegistrationAttributes, Request, Resumable, ResumeReason, Resumed, SocialApp,
-    Suspended, Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChatMiniProgram,
+    Account, AlipayMiniProgram, AnyLogin, AnyStage, Authenticated, CaptchaPass, Client, Device, Edition,
+    Error, MfaRequired, Origin, Outcome, PasswordExpired, PasswordExpiring, PasswordReset, PendingBind,
+    PendingRegister, Recovery, Registration, RegistrationAttributes, Request, Resumable, ResumeReason,
+    Resumed, SocialApp, Suspended, Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChatMiniProgram,
 };
 use proptest::prelude::*;
 use support::{
@@ -312,6 +312,51 @@ fn any_stage_is_found_and_named() {
         names.push(format!("{name}: {}; else {}", there.join(", "), error.unwrap_or("nothing".to_owned())));
     }
     snapshot!("suspend", "resume_any", names.join("\n"));
+}
+
+/// Where the code goes, and the request that sends one there, if the edition has it; nothing if none is due.
+fn code_due<O: Origin>(resumed: Resumed<O>) -> Option<(String, Option<Request>)> {
+    let Resumed::Stage(stage) = resumed else { return None };
+    let destination = stage.destination().map(str::to_owned);
+    let pass = CaptchaPass::from_token(destination.as_deref().unwrap_or(MOBILE), "a pass");
+    let call = stage.send_code(&pass);
+    if let AnyStage::AwaitingCode(stage) = &stage {
+        assert_eq!(Some(stage.destination()), destination.as_deref());
+    }
+    match (destination, call) {
+        (Some(destination), Some(call)) => match call.into_request() {
+            Ok((request, _)) => Some((destination, Some(request))),
+            Err(Error::Unsupported(_)) => Some((destination, None)),
+            Err(error) => panic!("{error:?}"),
+        },
+        (None, None) => None,
+        (destination, call) => panic!("{destination:?} and {call:?}"),
+    }
+}
+
+#[test]
+fn any_stage_sends_the_code_that_is_due() {
+    let client = client(always(200, ""));
+    for (name, suspended) in every_kind() {
+        let due = match client.resume(suspended).unwrap() {
+            AnyLogin::WeChatMiniProgram(login) => code_due(login),
+            AnyLogin::AlipayMiniProgram(login) => code_due(login),
+            AnyLogin::SocialApp(login) => code_due(login),
+            AnyLogin::Account(login) => code_due(login),
+        };
+        let expected = if name.ends_with("_by_phone") {
+            Some(MOBILE)
+        } else if name.ends_with("_by_email") {
+            Some(EMAIL)
+        } else {
+            None
+        };
+        assert_eq!(due.as_ref().map(|(destination, _)| destination.as_str()), expected, "{name}");
+        if let Some((destination, Some(request))) = due {
+            let body = std::str::from_utf8(request.body()).unwrap();
+            assert!(body.contains(&destination), "{name}: {body}");
+        }
+    }
 }
 
 #[test]

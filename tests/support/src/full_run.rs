@@ -91,6 +91,7 @@ impl Printed {
     }
 
     fn text(&self, text: String) {
+        assert!(!text.is_empty(), "something is printed of everything");
         let mut state = self.state.lock().unwrap();
         if state.seen.contains(&text) {
             return;
