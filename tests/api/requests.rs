@@ -359,6 +359,9 @@ fn attributes_are_checked_before_a_code_is_asked_for() {
         (RegistrationAttributes::new().birthday("1990-13-01"), "attr_birthday"),
         (RegistrationAttributes::new().extension(true), "extension"),
         (RegistrationAttributes::new().nick_name(""), "attr_nick_name"),
+        (RegistrationAttributes::new().nick_name("a\u{7}"), "attr_nick_name"),
+        // A control character that ASCII does not have, beside nothing that ASCII has.
+        (RegistrationAttributes::new().nick_name("韩\u{85}梅"), "attr_nick_name"),
     ] {
         let stage = client.login(device()).register(attributes).phone("152");
         let Err(Error::InvalidInput(invalid)) = stage.send_code(&pass).send() else { panic!("{field}") };
@@ -377,7 +380,7 @@ fn a_birthday_is_a_day_of_the_calendar() {
         let attributes = RegistrationAttributes::new().birthday(birthday);
         client.login(device()).register(attributes).phone("152").submit("1").into_request().is_ok()
     };
-    for day in ["1990-12-31", "2000-02-29", "2024-02-29", "0001-01-01", "9999-04-30"] {
+    for day in ["1990-12-31", "2000-02-29", "2023-02-28", "2024-02-29", "0001-01-01", "9999-04-30"] {
         assert!(accepts(day), "{day}");
     }
     for day in [
