@@ -84,9 +84,9 @@ fn every_row_has_a_vector_in_every_edition() {
 /// Each step of the text is a place in the code.
 #[test]
 fn the_steps_of_the_text_are_in_the_code() {
-    let text = xtask::documents::read("docs/reading-responses.md");
+    let text = xtask::files::read("docs/reading-responses.md");
     let code: String = ["src/wire/responses.rs", "src/stage/step.rs", "src/stage/outcome.rs", "src/call.rs"]
-        .map(xtask::documents::read)
+        .map(xtask::files::read)
         .concat();
     let is_there = |text: &str, mark: &str| text.contains(mark);
     for number in 1..=11 {

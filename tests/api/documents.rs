@@ -9,7 +9,8 @@ use std::sync::Arc;
 use idaas_login::endpoints;
 use serde_json::{Value, json};
 use support::root;
-use xtask::documents::{flow, generated, markdown, read, stale};
+use xtask::documents::{flow, generated, markdown, stale};
+use xtask::files::read;
 use xtask::reference::fields::FIELD_KINDS;
 #[cfg(all(feature = "ureq", feature = "verify"))]
 use xtask::reference::limits::TIME_LIMITS;

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use idaas_login::Edition;
 use idaas_login::endpoints;
 use support::root;
-use xtask::documents::{chapters, read};
+use xtask::documents::chapters;
+use xtask::files::read;
 
 /// A document without its blocks of code.
 fn prose(text: &str) -> String {

@@ -266,7 +266,7 @@ fn check_after<S: Stage>(result: Result<Outcome, StepError<S>>, ends: bool) {
 /// Each reserved value does what its row in `docs/emulator.md` says, in each edition, with and without `+86-`.
 #[test]
 fn reserved_values_have_their_outcome() {
-    let document = xtask::documents::read("docs/emulator.md");
+    let document = xtask::files::read("docs/emulator.md");
     for edition in &editions() {
         for value in reserved::ALL {
             let row = format!("`{}` | `{:?}`: {} |", value.value, value.outcome, value.meaning);

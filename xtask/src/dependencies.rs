@@ -6,7 +6,7 @@ use std::path::Path;
 
 use support::root;
 
-use crate::documents::read;
+use crate::files::read;
 
 /// The licences that `deny.toml` allows.
 fn allowed() -> Vec<String> {

@@ -8,13 +8,9 @@ use std::sync::OnceLock;
 
 use support::root;
 
+use crate::files::read;
 use crate::mini_program;
 use crate::reference::{self, flow::Flow};
-
-/// A file of the repository.
-pub fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
 
 /// The flow as data, from the endpoint table and the library.
 pub fn flow() -> Flow {

@@ -9,6 +9,7 @@ pub mod comments;
 pub mod conformance;
 pub mod dependencies;
 pub mod documents;
+pub mod files;
 pub mod mini_program;
 pub mod reference;
 pub mod rustdoc;

@@ -8,7 +8,7 @@ use idaas_login::Advice;
 use serde_json::Value;
 use support::root;
 
-use crate::documents::read;
+use crate::files::read;
 use crate::translations::blocks;
 
 const PAGES: [&str; 2] = ["docs/mini-program.md", "docs/zh/mini-program.md"];

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use idaas_login::endpoints::{self, EditionKind, StageKind};
 use support::printed_types::{NOT_PRINTED, PRINTED, PRINTED_WITH_TEXT};
 
-use crate::documents::{chapters, flow, read};
+use crate::documents::{chapters, flow};
+use crate::files::read;
 use crate::reference::flow::base;
 
 /// The enums each of whose variants is a fault that `docs/failure.md` has to speak of.

@@ -11,7 +11,7 @@ use idaas_login::{Request, Transport};
 
 use self::flows::{FLOWS, Flow};
 use self::telling::Telling;
-use crate::reference::markdown::GENERATED;
+use crate::files::GENERATED;
 use crate::wire;
 
 #[path = "../../examples/walkthrough/flows.rs"]

@@ -6,9 +6,8 @@ use std::io;
 
 use support::root;
 
-use crate::documents::read;
+use crate::files::{GENERATED, read};
 use crate::reference::chinese;
-use crate::reference::markdown::GENERATED;
 
 /// A translation: its path, and that of the English page.
 type Pair = (String, String);

@@ -1,6 +1,7 @@
 //! The replaced terms: what the table in `CONTRIBUTING.md` replaced does not slip back into the documents.
 
-use crate::documents::{markdown, read};
+use crate::documents::markdown;
+use crate::files::read;
 
 /// The replaced terms that are looked for, from the table: those before the mark `<!-- /words -->`.
 fn replaced() -> Vec<String> {

@@ -110,7 +110,7 @@ fn values(vectors: &mut Vectors) {
         vector["inputs"]["x"] = json!(x);
         vector
     };
-    let picture = || json!({ "token": "389c21b3", "picture": super::responses::PNG });
+    let picture = || json!({ "token": "389c21b3", "picture": super::requests::PNG });
     vectors.add("x/negative", solve(json!({ "token": "389c21b3" }), -1.0));
     vectors.add("x/beyond-the-picture", solve(picture(), 2.5));
     let jpeg = json!({ "token": "389c21b3", "picture": super::requests::JPEG });

@@ -8,6 +8,10 @@ use support::{DOCUMENTED, SESSION_TOKEN, STATE_TOKEN, scenario};
 
 use super::Vectors;
 
+/// A picture of two pixels by one.
+pub(super) const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR42mNg+A8AAQIBANEay48AAAAASUVORK5CYII=";
+
 /// When the signatures of the vectors are made.
 pub(super) const SIGNS_AT: &str = "1628496895102";
 
@@ -232,7 +236,7 @@ fn inputs(vectors: &mut Vectors) {
         let vector = with(step(&endpoints::CAPTCHA_VERIFY, EditionKind::Ciam), "inputs", &json!({ "x": x }));
         vectors.add(&format!("inputs/captcha-x/{id}"), vector);
     }
-    let picture = json!({ "token": " 389c21b3 ", "picture": super::responses::PNG });
+    let picture = json!({ "token": " 389c21b3 ", "picture": PNG });
     let mut at_the_edge = step(&endpoints::CAPTCHA_VERIFY, EditionKind::Ciam);
     at_the_edge["from"]["holds"] = picture;
     vectors.add("inputs/captcha-x/edge", with(at_the_edge, "inputs", &json!({ "x": 2 })));

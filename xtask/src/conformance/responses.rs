@@ -10,11 +10,7 @@ use support::recovery_table::{Event, ROWS};
 use support::{COUNTRY_CODES, PUBLIC_KEY, STATE_TOKEN};
 
 use super::Vectors;
-use super::requests::step;
-
-/// A picture of two pixels by one.
-pub(super) const PNG: &str =
-    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAAAAADRSSBWAAAAC0lEQVR42mNg+A8AAQIBANEay48AAAAASUVORK5CYII=";
+use super::requests::{PNG, step};
 
 /// How a response can be read: the name, and a step that is answered so.
 fn readings() -> [(&'static str, &'static Endpoint, EditionKind); 13] {

@@ -6,8 +6,8 @@ use idaas_login::ErrorClass;
 use idaas_login::codes::{self, EditionKind, Evidence, KnownCode};
 use idaas_login::emulator::reserved::{self, ReservedKind};
 
-use super::markdown::GENERATED;
 use super::responses;
+use crate::files::GENERATED;
 
 /// What a language says in these documents.
 pub struct Language {

@@ -7,8 +7,7 @@ use idaas_login::endpoints::{OriginKind, Platform, Scenario, StageKind};
 use super::errors::Language;
 use super::flow::{self, Does, EDITIONS, Flow, Sends, Stage, Step};
 use super::responses::{Kind, Meaning, RESPONSES, ResponseShape, Then};
-
-pub const GENERATED: &str = "<!-- Generated: cargo xtask docs -->\n";
+use crate::files::GENERATED;
 
 /// Where a text is read, and so how it links.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use idaas_login::endpoints::{EditionKind, ISSUER_PATH, KEYS_PATH, SendType, Sour
 use super::fields;
 use super::flow::{Does, EDITIONS, FIELD_KINDS, Flow, Sends, Stage, Step};
 use super::limits::TIME_LIMITS;
-use super::markdown::{GENERATED, Place, body, bound_to, leads_to, shapes_of, token};
+use super::markdown::{Place, body, bound_to, leads_to, shapes_of, token};
 use super::responses::{Given, RESPONSES, Then};
+use crate::files::GENERATED;
 use crate::wire;
 use support::{edition, request_of, response};
 
