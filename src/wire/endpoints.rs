@@ -395,7 +395,6 @@ const fn one_access_get(
         credential: Credential::None,
         leads_to: &[],
         editions: Editions { ciam: None, eiam: None, one_access: InEdition::page(page) },
-        decisions: &[],
         ..post(from, step, path, page)
     }
 }
