@@ -98,9 +98,7 @@ impl<'a> Field<'a> {
 
 /// Whether a text has the character that stands for broken bytes.
 fn has_replacement(text: &str) -> bool {
-    // To the end, whatever is found: so many bytes are looked at in one instruction.
-    let is_ascii = text.bytes().fold(0, |found, byte| found | byte) < 0x80;
-    !is_ascii && text.contains(char::REPLACEMENT_CHARACTER)
+    !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether a JSON value is a number without fraction and exponent, and no larger than one has to be.
