@@ -528,7 +528,7 @@ impl Drop for FetchGuard {
         };
         fetches.failures = if has_keys { 0 } else { fetches.failures.saturating_add(1) };
         [fetches.jitter] = jitter;
-        fetches.ended = Some(Moment { steady: Instant::now(), ..self.ended });
+        fetches.ended = Some(Moment { wall: self.ended.wall, steady: Instant::now() });
         fetches.in_progress = None;
         fetches.count += 1;
         drop(fetches);
