@@ -264,6 +264,36 @@ fn a_long_list_of_methods_is_cut() {
     assert_eq!(again.allowed_flows().listed().unwrap(), listed);
 }
 
+/// What a stage carries from one request to the next has a limit: 16 KiB as they came, or what was read from more.
+#[test]
+fn data_is_kept_up_to_its_limit() {
+    for (size, is_kept) in [(16 << 10, true), ((16 << 10) + 1, false)] {
+        let frame = r#"{"socialBindOrRegisterFlow":["VERIFY_PHONE"],"note":""}"#;
+        let data = frame.replace("\"\"", &format!("\"{}\"", "x".repeat(size - frame.len())));
+        assert_eq!(data.len(), size);
+        let body =
+            serde_json::json!({ "status": "SOCIAL_BIND", "state_token": "s", "data": data }).to_string();
+        let stage = pending_bind(&client(support::always(200, &body)));
+        assert_eq!(stage.allowed_flows().raw() == Some(&*data), is_kept, "{size}");
+        assert_eq!(stage.allowed_flows().listed(), Some(&[idaas_login::VerifyMethod::Phone][..]), "{size}");
+    }
+}
+
+#[test]
+fn a_policy_has_a_pattern_of_four_kibibytes_at_most() {
+    for (size, is_kept) in [(4 << 10, true), ((4 << 10) + 1, false)] {
+        let pattern = "x".repeat(size);
+        let data = serde_json::json!({ "minLength": 8, "maxLength": "20", "regEx": pattern }).to_string();
+        let body =
+            serde_json::json!({ "status": "PASSWORD_EXPIRED", "state_token": "s", "data": data }).to_string();
+        let outcome = support::log_in(&client(support::always(200, &body)));
+        let Outcome::PasswordExpired(stage) = outcome else { panic!("{outcome:?}") };
+        let policy = stage.policy().unwrap();
+        assert_eq!(policy.pattern(), is_kept.then_some(&*pattern), "{size}");
+        assert_eq!(format!("{policy:?}"), "PasswordPolicy { min_length: Some(8), max_length: Some(20), .. }");
+    }
+}
+
 #[test]
 fn question_mark_works_for_callers_that_do_not_care() {
     fn log_in(client: &idaas_login::Client) -> Result<Outcome, Error> {
