@@ -62,6 +62,9 @@ fn what_is_printed() {
     printed.debug(&not_allowed);
     writeln!(printed.0, "{not_allowed}").unwrap();
 
+    let weak = r#"{"status":"PASSWORD_EXPIRED","state_token":"a","data":"{\"minLength\":8,\"regEx\":\"a-secret\"}"}"#;
+    printed.debug(&log_in(&support::client(support::always(200, weak))));
+
     let token = IdToken::from_text("eyJhbGciOiJub25lIn0.eyJpc3MiOiJ6aGFuZ3NoYW4ifQ.c2ln");
     printed.debug(&token);
     printed.debug(&token.unverified_claims().unwrap());
