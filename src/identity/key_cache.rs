@@ -328,7 +328,7 @@ impl Inner {
         let told = u64::try_from(told.as_millis()).unwrap_or(u64::MAX);
         let latest = self.latest.load(Ordering::Relaxed);
         // Written about once in a second, so that threads do not contend for it.
-        if told > latest.saturating_add(999) {
+        if told >= latest.saturating_add(1000) {
             self.latest.fetch_max(told, Ordering::Relaxed);
         }
         Moment { wall: told.max(latest), steady: Instant::now() }

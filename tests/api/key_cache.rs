@@ -339,6 +339,7 @@ fn keys_become_stale() {
         let cache = builder.build();
         let token = setting.token();
         cache.verify(&token, RS256).unwrap();
+        let began = setting.seconds.load(Ordering::SeqCst);
         setting.fail(Some(|| Ok(response(503, ""))));
         setting.pass(expected - 1);
         cache.verify(&token, RS256).unwrap();
@@ -348,8 +349,12 @@ fn keys_become_stale() {
         let IdTokenError::StaleKeys(cause) = &error else { panic!("{error}") };
         assert!(matches!(**cause, IdTokenError::Keys(_)));
         let text = support::with_causes(&error);
-        let expected = "the tenant's keys are too old to be trusted: could not fetch the tenant's keys: ";
-        assert!(text.starts_with(expected) && text.ends_with("HTTP 503"), "{text}");
+        let words = "the tenant's keys are too old to be trusted: could not fetch the tenant's keys: ";
+        assert!(text.starts_with(words) && text.ends_with("HTTP 503"), "{text}");
+        // A clock that is set back makes them no younger.
+        setting.seconds.store(began, Ordering::SeqCst);
+        assert!(matches!(cache.verify(&token, RS256), Err(IdTokenError::StaleKeys(_))));
+        setting.seconds.store(began + expected, Ordering::SeqCst);
         setting.fail(None);
         setting.pass(60);
         cache.verify(&token, RS256).unwrap();
@@ -460,7 +465,8 @@ fn without_any_keys_the_failure_is_told() {
 fn stopping(setting: &Setting) -> (Client, Receiver<()>, Sender<()>) {
     let (arrived, at_the_keys) = channel();
     let (go_on, told) = channel();
-    let (arrived, told, tenant) = (Mutex::new(arrived), Mutex::new(told), setting.tenant.clone());
+    let (arrived, told) = (Mutex::new(arrived), Mutex::new(told));
+    let (tenant, failing) = (setting.tenant.clone(), Arc::clone(&setting.instead));
     let client = setting
         .tenant
         .client_builder("https://emulator.invalid")
@@ -468,6 +474,9 @@ fn stopping(setting: &Setting) -> (Client, Receiver<()>, Sender<()>) {
             if request.uri().path() == KEYS_PATH {
                 arrived.lock().unwrap().send(()).unwrap();
                 told.lock().unwrap().recv().unwrap();
+                if let Some(instead) = *failing.lock().unwrap() {
+                    return instead();
+                }
             }
             tenant.send(request)
         })
@@ -764,6 +773,30 @@ fn the_settings_are_printed() {
         format!("{:?}", KeyCache::new(&client)),
         "KeyCache { keys: None, max_age: 3600s, max_stale: 86400s, cooldown: 10s, fetch_limit: 5s, .. }"
     );
+}
+
+/// Who waits in vain is told so, and not why an earlier fetch failed.
+#[test]
+fn a_fetch_under_way_has_no_cause_of_failure_yet() {
+    let setting = Setting::new();
+    let (client, at_the_keys, go_on) = stopping(&setting);
+    let seconds = Arc::clone(&setting.seconds);
+    let cache = KeyCache::builder(&client)
+        .clock(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst)))
+        .fetch_limit(Duration::from_millis(200))
+        .build();
+    let token = setting.token();
+    setting.fail(Some(|| Ok(response(503, ""))));
+    go_on.send(()).unwrap();
+    let text = support::with_causes(&cache.verify(&token, RS256).unwrap_err());
+    assert!(text.ends_with("HTTP 503"), "{text}");
+    at_the_keys.recv_timeout(Duration::from_secs(10)).unwrap();
+    setting.pass(LONGEST_PAUSE);
+    let text = support::with_causes(&cache.verify(&token, RS256).unwrap_err());
+    assert!(text.ends_with("the key endpoint has not responded within the time limit"), "{text}");
+    setting.fail(None);
+    go_on.send(()).unwrap();
+    settle(&cache);
 }
 
 /// A clock that is set back makes no key younger and leads to no fetch; one that goes back and forth leads to one.
