@@ -6,8 +6,8 @@ use idaas_login::{Algorithm, IdTokenError, IdTokenError as E, KeySet, MalformedT
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::rsa::KeyPair;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding,
 };
 use serde_json::{Value, json};
 
@@ -114,6 +114,31 @@ fn sign_as(padding: &'static dyn RsaEncoding, pkcs8: &[u8], header: &str, payloa
 /// A token with this header, rightly signed by RS256.
 fn sign(header: &str) -> String {
     sign_as(&RSA_PKCS1_SHA256, RSA_1, header, PAYLOAD)
+}
+
+/// A new key of a curve, and a token with this header that it has signed.
+fn ec(
+    algorithm: &'static EcdsaSigningAlgorithm,
+    curve: &str,
+    members: Value,
+    header: &str,
+) -> (Value, String) {
+    let random = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap();
+    let point = &key.public_key().as_ref()[1..];
+    let (x, y) = point.split_at(point.len() / 2);
+    let jwk = merged(json!({ "kty": "EC", "crv": curve, "x": encode(x), "y": encode(y) }), members);
+    let signed = format!("{}.{}", encode(header), encode(PAYLOAD));
+    (jwk, format!("{signed}.{}", encode(key.sign(&random, signed.as_bytes()).unwrap())))
+}
+
+fn p256(members: Value, header: &str) -> (Value, String) {
+    ec(&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256", members, header)
+}
+
+fn p384(members: Value, header: &str) -> (Value, String) {
+    ec(&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384", members, header)
 }
 
 const PAYLOAD: &str = r#"{"sub":"zhangsan"}"#;
@@ -343,19 +368,8 @@ fn a_signature_is_the_keys_own() {
 #[test]
 fn every_algorithm_works_when_it_is_allowed_and_only_then() {
     use Algorithm::{Es256, Es384, Ps256, Rs256, Rs384, Rs512};
-    let random = SystemRandom::new();
-    let ec = |algorithm, bytes: usize, curve: &str, name: &str| {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        let key = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap();
-        let (x, y) = key.public_key().as_ref()[1..].split_at(bytes);
-        let jwk = json!({ "kty": "EC", "kid": name, "crv": curve, "x": encode(x), "y": encode(y) });
-        let signed =
-            format!("{}.{}", encode(format!(r#"{{"alg":"{name}","kid":"{name}"}}"#)), encode(PAYLOAD));
-        let token = format!("{signed}.{}", encode(key.sign(&random, signed.as_bytes()).unwrap()));
-        (jwk, token)
-    };
-    let (p256, es256) = ec(&ECDSA_P256_SHA256_FIXED_SIGNING, 32, "P-256", "ES256");
-    let (p384, es384) = ec(&ECDSA_P384_SHA384_FIXED_SIGNING, 48, "P-384", "ES384");
+    let (p256, es256) = p256(json!({ "kid": "ES256" }), r#"{"alg":"ES256","kid":"ES256"}"#);
+    let (p384, es384) = p384(json!({ "kid": "ES384" }), r#"{"alg":"ES384","kid":"ES384"}"#);
     let set = set(&[rsa_jwk(RSA_1, json!({ "kid": "k1" })), p256, p384]);
     let rsa =
         |padding, name: &str| sign_as(padding, RSA_1, &format!(r#"{{"alg":"{name}","kid":"k1"}}"#), PAYLOAD);
@@ -638,6 +652,34 @@ fn a_set_has_at_most_64_keys() {
     let mut keys: Vec<Value> = (0..63).map(other).collect();
     keys.push(rsa_jwk(RSA_1, json!({ "kid": "k1" })));
     assert!(set(&keys).verify(&sign(r#"{"alg":"RS256"}"#)).is_ok());
+}
+
+/// What the keys that are tried for one token may cost together is limited: the right one is found among so many, and not behind
+/// them.
+#[test]
+fn a_token_is_tried_with_so_many_keys() {
+    let p256 = || p256(json!({}), r#"{"alg":"ES256"}"#);
+    let p384 = || p384(json!({}), r#"{"alg":"ES384"}"#);
+    let small = || (rsa_jwk(RSA_1, json!({})), sign(r#"{"alg":"RS256"}"#));
+    let large = || json!({ "kty": "RSA", "n": encode([0xff; 1024]), "e": "AQAB" });
+    // Wrong keys, and the right one with its token: once as many as may be, once with one more.
+    let other = rsa_jwk(RSA_2, json!({}));
+    for (what, (right, token), fits) in [
+        ("P-256", p256(), vec![p256().0; 19]),
+        ("P-384", p384(), vec![p384().0; 1]),
+        ("RSA", small(), [vec![large(); 4], vec![other; 11]].concat()),
+    ] {
+        let one_more = [fits.as_slice(), &fits[fits.len() - 1..]].concat();
+        for (mut keys, is_found) in [(fits, true), (one_more, false)] {
+            keys.push(right.clone());
+            let all = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384];
+            match set(&keys).verify_with(&token, &all) {
+                Ok(payload) => assert!(is_found && payload == PAYLOAD.as_bytes(), "{what}"),
+                Err(IdTokenError::TooManyKeys) => assert!(!is_found, "{what}"),
+                Err(other) => panic!("{what}: {other}"),
+            }
+        }
+    }
 }
 
 #[test]
