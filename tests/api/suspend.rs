@@ -455,19 +455,92 @@ fn a_newer_version_and_nonsense_are_told_apart() {
     }
 }
 
-/// It would be lost when the stage is suspended again.
+/// A stage that has an origin, without one, is no stage of any login.
 #[test]
-fn a_field_that_the_stage_does_not_have_makes_a_value_malformed() {
-    let (client, outcome) = wechat(SOCIAL_BIND);
-    let Outcome::PendingBind(stage) = outcome else { panic!("SOCIAL_BIND") };
-    let good = stage.suspend().to_bytes().to_vec();
-    let fields = good.strip_suffix(&[0]).unwrap();
-    // A destination, a lifetime, an identity token.
-    for (tag, length) in [(10, 1), (11, 8), (12, 1)] {
-        let longer = [fields, &[tag, 0, 0, 0, length], &[b'1'; 8][..length.into()], &[0]].concat();
-        let failed = client.resume::<PendingBind>(Suspended::from_bytes(&longer)).unwrap_err();
-        assert_eq!(failed.reason(), &ResumeReason::Malformed, "field {tag}");
+fn a_stage_without_its_origin_is_none() {
+    const NONE: u8 = 0;
+    let (client, _) = wechat(SOCIAL_BIND);
+    // The others have a version that no value without an origin has.
+    for (name, suspended) in every_kind().into_iter().filter(|(name, _)| name.starts_with("wechat")) {
+        let mut bytes = suspended.to_bytes().to_vec();
+        assert_ne!(std::mem::replace(&mut bytes[3], NONE), NONE, "{name}");
+        let failed = client.resume::<AnyLogin>(Suspended::from_bytes(&bytes)).unwrap_err();
+        assert!(matches!(failed.reason(), ResumeReason::OtherStage(_)), "{name}: {failed}");
     }
+}
+
+/// Each value has the fields of its stage: another one would be lost when the stage is suspended again, and none is missing.
+#[test]
+fn a_value_has_the_fields_of_its_stage() {
+    /// By tag, and what a value has by its stage.
+    const FIELDS: [(u8, &str, &[u8]); 7] = [
+        (8, "token", b"a-token"),
+        (9, "data", b"{}"),
+        (10, "destination", b"15201657312"),
+        (11, "expires_in", &[0, 0, 0, 0, 0, 0, 0, 9]),
+        (12, "id_token", b"a.b.c"),
+        (14, "expires_at", &[0, 0, 0, 0, 0, 0, 0, 9]),
+        (15, "attributes", &[]),
+    ];
+    let client = client(always(200, ""));
+    for (name, suspended) in every_kind() {
+        let (head, fields) = taken_apart(suspended.to_bytes());
+        assert_eq!(put_together(&head, &fields), suspended.to_bytes(), "{name}");
+        let is_narrowed = name.contains("_by_");
+        let has_token = !name.starts_with("login_") && !name.starts_with("reg") && !name.contains("reset");
+        let is_finished = name == "authenticated";
+        for (tag, field, value) in FIELDS {
+            let (is_allowed, is_needed) = match field {
+                "token" => (has_token, has_token),
+                "data" => (has_token && !is_finished, false),
+                "destination" => (is_narrowed, is_narrowed),
+                // Without it the value would be of an older version.
+                "expires_at" => (is_finished, is_finished),
+                "attributes" => (name.starts_with("registration"), name.starts_with("registration")),
+                _ => (is_finished, false),
+            };
+            let without = || fields.iter().filter(|(other, _)| *other != tag).cloned();
+            let mut with: Vec<_> = without().chain([(tag, value.to_vec())]).collect();
+            with.sort_by_key(|(tag, _)| *tag);
+            for (is_good, changed) in [(is_allowed, with), (!is_needed, without().collect())] {
+                let bytes = put_together(&head, &changed);
+                let reason = match client.resume::<AnyLogin>(Suspended::from_bytes(&bytes)) {
+                    Ok(login) => {
+                        assert_eq!(login.suspend().to_bytes(), bytes, "{name}, {field}");
+                        None
+                    }
+                    Err(failed) => Some(failed.reason().clone()),
+                };
+                assert_eq!(reason, (!is_good).then_some(ResumeReason::Malformed), "{name}, {field}");
+            }
+        }
+    }
+}
+
+type Field = (u8, Vec<u8>);
+
+/// The fields of a value: each has a tag, its length in four bytes, and as many bytes.
+fn taken_apart(bytes: &[u8]) -> (Vec<u8>, Vec<Field>) {
+    let (head, mut rest) = bytes.split_at(5);
+    let mut fields = Vec::new();
+    while let [tag, a, b, c, d, after @ ..] = rest {
+        let (value, after) = after.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+        fields.push((*tag, value.to_vec()));
+        rest = after;
+    }
+    assert_eq!(rest, [0]);
+    (head.to_vec(), fields)
+}
+
+fn put_together(head: &[u8], fields: &[Field]) -> Vec<u8> {
+    let mut bytes = head.to_vec();
+    for (tag, value) in fields {
+        bytes.push(*tag);
+        bytes.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+        bytes.extend(value);
+    }
+    bytes.push(0);
+    bytes
 }
 
 /// Values of every version that was ever released keep resuming. `UPDATE_CORPUS=1` adds those of this version.
