@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use idaas_login::endpoints::{OriginKind, StageKind};
 use idaas_login::{
-    Account, AlipayMiniProgram, AnyLogin, AnyStage, Authenticated, CaptchaPass, Client, Device, Edition,
-    Error, MfaRequired, Origin, Outcome, PasswordExpired, PasswordExpiring, PasswordReset, PendingBind,
-    PendingRegister, Recovery, Registration, RegistrationAttributes, Request, Resumable, ResumeReason,
-    Resumed, SocialApp, Suspended, Unauthenticated, Unresolved, VerifyEmail, VerifyPhone, WeChatMiniProgram,
+    Account, AlipayMiniProgram, AnyLogin, AnyStage, Authenticated, AwaitingCode, CaptchaPass, Client, Device,
+    Edition, Error, MfaRequired, Origin, Outcome, PasswordExpired, PasswordExpiring, PasswordReset,
+    PendingBind, PendingRegister, Recovery, Registration, RegistrationAttributes, Request, Resumable,
+    ResumeReason, Resumed, SocialApp, Suspended, Unauthenticated, Unresolved, VerifyEmail, VerifyPhone,
+    WeChatMiniProgram,
 };
 use proptest::prelude::*;
 use support::{
@@ -269,6 +270,22 @@ fn a_value_resumes_as_its_own_stage_only() {
     }
     let all = every_kind().len();
     assert_eq!(tried, all * all);
+}
+
+/// Whatever awaits a code in the middle of a login, which a code alone moves on.
+#[test]
+fn what_awaits_a_code_resumes_as_one_type() {
+    let client = client(always(200, ""));
+    for (name, suspended) in every_kind() {
+        let awaits = ["bind_by_", "register_by_", "second_factor_by_"].iter().any(|part| name.contains(part));
+        let wechat = client.resume::<AwaitingCode<WeChatMiniProgram>>(suspended.clone());
+        assert_eq!(wechat.is_ok(), awaits && name.starts_with("wechat"), "{name}");
+        let account = client.resume::<AwaitingCode<Account>>(suspended.clone());
+        assert_eq!(account.is_ok(), awaits && name.starts_with("account"), "{name}");
+        if let Ok(stage) = wechat {
+            assert_eq!(stage.suspend(), suspended, "{name}");
+        }
+    }
 }
 
 /// The variant that a value was found to be: the innermost that names a stage.
@@ -924,6 +941,14 @@ mod sealed {
             assert!(!printed.contains(secret), "{printed}");
         }
         assert_eq!(format!("{:?}", key(1, 7)), "SealKey { id: 1, .. }");
+        assert_eq!(
+            format!("{:?}", sealer()),
+            "Sealer { key: SealKey { id: 1, .. }, older: [], lifetime: 600s, longest_lifetime: None, empty_context: false, .. }"
+        );
+        assert_eq!(format!("{suspended:?}"), "Suspended([redacted, 296 bytes])");
+        let failed =
+            client(always(200, "")).resume::<Authenticated>(Suspended::from_bytes(b"x")).unwrap_err();
+        assert_eq!(format!("{failed:?}"), "ResumeError { reason: Malformed, .. }");
     }
 
     proptest! {
