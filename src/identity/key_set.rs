@@ -324,8 +324,7 @@ impl Material {
                 let bits = modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?;
                 let odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
                 let fits = (2048..=8192).contains(&bits) && odd(&modulus);
-                let shifted = |value: u64, byte: &u8| value.wrapping_mul(256).wrapping_add((*byte).into());
-                let value = exponent.iter().fold(0, shifted);
+                let value = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
                 let sane = exponent.len() <= 5 && odd(&exponent) && (3..1 << 33).contains(&value);
                 (fits && sane).then_some(Self::Rsa { modulus, exponent })
             }
