@@ -222,6 +222,10 @@ fn main() -> ExitCode {
                 });
             }
         }
+        // How near to nothing a ratio beside ureq can come.
+        let row =
+            Row::new(&format!("the limit itself, {what}"), "µs", WIDE, median(&times[0]), median(&times[2]));
+        record.add(row.ratio(paired(&times[0], &times[2])));
         let [_, own_shakes, _, default_shakes] = rounds
             .each_ref()
             .map(|rounds| rounds.iter().map(|round| round.handshakes).max().unwrap_or_default() as f64);

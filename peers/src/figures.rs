@@ -44,7 +44,8 @@ pub const PARTS: [(&str, &str, &str); 7] = [
         "Each thread logs users in over TLS on loopback. Bare TLS sends and reads as many bytes without any HTTP: the limit. \
          A default pool of `ureq` keeps three idle connections, a wide one as many as there are threads. The server counts \
          the handshakes once each thread has had a connection. `ureq` by itself resolves the name for each request, in a \
-         thread that it starts for it.",
+         thread that it starts for it. On one thread either side sleeps while the other works, and much of a step's time \
+         is spent waking them: the row of the limit itself says how much.",
     ),
     (
         "counts",
