@@ -14,8 +14,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use idaas_login::{
-    CaptchaPass, Client, IdToken, IdTokenVerifier, KeySet, Outcome, PendingBind, Recovery, Request, Response,
-    SealKey, Sealer, Suspended, TransportError, VerifyPhone, endpoints,
+    CaptchaPass, Client, IdToken, IdTokenVerifier, KeySet, Outcome, PendingBind, Recovery,
+    RegistrationAttributes, Request, Response, SealKey, Sealer, Suspended, TransportError, VerifyPhone,
+    endpoints,
 };
 use serde_json::json;
 use support::{Inputs, response};
@@ -164,6 +165,13 @@ fn a_secret_that_is_left_behind_is_caught() {
     assert_eq!(left_behind(growing), once(40));
     assert_clean("zeroized", || drop(Zeroizing::new(STATE_TOKEN.to_owned())));
     assert_clean("apart", || apart(|| drop(STATE_TOKEN.to_owned())));
+}
+
+#[test]
+fn an_extension_is_wiped_when_it_was_written() {
+    // Much follows the secret, so that a buffer would have to grow.
+    let extension = json!({ "answers": [{ "mobile": MOBILE }, "no secret"], "essay": "x".repeat(1_000) });
+    assert_clean("an extension", || drop(RegistrationAttributes::new().extension(extension)));
 }
 
 // ---- The inputs

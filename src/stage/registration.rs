@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
@@ -276,7 +276,12 @@ impl RegistrationAttributes {
     #[must_use]
     pub fn extension(self, extension: impl Into<Value>) -> Self {
         let mut extension = extension.into();
-        let text = extension.to_string();
+        let mut size = Size(0);
+        // Nothing that stands in a value of JSON fails to be written.
+        let _ = write!(size, "{extension}");
+        // As large as it gets: a buffer that grows leaves copies behind.
+        let mut text = String::with_capacity(size.0);
+        let _ = write!(text, "{extension}");
         wipe(&mut extension);
         self.with(EXTENSION, text)
     }
@@ -327,6 +332,16 @@ impl RegistrationAttributes {
 impl fmt::Debug for RegistrationAttributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Counts the bytes of what is written.
+struct Size(usize);
+
+impl fmt::Write for Size {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len());
+        Ok(())
     }
 }
 
