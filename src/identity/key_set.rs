@@ -346,8 +346,7 @@ fn number(bytes: Vec<u8>) -> Box<[u8]> {
 
 /// A point of a curve, uncompressed. Each coordinate has the curve's full size (RFC 7518 section 6.2.1.2).
 fn point(x: &[u8], y: &[u8], size: usize, curve: &'static agreement::Algorithm) -> Option<Box<[u8]>> {
-    // With another length of `y`, ring refuses the point.
-    let point: Box<[u8]> = (x.len() == size).then(|| [&[4], x, y].concat().into())?;
+    let point: Box<[u8]> = (x.len() == size && y.len() == size).then(|| [&[4], x, y].concat().into())?;
     // ring looks at a point when it is used. A key agreement needs no more than the point, and fails if it is off the curve.
     let private = EphemeralPrivateKey::generate(curve, &SystemRandom::new()).ok()?;
     agree_ephemeral(private, &UnparsedPoint::new(curve, &point), |_| ()).ok()?;

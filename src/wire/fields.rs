@@ -217,13 +217,13 @@ impl Fields<'_> {
     }
 
     /// Whether this says that the step was carried out, whatever else it says. A state token that is the one `in_hand` is an
-    /// echo, and says nothing. The status that ends a login has been [ruled out](Self::denies_access).
+    /// echo, and says nothing.
     pub(super) fn indicates_progress(&self, in_hand: Option<&StateToken>) -> bool {
         let is_echo =
             || in_hand.is_some_and(|in_hand| self.state_token.token() == Ok(Some(in_hand.expose())));
         !self.session_token.is_blank()
             || !self.state_token.is_blank() && !is_echo()
-            || self.known_status().is_some()
+            || self.known_status().is_some_and(Status::is_progress)
     }
 }
 

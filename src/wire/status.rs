@@ -50,4 +50,9 @@ impl Status {
             Self::AccessDenied => None,
         }
     }
+
+    /// Whether it says that a step was carried out.
+    pub(crate) const fn is_progress(self) -> bool {
+        self.stage().is_some()
+    }
 }
