@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use idaas_login::endpoints::StageKind;
 use idaas_login::{Client, Error, Phase, Request, Sent, Transport, TransportError};
-use support::server::{Act, Authority, GUARD, Server, answer, answer_with, requests, say, transport};
+use support::server::{Act, Authority, GUARD, Server, answer, answer_with, header, requests, say, transport};
 use support::{CLIENT_ID, SUCCESS, StepResult, device, step_result};
 
 use Act::{Await, Close, CloseNotify, Flood, Hear, Repeat, Reset, Shake, Trickle, UntilClosed};
@@ -143,6 +143,34 @@ fn a_kept_connection_needs_no_name_server() {
     (0..3).for_each(|_| assert_success(&log_in(&client)));
     server.wait_for_close();
     assert_failed(&log_in(&client), Sent::No, Phase::Resolve);
+}
+
+/// As every HTTP client writes it: a port that the scheme implies is left out.
+#[test]
+fn the_header_host_has_the_port_that_does_not_go_without_saying() {
+    let authority = Authority::new();
+    for (address, expected) in [
+        ("https://acme.example.com", "acme.example.com"),
+        ("https://acme.example.com:443", "acme.example.com"),
+        ("https://acme.example.com:80", "acme.example.com:80"),
+        ("https://acme.example.com:8443", "acme.example.com:8443"),
+        ("http://localhost", "localhost"),
+        ("http://localhost:80", "localhost"),
+        ("http://localhost:443", "localhost:443"),
+    ] {
+        let server = if address.starts_with("https") {
+            named_server(&authority, "acme.example.com", 1, 1)
+        } else {
+            Server::new(vec![vec![Hear, answer("200 OK", SUCCESS)]])
+        };
+        let server_address = server.address;
+        let (_, lookup) = asked(move |_| Ok(vec![server_address]));
+        assert_success(&log_in(&client(address, authority.trusted().resolve_with(lookup).build().unwrap())));
+        let heard = server.finish();
+        let request = &requests(&heard[0])[0];
+        let hosts: Vec<_> = header(&request.head, "host").into_iter().map(String::from_utf8_lossy).collect();
+        assert_eq!(hosts, [expected], "{address}");
+    }
 }
 
 #[test]

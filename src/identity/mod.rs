@@ -70,8 +70,8 @@ impl IdToken {
     /// ```
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        // One byte more than a token has; a character has up to four.
-        let beginning = (MAX_TOKEN + 1..MAX_TOKEN + 5).find_map(|end| text.get(..end));
+        // More than a token has, and no half character.
+        let beginning = (MAX_TOKEN + 1..text.len()).find_map(|end| text.get(..end));
         Self::new(beginning.unwrap_or(text))
     }
 

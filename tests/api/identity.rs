@@ -288,6 +288,24 @@ fn malformed_tokens_are_told_apart_without_their_content() {
     }
 }
 
+/// Of a text that no token can be, no more is kept than shows it.
+#[test]
+fn a_text_that_is_too_large_is_cut() {
+    const MOST: usize = 64 << 10;
+    for (what, text, kept) in [
+        ("the largest", "x".repeat(MOST), MOST),
+        ("one more", "x".repeat(MOST + 1), MOST + 1),
+        ("many more", "x".repeat(8 * MOST), MOST + 1),
+        ("a character across the end", "x".repeat(MOST) + "\u{1f511}" + "x", MOST + 4),
+        ("a character that is the end", "x".repeat(MOST) + "\u{1f511}", MOST + 4),
+    ] {
+        let token = IdToken::from_text(&text);
+        assert_eq!(token.expose().len(), kept, "{what}");
+        let is_too_large = matches!(token.unverified_claims(), Err(IdTokenError::TooLarge));
+        assert_eq!(is_too_large, kept > MOST, "{what}");
+    }
+}
+
 #[test]
 fn personal_data_are_not_printed() {
     let token = signed(&claims().to_string());

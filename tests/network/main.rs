@@ -4,6 +4,7 @@
 extern crate support;
 
 mod chains;
+mod cipher_suites;
 mod fault_matrix;
 mod tls_records;
 mod ureq_transport;

@@ -45,7 +45,7 @@ const NAME: &str = concat!("idaas-login/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A year: ureq adds time limits to the current time, which must not overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_secs(31_536_000);
 const MAX_RESPONSE_SIZE: usize = 2 << 20;
 const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Below the 60 seconds after which the usual load balancers close an idle connection.
@@ -54,7 +54,7 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(50);
 const INPUT_BUFFER: usize = 64 << 10;
 const OUTPUT_BUFFER: usize = 32 << 10;
 /// How much memory is set aside because the server announced so much; for more it has to send it.
-const TRUSTED_SIZE: usize = 64 << 10;
+const TRUSTED_SIZE: usize = 65_536;
 /// How much is set aside if it announced nothing.
 const FIRST_SIZE: usize = 8 << 10;
 /// The longest text of a cause.
