@@ -44,6 +44,8 @@ fn a_verifier_per_request_is_noticed() {
     assert!(verifier().verify(&token).is_err());
     assert_eq!(*RECORDS.lock().unwrap(), [""; 0]);
 
+    assert!(verifier().verify(&token).is_err());
+    assert_eq!(RECORDS.lock().unwrap().len(), 1, "the third");
     for _ in 0..10 {
         assert!(verifier().verify(&token).is_err());
     }
