@@ -82,9 +82,7 @@ impl Recorder {
     /// Wipes what was received, all of which has been read.
     fn wipe_received(&mut self) {
         let received = std::mem::take(&mut self.received);
-        if let Some(kept) = &mut self.kept
-            && received > 0
-        {
+        if let Some(kept) = &mut self.kept {
             let free = kept.connection.buffers().input_append_buf();
             let end = received.min(free.len());
             wipe(free.get_mut(..end).unwrap_or_default());

@@ -20,7 +20,7 @@ use super::call::Deadline;
 /// server holds each of these threads for as long as the system waits.
 const MAX_THREADS: usize = 16;
 /// Where there is no time limit: a year.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const FOR_EVER: Duration = Duration::from_secs(31_536_000);
 
 /// Resolves nothing: ureq asks for every request, before it knows whether there is a connection.
 #[derive(Debug)]
@@ -110,9 +110,9 @@ impl Slot {
     fn take(left: Duration) -> Option<Self> {
         let busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = |busy: &mut usize| *busy >= MAX_THREADS;
-        let (mut busy, waited) =
+        let (mut busy, _) =
             FREED.wait_timeout_while(busy, left, is_full).unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() && is_full(&mut busy) {
+        if is_full(&mut busy) {
             return None;
         }
         *busy += 1;
