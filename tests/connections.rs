@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use idaas_login::endpoints::StageKind;
 use idaas_login::{Client, Error, Phase, Request, Sent, Transport, TransportError};
+use socket2::{Domain, Socket, Type};
 use support::server::{Act, Authority, GUARD, Server, answer, answer_with, header, requests, say, transport};
 use support::{CLIENT_ID, SUCCESS, StepResult, device, step_result};
 
@@ -272,6 +273,57 @@ fn without_a_thread_to_be_had_an_address_works_and_a_name_is_not_sent() {
     assert!(transport_error(&came).is_timeout(), "{came:?}");
 }
 
+/// An address that responds to nobody: its queue is full.
+struct Silent {
+    address: SocketAddr,
+    _listener: Socket,
+    _queue: Vec<TcpStream>,
+}
+
+impl Silent {
+    fn new() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let queue =
+            std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok());
+        Self { address, _queue: queue.take(1000).collect(), _listener: listener }
+    }
+}
+
+/// One after the other, and none takes the time of the next.
+#[test]
+fn each_address_of_a_name_is_tried() {
+    const LIMIT: Duration = Duration::from_millis(400);
+    let refused = || SocketAddr::from(([127, 0, 0, 1], closed_port()));
+    let silent = Silent::new();
+    let try_each = |addresses: Vec<SocketAddr>| {
+        let (_, lookup) = asked(move |_| Ok(addresses.clone()));
+        let limited = transport().connect_timeout(LIMIT).resolve_with(lookup).build().unwrap();
+        let started = Instant::now();
+        (log_in(&client("http://localhost", limited)), started.elapsed())
+    };
+    for before in [vec![refused()], vec![refused(), refused()], vec![silent.address]] {
+        let server = Server::new(vec![vec![Hear, answer("200 OK", SUCCESS)]]);
+        assert_success(&try_each([before, vec![server.address]].concat()).0);
+    }
+    for (addresses, is_timeout) in [
+        (vec![refused()], false),
+        (vec![silent.address, refused()], false),
+        (vec![silent.address], true),
+        (vec![silent.address, silent.address], true),
+        (vec![refused(), silent.address], true),
+    ] {
+        let (came, elapsed) = try_each(addresses.clone());
+        assert_failed(&came, Sent::No, Phase::Connect);
+        let error = transport_error(&came);
+        assert_eq!(error.is_timeout(), is_timeout, "{addresses:?}: {error:?}");
+        // The last one has all of the time that is left.
+        assert_eq!(elapsed >= LIMIT, is_timeout, "{addresses:?}: {elapsed:?}");
+    }
+}
+
 /// `localhost` may lead elsewhere: it is the address that counts.
 #[test]
 fn plain_http_goes_to_a_loopback_address_whatever_the_name_says() {
@@ -378,6 +430,14 @@ fn an_idle_connection_is_kept_no_longer_than_is_safe() {
         assert_success(&log_in(&client));
         assert_eq!(server.finish().len(), connections, "{row}");
     }
+    // What a server announces counts after an empty line, too, with which some begin a response.
+    let length = SUCCESS.len();
+    let text =
+        format!("\r\nHTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\nContent-Length: {length}\r\n\r\n{SUCCESS}");
+    let server = Server::new(vec![vec![Hear, say(&text), UntilClosed]]);
+    let silent = client(server.http(), transport().build().unwrap());
+    assert_success(&log_in(&silent));
+    server.wait_for_close();
     // It is the age that counts, not the number of requests.
     let server = Server::new(vec![vec![Hear, ok(""), UntilClosed], vec![Hear, ok("")]]);
     let client = client(server.http(), transport().max_idle_age(Duration::from_millis(50)).build().unwrap());
@@ -677,6 +737,46 @@ fn a_server_that_sips_does_not_stretch_the_limits() {
     assert!(error.is_timeout() && error.sent() == Sent::Maybe, "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     server.join().unwrap();
+}
+
+/// A server that takes nothing.
+#[test]
+fn a_server_that_does_not_read_holds_no_call_beyond_its_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let request = http::Request::post(format!("http://{}/", listener.local_addr().unwrap()));
+    let limited = transport().call_timeout(Duration::from_millis(300)).build().unwrap();
+    let started = Instant::now();
+    let error = limited.send(request.body(vec![b'x'; 16 << 20]).unwrap()).unwrap_err();
+    assert!(error.is_timeout() && error.sent() == Sent::Maybe, "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+/// The system is given less time for a write than is left, and may have taken a part of it then: the rest follows.
+#[test]
+fn a_server_that_begins_to_read_late_gets_the_whole_request() {
+    use std::io::{Read as _, Write as _};
+    const SIZE: u64 = 16 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // There is nothing to observe: of 3.9 s the system gets 2.048.
+        thread::sleep(Duration::from_millis(2_300));
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let arrived = io::copy(&mut io::Read::by_ref(&mut stream).take(SIZE), &mut io::sink()).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        arrived
+    });
+    let size = usize::try_from(SIZE).unwrap();
+    let request = http::Request::post(address).body(vec![b'x'; size]).unwrap();
+    let limited = transport().call_timeout(Duration::from_millis(3_900)).build().unwrap();
+    assert_eq!(limited.send(request).unwrap().status().as_u16(), 200);
+    assert_eq!(server.join().unwrap(), SIZE);
 }
 
 /// Whatever it is that the server sends, it is not more than the size limit grants, long before the time is up.

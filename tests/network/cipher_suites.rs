@@ -109,9 +109,14 @@ fn send(transport: &UreqTransport, address: &str) -> Result<Response, TransportE
 }
 
 fn chunked(body: &str, size: usize) -> String {
-    let chunks = body.as_bytes().chunks(size).map(|chunk| String::from_utf8_lossy(chunk).into_owned());
-    let chunks = chunks.chain([String::new()]);
-    chunks.map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect()
+    let mut bytes = Vec::new();
+    for chunk in body.as_bytes().chunks(size) {
+        write!(bytes, "{:x}\r\n", chunk.len()).unwrap();
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    String::from_utf8(bytes).unwrap()
 }
 
 /// The caller's cryptography is used, with each of its cipher suites. A response arrives as it was sent, in whatever records it

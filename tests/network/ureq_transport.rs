@@ -713,6 +713,17 @@ fn what_follows_an_answer_is_not_the_answer_to_the_next_request() {
     );
 }
 
+/// It is closed at once, and not only when there is a next request.
+#[test]
+fn a_connection_with_more_than_the_answer_is_closed() {
+    let more = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{SUCCESS}HTTP/1.1", SUCCESS.len());
+    let server = Server::new(vec![vec![Hear, say(&more), UntilClosed]]);
+    let client = client_of(&server);
+    assert_success(&log_in(&client), "more");
+    server.wait_for_close();
+    drop(client);
+}
+
 /// The same inside TLS, where what follows may be in records that nobody has decrypted yet when the connection is kept.
 #[test]
 fn what_follows_an_answer_in_other_records_is_not_the_answer_to_the_next_request() {
