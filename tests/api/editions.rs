@@ -177,6 +177,33 @@ fn a_tenant_that_differs_is_reached_by_overrides() {
     assert!(matches!(failed.into_recovery(), Recovery::Retry(_)));
 }
 
+/// Of two overrides of the same the later one counts; others stay.
+#[test]
+fn an_override_replaces_an_earlier_one_of_the_same() {
+    let builder = Client::builder("https://acme.example.com", CLIENT_ID)
+        .path(&endpoints::BIND_PHONE, "/first")
+        .path(&endpoints::BIND_EMAIL, "/other")
+        .path(&endpoints::BIND_PHONE, "/last")
+        .send_type(&endpoints::SEND_BIND_SMS, "FIRST")
+        .send_type(&endpoints::SEND_MFA_SMS, "OTHER")
+        .send_type(&endpoints::SEND_BIND_SMS, "LAST")
+        .field_name(&endpoints::BIND_PHONE, "mobile", "first")
+        .field_name(&endpoints::BIND_PHONE, "verify_code", "other")
+        .field_name(&endpoints::BIND_EMAIL, "email", "another")
+        .field_name(&endpoints::BIND_PHONE, "mobile", "last");
+    assert_eq!(
+        format!("{builder:?}"),
+        "ClientBuilder { client_id: \"nTo1eRIub60vPb54WeE6aojPwYwImtl4\", edition: Ciam, overrides: {\
+         path of VerifyEmail<PendingBind>.submit: \"/other\", \
+         path of VerifyPhone<PendingBind>.submit: \"/last\", \
+         send type of VerifyPhone<MfaRequired>.send_code: \"OTHER\", \
+         send type of VerifyPhone<PendingBind>.send_code: \"LAST\", \
+         verify_code of VerifyPhone<PendingBind>.submit: \"other\", \
+         email of VerifyEmail<PendingBind>.submit: \"another\", \
+         mobile of VerifyPhone<PendingBind>.submit: \"last\"}, .. }"
+    );
+}
+
 /// A path makes a step available that the edition does not document.
 #[test]
 fn a_path_makes_a_step_available() {
