@@ -146,6 +146,18 @@ fn a_kept_connection_needs_no_name_server() {
     assert_failed(&log_in(&client), Sent::No, Phase::Resolve);
 }
 
+/// An address that is none of this machine needs TLS, and with TLS it is as good as any other.
+#[test]
+fn with_tls_an_address_need_not_be_loopback() {
+    let authority = Authority::new();
+    let server = named_server(&authority, "acme.example.com", 1, 1);
+    // It leads to this machine, and is not one of its loopback addresses.
+    let unspecified = SocketAddr::from(([0, 0, 0, 0], server.address.port()));
+    let (_, lookup) = asked(move |_| Ok(vec![unspecified]));
+    let transport = authority.trusted().resolve_with(lookup).build().unwrap();
+    assert_success(&log_in(&client("https://acme.example.com", transport)));
+}
+
 /// As every HTTP client writes it: a port that the scheme implies is left out.
 #[test]
 fn the_header_host_has_the_port_that_does_not_go_without_saying() {
@@ -670,9 +682,11 @@ fn a_request_of_any_size_arrives_whole() {
 #[test]
 fn a_proxy_that_drips_does_not_stretch_the_limits() {
     let authority = Authority::new();
-    let text = "HTTP/1.1 200 Connection established\r\nX-Header: and so on and so on and so on\r\n";
-    let drip = || Trickle(text.repeat(10).into_bytes());
-    let flood = || vec![Hear, say(text), Repeat("X-Header: x\r\n")];
+    let text = "HTTP/1.1 200 Connection established\r\nX-Header: and so on";
+    let drip = || Trickle((text.to_owned() + &" and so on".repeat(80)).into_bytes());
+    let flood = || vec![Hear, say(text), Repeat(" and so on")];
+    // A large record of the handshake.
+    let record = || Trickle([&[22, 3, 3, 64, 0][..], &[0; 800]].concat());
     let inside = |acts: Vec<Act>| {
         let mut script = vec![Shake(authority.good_server())];
         script.extend(acts);
@@ -682,13 +696,13 @@ fn a_proxy_that_drips_does_not_stretch_the_limits() {
     let then = |acts: Vec<Act>| tunnel().into_iter().chain(acts).collect::<Vec<_>>();
     let rows = [
         ("drips", false, vec![Hear, drip()], Phase::Connect),
-        ("drips headers", false, flood(), Phase::Connect),
+        ("drips words", false, flood(), Phase::Connect),
         ("is silent", false, vec![Hear, UntilClosed], Phase::Connect),
         ("drips inside TLS", true, inside(vec![Hear, drip()]), Phase::Connect),
-        ("drips in its handshake", true, vec![drip()], Phase::TlsHandshake),
+        ("drips in its handshake", true, vec![record()], Phase::TlsHandshake),
         ("is silent in its handshake", true, vec![UntilClosed], Phase::TlsHandshake),
         ("is silent in the tenant's handshake", false, then(vec![UntilClosed]), Phase::TlsHandshake),
-        ("drips in the tenant's handshake", false, then(vec![Trickle(vec![22; 700])]), Phase::TlsHandshake),
+        ("drips in the tenant's handshake", false, then(vec![record()]), Phase::TlsHandshake),
         (
             "is silent in the tenant's handshake, inside TLS",
             true,
@@ -700,11 +714,13 @@ fn a_proxy_that_drips_does_not_stretch_the_limits() {
         let proxy = Server::new(vec![script]);
         let address = if tls { proxy.https() } else { proxy.http() };
         let limited = authority.trusted().proxy(address).connect_timeout(Duration::from_millis(300));
+        let limited = limited.call_timeout(Duration::from_secs(30));
         let started = Instant::now();
         let came = log_in(&client("https://acme.example.com", limited.build().unwrap()));
         assert!(started.elapsed() < Duration::from_secs(4), "{row}: {:?}", started.elapsed());
         let error = transport_error(&came);
         assert_eq!((error.sent(), error.phase()), (Sent::No, phase), "{row}: {error:?}");
+        assert!(error.is_timeout(), "{row}: {error:?}");
     }
     // The limit of the call, where that of connecting is longer.
     let proxy = Server::new(vec![vec![Hear, drip()]]);

@@ -300,7 +300,6 @@ fn read(mut reader: impl Read, announced: Option<usize>, max: usize) -> io::Resu
                 return Ok(std::mem::take(&mut body));
             }
             Ok(more) => size += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         if size > max {
@@ -538,12 +537,9 @@ fn certificates(pem: &[u8]) -> Result<RootCerts, InvalidInput> {
 /// noticed by nobody until the first login fails.
 fn is_der_sequence(der: &[u8]) -> bool {
     let Some((&[0x30, first], rest)) = der.split_first_chunk::<2>() else { return false };
-    let size_bytes = usize::from(first & 0x7f);
-    match rest.split_at_checked(size_bytes) {
-        _ if first & 0x80 == 0 => rest.len() == usize::from(first),
-        Some((size, content)) if (1..=4).contains(&size_bytes) => {
-            size.iter().fold(0, |size, byte| size << 8 | usize::from(*byte)) == content.len()
-        }
-        _ => false,
-    }
+    // A certificate is too long for the short form of a length: the first byte says how many more the length has.
+    let length = usize::from(first).checked_sub(0x80).and_then(|bytes| rest.split_at_checked(bytes));
+    length.is_some_and(|(length, content)| {
+        length.iter().fold(0, |size, byte| size << 8 | usize::from(*byte)) == content.len()
+    })
 }
