@@ -652,6 +652,25 @@ fn a_small_request_is_one_record() {
     assert_eq!(server.join().unwrap(), [(true, true), (true, true)]);
 }
 
+/// It is told apart from a response that is not.
+#[test]
+fn a_request_that_is_not_http_is_not_sent() {
+    let server = Server::new(vec![]);
+    let mut request: Request = http::Request::post(server.http()).body(b"{}".to_vec()).unwrap();
+    *request.version_mut() = http::Version::HTTP_2;
+    let error = transport().build().unwrap().send(request).unwrap_err();
+    assert_eq!(error.sent(), Sent::No, "{error:?}");
+    assert_eq!(cause(&error), "the request is not HTTP as it should be");
+    assert!(server.finish().concat().is_empty());
+
+    // Before it is sent, too, a response is one: that of a proxy.
+    let proxy = Server::new(vec![vec![Hear, say("SSH-2.0-OpenSSH_9.6\r\n\r\n"), UntilClosed]]);
+    let proxied = transport().proxy(proxy.http()).build().unwrap();
+    let came = log_in(&client("https://acme.example.com", proxied));
+    assert_failed(&came, Sent::No, Phase::Connect);
+    assert_eq!(cause(transport_error(&came)), "the response is not valid HTTP");
+}
+
 /// What does not fit into one write arrives whole, too.
 #[test]
 fn a_request_of_any_size_arrives_whole() {

@@ -1,10 +1,12 @@
 //! What holds of the types themselves: they can be sent and shared, an error is one pointer wide.
 
+use std::sync::Arc;
+
 use idaas_login::{
     AlipayMiniProgram, Authenticated, Call, CallInFlight, Captcha, CaptchaPass, Client, Device, Error,
     IdToken, InFlight, MfaRequired, NotAllowed, Outcome, PendingBind, PendingRegister, Recovery,
-    RegisteredMobile, SessionToken, StateToken, Step, StepError, TransportError, Unauthenticated, Unresolved,
-    VerifyEmail, VerifyPhone,
+    RegisteredMobile, SessionToken, StateToken, Step, StepError, Transport, TransportError, Unauthenticated,
+    Unresolved, VerifyEmail, VerifyPhone,
 };
 
 fn service<T: Send + Sync + 'static>() {}
@@ -56,6 +58,16 @@ fn everything_can_be_sent_and_shared() {
         PendingRegister<AlipayMiniProgram>,
         VerifyEmail<MfaRequired<AlipayMiniProgram>>
     );
+}
+
+#[test]
+fn a_transport_can_be_shared() {
+    let transport: Arc<dyn Transport> = Arc::new(support::always(200, support::SUCCESS));
+    for _ in 0..2 {
+        let client = support::client(Arc::clone(&transport));
+        let came = client.login(support::device()).wechat_mini_program("code").send();
+        assert!(matches!(came, Ok(Outcome::Authenticated(_))), "{came:?}");
+    }
 }
 
 /// A stage can be put in a struct, a map, a channel: no lifetimes, no parameters to write.
