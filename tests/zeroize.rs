@@ -687,6 +687,22 @@ mod over_http {
         assert_eq!(left, BTreeMap::new());
     }
 
+    /// The first request of a connection, with secrets in its head and in its body: no buffer grows in between.
+    #[test]
+    fn a_request_that_is_put_together_leaves_nothing_behind() {
+        let (address, server) = server(None, 0);
+        let builder =
+            || Client::builder(format!("http://{address}"), support::CLIENT_ID).allow_loopback_http();
+        let before = builder().build_with(support::always(200, MARKED.social_bind)).unwrap();
+        let suspended = pending_bind(&before).suspend();
+        let left = left_behind(|| {
+            let stage: PendingBind = builder().build().unwrap().resume(suspended).unwrap();
+            drop(stage.username_password("a", MARKED.password).send());
+        });
+        assert_eq!(server.join().unwrap(), 1);
+        assert_eq!(left, BTreeMap::new());
+    }
+
     #[test]
     fn a_fault_leaves_nothing_behind() {
         // A response that is cut off: the request was sent, and part of a token came back.

@@ -95,6 +95,12 @@ fn a_signature_has_the_token_the_time_and_its_hexadecimal() {
     let (again, _in_flight) = session(&client).logout().into_request().unwrap();
     assert_ne!(request.headers()["x-signature"], again.headers()["x-signature"]);
     assert_eq!(timestamp(&again), THEN + 1);
+    // The very same text twice: each is encrypted with random numbers of its own.
+    let other = client_at(&clock, prepares(&date, ""));
+    other.prepare_signature(&device()).unwrap();
+    let (same, _in_flight) = session(&other).logout().into_request().unwrap();
+    assert_eq!(opened(&request), opened(&same));
+    assert_ne!(request.headers()["x-signature"], same.headers()["x-signature"]);
     // The time is carried forward.
     clock.store(1_005, Ordering::SeqCst);
     assert_eq!(next(&client), THEN + 1_000);
