@@ -366,9 +366,11 @@ fn attributes_are_checked_before_a_code_is_asked_for() {
         let stage = client.login(device()).register(attributes).phone("152");
         let Err(Error::InvalidInput(invalid)) = stage.send_code(&pass).send() else { panic!("{field}") };
         assert_eq!(invalid.field(), field);
-        // The stage is there still, and its attributes can be mended.
-        let stage = stage.back().with_attributes(RegistrationAttributes::new()).phone("152");
+        // The stage is there still, and its attributes can be mended, here and in the stage before.
+        let stage = stage.with_attributes(RegistrationAttributes::new());
         assert!(stage.send_code(&pass).into_request().is_ok());
+        let stage = stage.back().with_attributes(RegistrationAttributes::new().nick_name("")).phone("152");
+        assert!(stage.send_code(&pass).into_request().is_err());
     }
 }
 
