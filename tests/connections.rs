@@ -740,15 +740,18 @@ fn a_proxy_that_drips_does_not_stretch_the_limits() {
         let error = transport_error(&came);
         assert_eq!((error.sent(), error.phase()), (Sent::No, phase), "{row}: {error:?}");
         assert!(error.is_timeout(), "{row}: {error:?}");
+        assert_eq!(cause(error), "the time limit for connecting was reached", "{row}");
     }
     // The limit of the call, where that of connecting is longer.
     let proxy = Server::new(vec![vec![Hear, drip()]]);
-    let limited = authority.trusted().proxy(proxy.http()).call_timeout(Duration::from_millis(300));
+    let limited = authority.trusted().proxy(proxy.http()).connect_timeout(Duration::from_secs(30));
+    let limited = limited.call_timeout(Duration::from_millis(300));
     let started = Instant::now();
     let came = log_in(&client("https://acme.example.com", limited.build().unwrap()));
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert_failed(&came, Sent::No, Phase::Connect);
     assert!(transport_error(&came).is_timeout(), "{came:?}");
+    assert_eq!(cause(transport_error(&came)), "the time limit for the call was reached");
 }
 
 /// A server that takes a large request a little at a time: each part that it takes gives the next one no more time.

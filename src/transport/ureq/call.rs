@@ -176,7 +176,7 @@ impl Deadline {
         let mut deadline = Self { began, ends: began.checked_add(*timeout.after), reason: timeout.reason };
         for (ends, reason) in [(call.ends, Timeout::Global), (call.connecting_ends, Timeout::Connect)] {
             if ends.is_some_and(|ends| deadline.ends.is_none_or(|earlier| ends < earlier)) {
-                deadline = Self { ends, reason, ..deadline };
+                (deadline.ends, deadline.reason) = (ends, reason);
             }
         }
         deadline
