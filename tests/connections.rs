@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 use idaas_login::endpoints::StageKind;
 use idaas_login::{Client, Error, Phase, Request, Sent, Transport, TransportError};
 use socket2::{Domain, Socket, Type};
-use support::server::{Act, Authority, GUARD, Server, answer, answer_with, header, requests, say, transport};
+use support::server::{
+    Act, Authority, GUARD, Server, answer, answer_with, closed_port, header, requests, say, transport,
+};
 use support::{CLIENT_ID, SUCCESS, StepResult, device, step_result};
 
 use Act::{Await, Close, CloseNotify, Flood, Hear, Repeat, Reset, Shake, Trickle, UntilClosed};
@@ -308,7 +310,7 @@ impl Silent {
 #[test]
 fn each_address_of_a_name_is_tried() {
     const LIMIT: Duration = Duration::from_millis(400);
-    let refused = || SocketAddr::from(([127, 0, 0, 1], closed_port()));
+    let refused = closed_port;
     let silent = Silent::new();
     let try_each = |addresses: Vec<SocketAddr>| {
         let (_, lookup) = asked(move |_| Ok(addresses.clone()));
@@ -349,14 +351,10 @@ fn plain_http_goes_to_a_loopback_address_whatever_the_name_says() {
     assert!(nobody.finish().is_empty());
     // The others are passed over.
     let server = Server::new(vec![vec![Hear, answer("200 OK", SUCCESS)]]);
-    let (address, elsewhere) = (server.address, SocketAddr::from(([0, 0, 0, 0], closed_port())));
+    let (address, elsewhere) = (server.address, SocketAddr::from(([0, 0, 0, 0], closed_port().port())));
     let (_, lookup) = asked(move |_| Ok(vec![elsewhere, address]));
     let transport = transport().resolve_with(lookup).build().unwrap();
     assert_success(&log_in(&client(format!("http://localhost:{}", address.port()), transport)));
-}
-
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -1157,7 +1155,7 @@ fn a_logger_may_send_and_panic_while_tls_is_set_up() {
 #[test]
 fn a_call_within_a_call_has_its_own_proof() {
     quiet_panics();
-    let closed = format!("http://127.0.0.1:{}", closed_port());
+    let closed = format!("http://{}", closed_port());
     let other = Tenant::new();
     let nothing = || ();
     let inner =

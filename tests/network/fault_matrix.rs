@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use idaas_login::Phase;
 use rustls::SupportedProtocolVersion;
-use socket2::{Domain, Socket, Type};
 use support::StepResult;
 use support::recovery_table::{self, Event, UNREADABLE};
 
@@ -25,7 +24,7 @@ use matrix::{
     Attempt, Fault, LARGEST, MARK, PATIENCE, Played, Seen, Step, Wire, arrived, assert_once, authority,
     either, good_text, lost, not_sent, ok, over, serve, settings, steps, unexpected, waits,
 };
-use support::server::{Act, Authority, GUARD, Point, Server, say};
+use support::server::{Act, Authority, GUARD, Point, Server, closed_port, say};
 
 use Act::{
     Await, Bytes, Bytewise, Close, CloseNotify, FirstFlight, Flood, Hear, HearTo, Reset, Say, Shake, Tell,
@@ -88,20 +87,12 @@ fn what_is_well_comes_through() {
 
 // ---- Connecting
 
-/// A port of this machine at which nobody listens, and nobody else can meanwhile.
-fn closed_port() -> (Socket, SocketAddr) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
-}
-
 #[test]
 fn a_connection_that_does_not_come_about() {
     let mut faults = Vec::new();
     for (scheme, wire) in [("http", Wire::Plain), ("https", Wire::Tls)] {
         faults.push(Fault::new(format!("{scheme}: refused"), not_sent(Phase::Connect), move |step| {
-            let (_held, address) = closed_port();
+            let address = closed_port();
             let transport = settings(&wire, PATIENCE).build().unwrap();
             let came = support::run_row(
                 step.row,

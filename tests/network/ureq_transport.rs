@@ -20,7 +20,8 @@ use idaas_login::{
 };
 use rcgen::KeyPair;
 use support::server::{
-    Act, Authority, GUARD, Heard, Received, Server, answer, answer_with, header, requests, say, transport,
+    Act, Authority, GUARD, Heard, Received, Server, answer, answer_with, closed_port, header, requests, say,
+    transport,
 };
 use support::{CLIENT_ID, SESSION_TOKEN, SOCIAL_BIND, SUCCESS, StepResult, device, response, step_result};
 
@@ -147,11 +148,6 @@ fn assert_unresolved(came: &StepResult, row: &str) {
     assert!(matches!(came, StepResult::Unresolved(_, StageKind::Unauthenticated)), "{row}: {came:?}");
 }
 
-/// A port of this machine at which nobody listens.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Checks every row of a table, so that one that fails does not hide the others.
 fn each<T>(rows: impl IntoIterator<Item = T>, check: impl Fn(T)) {
     let failed = rows
@@ -167,7 +163,7 @@ fn each<T>(rows: impl IntoIterator<Item = T>, check: impl Fn(T)) {
 #[test]
 fn a_refused_port_hands_the_stage_back() {
     each([("http", "127.0.0.1"), ("https", "127.0.0.1"), ("http", "localhost")], |(scheme, host)| {
-        let address = format!("{scheme}://{host}:{}", closed_port());
+        let address = format!("{scheme}://{host}:{}", closed_port().port());
         let client = client(&address, transport().build().unwrap());
         assert_not_sent(&log_in(&client), Phase::Connect, &address);
     });
@@ -1093,7 +1089,7 @@ fn a_configured_proxy_sees_no_request() {
             }
         },
     );
-    let proxied = || transport().proxy(format!("http://127.0.0.1:{}", closed_port())).build().unwrap();
+    let proxied = || transport().proxy(format!("http://{}", closed_port())).build().unwrap();
     let came = log_in(&client("https://acme.example.com", proxied()));
     assert_not_sent(&came, Phase::Connect, "no proxy there");
     // Plain HTTP is for this machine; a proxy would take it to its own, and everybody between reads it.
@@ -1234,7 +1230,7 @@ fn configured_client(address: impl Into<String>) -> Client {
 
 #[test]
 fn over_a_configuration_faults_are_told_apart_too() {
-    let address = format!("http://127.0.0.1:{}", closed_port());
+    let address = format!("http://{}", closed_port());
     assert_not_sent(&log_in(&configured_client(address)), Phase::Connect, "refused port");
 
     let maybe: [(&str, Vec<Act>); 6] = [

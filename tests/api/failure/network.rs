@@ -11,7 +11,7 @@ use idaas_login::{Client, UreqTransport, UreqTransportBuilder};
 use rustls::{ALL_VERSIONS, ServerConfig, ServerConnection, Stream};
 
 use super::{Came, Case, step};
-use support::server::Authority;
+use support::server::{Authority, closed_port};
 use support::{CLIENT_ID, device};
 
 pub(super) const CASES: &[Case] = &[
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
             UreqTransport::builder().resolve_with(|_, port| Ok(vec![([192, 0, 2, 7], port).into()]));
         log_in("http://localhost:9", elsewhere)
     }),
-    ("nobody listens", || log_in(&format!("https://127.0.0.1:{}", closed_port()), UreqTransport::builder())),
+    ("nobody listens", || log_in(&format!("https://{}", closed_port()), UreqTransport::builder())),
     ("plain HTTP, and a proxy", || {
         let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
         let through = UreqTransport::builder().proxy(format!("http://{}", proxy.local_addr().unwrap()));
@@ -178,10 +178,6 @@ fn hear(stream: &mut impl Read) {
 
 fn until_closed(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new());
-}
-
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A login over TLS with this server, trusting this authority alone.

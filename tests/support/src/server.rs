@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use Act::{
     AllButTheLastByte, Await, Bytes, Bytewise, Close, CloseNotify, FirstFlight, Flood, Hear, HearTo, Records,
@@ -102,6 +102,15 @@ fn listen() -> TcpListener {
             bound => return bound.unwrap(),
         }
     }
+}
+
+/// A port of this machine at which nobody listens, and nobody else can until this process ends.
+pub fn closed_port() -> SocketAddr {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 pub struct Server {
