@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use idaas_login::endpoints::StageKind;
 use idaas_login::{Client, Error, Phase, Request, Sent, Transport, TransportError};
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 use support::server::{
-    Act, Authority, GUARD, Server, answer, answer_with, closed_port, header, requests, say, transport,
+    Act, Authority, GUARD, Server, answer, answer_with, bound, closed_port, header, requests, say, transport,
 };
 use support::{CLIENT_ID, SUCCESS, StepResult, device, step_result};
 
@@ -148,7 +148,7 @@ fn a_kept_connection_needs_no_name_server() {
     assert_failed(&log_in(&client), Sent::No, Phase::Resolve);
 }
 
-/// An address that is none of this machine needs TLS, and with TLS it is as good as any other.
+/// Without TLS only a loopback address will do. With TLS any address will.
 #[test]
 fn with_tls_an_address_need_not_be_loopback() {
     let authority = Authority::new();
@@ -296,10 +296,8 @@ struct Silent {
 
 impl Silent {
     fn new() -> Self {
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let (listener, address) = bound();
         listener.listen(0).unwrap();
-        let address = listener.local_addr().unwrap().as_socket().unwrap();
         let queue =
             std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok());
         Self { address, _queue: queue.take(1000).collect(), _listener: listener }

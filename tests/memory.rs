@@ -16,6 +16,7 @@ use idaas_login::{Client, Outcome, Recovery, UreqTransport};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use support::cipher_suites::{Place, moved, provider};
 use support::server::Act::{self, CloseNotify, Hear, Shake, UntilClosed};
 use support::server::{Authority, Server, answer, requests};
 use ureq::tls::RootCerts;
@@ -52,7 +53,7 @@ const CAPTCHA_TOKEN: &str = "qCaptkQz";
 const CAPTCHA_PASS: &str = "qCapasQz";
 const MESSAGE: &str = "qMessgQz";
 
-/// Cipher suites whose plaintext has to be moved.
+/// A cipher suite whose plaintext has to be moved: behind a nonce, as others than ring have it.
 const SHIFTED: &str = "shifted";
 
 /// What the server responds to a login, step by step.
@@ -92,84 +93,6 @@ fn log_in(client: &Client) {
     let Ok(Outcome::Authenticated(user)) = stage.submit(x5!("qVcodeQz")).send() else { panic!("a session") };
     user.renew_id_token().send().unwrap();
     client.login(device).wechat_mini_program(x5!("qWxcodQz")).send().unwrap_err();
-}
-
-/// A cipher suite as others than ring have it: behind a nonce, so that the plaintext does not begin where the record began.
-mod shifted {
-    use rustls::crypto::cipher::{
-        AeadKey, InboundOpaqueMessage, InboundPlainMessage, Iv, MessageDecrypter, MessageEncrypter,
-        Tls13AeadAlgorithm, UnsupportedOperationError,
-    };
-    use rustls::crypto::{CryptoProvider, ring};
-    use rustls::{
-        CipherSuiteCommon, ConnectionTrafficSecrets, Error, SupportedCipherSuite, Tls13CipherSuite,
-    };
-    use zeroize::Zeroizing;
-
-    /// Half of the room that the tag leaves.
-    const NONCE: usize = 8;
-
-    struct Algorithm(&'static dyn Tls13AeadAlgorithm);
-
-    struct Decrypter(Box<dyn MessageDecrypter>);
-
-    pub fn provider() -> CryptoProvider {
-        let SupportedCipherSuite::Tls13(suite) = ring::cipher_suite::TLS13_AES_128_GCM_SHA256 else {
-            panic!("a suite of TLS 1.3")
-        };
-        let shifted = Box::leak(Box::new(Tls13CipherSuite {
-            common: CipherSuiteCommon {
-                suite: suite.common.suite,
-                hash_provider: suite.common.hash_provider,
-                confidentiality_limit: suite.common.confidentiality_limit,
-            },
-            hkdf_provider: suite.hkdf_provider,
-            aead_alg: Box::leak(Box::new(Algorithm(suite.aead_alg))),
-            quic: None,
-        }));
-        CryptoProvider {
-            cipher_suites: vec![SupportedCipherSuite::Tls13(shifted)],
-            ..ring::default_provider()
-        }
-    }
-
-    impl Tls13AeadAlgorithm for Algorithm {
-        fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-            self.0.encrypter(key, iv)
-        }
-
-        fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-            Box::new(Decrypter(self.0.decrypter(key, iv)))
-        }
-
-        fn key_len(&self) -> usize {
-            self.0.key_len()
-        }
-
-        fn extract_keys(
-            &self,
-            key: AeadKey,
-            iv: Iv,
-        ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
-            self.0.extract_keys(key, iv)
-        }
-    }
-
-    impl MessageDecrypter for Decrypter {
-        fn decrypt<'a>(
-            &mut self,
-            mut message: InboundOpaqueMessage<'a>,
-            seq: u64,
-        ) -> Result<InboundPlainMessage<'a>, Error> {
-            let mut copy = Zeroizing::new(message.payload.to_vec());
-            let copied = InboundOpaqueMessage::new(message.typ, message.version, &mut copy);
-            let plain = self.0.decrypt(copied, seq)?;
-            let place = NONCE..NONCE + plain.payload.len();
-            message.payload[place.clone()].copy_from_slice(plain.payload);
-            (message.typ, message.version) = (plain.typ, plain.version);
-            Ok(message.into_plain_message_range(place))
-        }
-    }
 }
 
 /// The secrets that stand in memory, each with the name that the system has for the place.
@@ -241,7 +164,7 @@ fn search(address: &str, root: &str, cipher_suites: &str) {
         let root = ureq::tls::Certificate::from_pem(root.as_bytes()).unwrap();
         let tls = ureq::tls::TlsConfig::builder()
             .root_certs(RootCerts::from([root]))
-            .unversioned_rustls_crypto_provider(Arc::new(shifted::provider()));
+            .unversioned_rustls_crypto_provider(provider(moved(Place::Behind(8))));
         let config = ureq::Agent::config_builder().proxy(None).tls_config(tls.build());
         UreqTransport::from_config(&config.build())
     } else {

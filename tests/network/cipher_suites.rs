@@ -6,99 +6,18 @@ use std::sync::Arc;
 use std::thread;
 
 use idaas_login::{Phase, Response, Sent, Transport as _, TransportError, UreqTransport};
-use rustls::crypto::cipher::{
-    AeadKey, InboundOpaqueMessage, InboundPlainMessage, Iv, MessageDecrypter, MessageEncrypter,
-    Tls13AeadAlgorithm, UnsupportedOperationError,
-};
-use rustls::crypto::{CipherSuiteCommon, ring};
-use rustls::{
-    ConnectionTrafficSecrets, ServerConnection, StreamOwned, SupportedCipherSuite, Tls13CipherSuite,
-};
-use support::server::Authority;
-
-/// Where a cipher suite leaves the plaintext.
-#[derive(Clone, Copy)]
-enum Place {
-    /// Behind so many bytes of the record, as some cipher suites of TLS 1.2 do.
-    Behind(usize),
-    /// In memory of its own.
-    Elsewhere,
-}
-
-/// A cipher suite that leaves the plaintext somewhere else.
-struct Moved<T>(T, Place);
-
-impl Tls13AeadAlgorithm for Moved<&'static dyn Tls13AeadAlgorithm> {
-    fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        self.0.encrypter(key, iv)
-    }
-
-    fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(Moved(self.0.decrypter(key, iv), self.1))
-    }
-
-    fn key_len(&self) -> usize {
-        self.0.key_len()
-    }
-
-    fn extract_keys(
-        &self,
-        key: AeadKey,
-        iv: Iv,
-    ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
-        self.0.extract_keys(key, iv)
-    }
-}
-
-impl MessageDecrypter for Moved<Box<dyn MessageDecrypter>> {
-    fn decrypt<'a>(
-        &mut self,
-        mut message: InboundOpaqueMessage<'a>,
-        seq: u64,
-    ) -> Result<InboundPlainMessage<'a>, rustls::Error> {
-        let mut copy = message.payload.to_vec();
-        let copy = InboundOpaqueMessage::new(message.typ, message.version, &mut copy);
-        let opened = self.0.decrypt(copy, seq)?;
-        (message.typ, message.version) = (opened.typ, opened.version);
-        match self.1 {
-            Place::Behind(size) => {
-                let place = size..size + opened.payload.len();
-                message.payload[place.clone()].copy_from_slice(opened.payload);
-                Ok(message.into_plain_message_range(place))
-            }
-            Place::Elsewhere => {
-                let payload = opened.payload.to_vec().leak();
-                Ok(InboundPlainMessage { typ: message.typ, version: message.version, payload })
-            }
-        }
-    }
-}
-
-/// A cipher suite of TLS 1.3 that leaves the plaintext there.
-fn moved(place: Place) -> SupportedCipherSuite {
-    let SupportedCipherSuite::Tls13(of) = ring::cipher_suite::TLS13_AES_128_GCM_SHA256 else {
-        panic!("of TLS 1.3")
-    };
-    SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
-        common: CipherSuiteCommon {
-            suite: of.common.suite,
-            hash_provider: of.common.hash_provider,
-            confidentiality_limit: of.common.confidentiality_limit,
-        },
-        hkdf_provider: of.hkdf_provider,
-        aead_alg: Box::leak(Box::new(Moved(of.aead_alg, place))),
-        quic: of.quic,
-    })))
-}
+use rustls::crypto::ring;
+use rustls::{ServerConnection, StreamOwned, SupportedCipherSuite};
+use support::cipher_suites::{Place, moved, provider};
+use support::server::Act::{Hear, Shake};
+use support::server::{Authority, Server};
 
 /// The transport of a caller whose provider has this suite alone.
 fn transport(authority: &Authority, suite: SupportedCipherSuite) -> UreqTransport {
-    let mut provider = ring::default_provider();
-    provider.cipher_suites = vec![suite];
     let root = ureq::tls::Certificate::from_der(authority.0.der()).to_owned();
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::from([root]))
-        .unversioned_rustls_crypto_provider(Arc::new(provider))
+        .unversioned_rustls_crypto_provider(provider(suite))
         .build();
     let config = ureq::Agent::config_builder().proxy(None).tls_config(tls).input_buffer_size(64 << 10);
     UreqTransport::from_config(&config.build()).unwrap()
@@ -191,18 +110,9 @@ fn each_cipher_suite_of_the_callers_provider_reads_records_of_any_size() {
 #[test]
 fn a_cipher_suite_that_decrypts_elsewhere_is_refused() {
     let authority = Authority::new();
-    let config = authority.good_server();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("https://{}/", listener.local_addr().unwrap());
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut connection = ServerConnection::new(config).unwrap();
-        while connection.complete_io(&mut stream).is_ok_and(|(read, _)| read > 0) {}
-        let mut heard = Vec::new();
-        let _ = connection.reader().read_to_end(&mut heard);
-        heard
-    });
-    let error = send(&transport(&authority, moved(Place::Elsewhere)), &address).unwrap_err();
+    let server = Server::new(vec![vec![Shake(authority.good_server()), Hear]]);
+    let transport = transport(&authority, moved(Place::Elsewhere));
+    let error = send(&transport, &server.https()).unwrap_err();
     assert_eq!((error.sent(), error.phase()), (Sent::No, Phase::TlsHandshake), "{error:#}");
-    assert!(server.join().unwrap().is_empty());
+    assert!(server.finish().concat().is_empty());
 }

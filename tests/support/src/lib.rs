@@ -7,6 +7,8 @@
     reason = "it is for tests"
 )]
 
+#[cfg(feature = "ureq")]
+pub mod cipher_suites;
 pub mod conformance;
 #[cfg(all(feature = "ureq", feature = "verify", feature = "seal"))]
 pub mod full_run;

@@ -104,11 +104,17 @@ fn listen() -> TcpListener {
     }
 }
 
-/// A port of this machine at which nobody listens, and nobody else can until this process ends.
-pub fn closed_port() -> SocketAddr {
+/// A socket that holds a port of this machine and does not listen.
+pub fn bound() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// A port of this machine at which nobody listens, and nobody else can until this process ends.
+pub fn closed_port() -> SocketAddr {
+    let (socket, address) = bound();
     std::mem::forget(socket);
     address
 }
