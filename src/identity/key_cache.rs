@@ -469,7 +469,7 @@ impl Inner {
     /// Written twice in the life of a cache, and read from then on.
     fn count_token(&self) {
         let tokens = self.tokens.load(Ordering::Relaxed);
-        if matches!(tokens, 0 | 1) {
+        if tokens < 2 {
             self.tokens.store(tokens + 1, Ordering::Relaxed);
         }
     }

@@ -13,6 +13,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use idaas_login::endpoints::StageKind;
 use idaas_login::{
     CaptchaPass, Client, Error, Outcome, PendingBind, Phase, Recovery, Request, Sent, Transport,
@@ -1184,7 +1186,12 @@ fn this_machine_needs_no_tls() {
 #[test]
 fn settings_that_cannot_be_right_are_refused() {
     let key = KeyPair::generate().unwrap().serialize_pem();
-    let good = Authority::new().0.pem();
+    let authority = Authority::new();
+    let (good, whole) = (authority.0.pem(), authority.0.der());
+    let pem = |der: &[u8]| {
+        let text = BASE64_STANDARD.encode(der);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    };
     each(
         [
             ("no proxy's address", transport().proxy("not an address")),
@@ -1204,6 +1211,14 @@ fn settings_that_cannot_be_right_are_refused() {
                 transport()
                     .root_certificates_pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
             ),
+            ("a short sequence", transport().root_certificates_pem(pem(&[0x30, 3, 2, 1, 0]))),
+            ("a sequence without length", transport().root_certificates_pem(pem(&[0x30, 0x80]))),
+            (
+                "a length of five bytes",
+                transport().root_certificates_pem(pem(&[0x30, 0x85, 0, 0, 0, 0, 1, 0])),
+            ),
+            ("a certificate that was cut", transport().root_certificates_pem(pem(&whole[..whole.len() - 1]))),
+            ("more than a certificate", transport().root_certificates_pem(pem(&[&whole[..], &[0]].concat()))),
             ("a key", transport().root_certificates_pem(key.clone())),
             ("a certificate and a key", transport().root_certificates_pem(format!("{good}{key}"))),
         ],

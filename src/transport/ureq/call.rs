@@ -16,6 +16,9 @@ const LEAKY_LOGS: [&str; 2] = ["ureq_proto::util", "ureq::util"];
 pub(super) const LEAKY: &str =
     "at the level TRACE the log targets ureq and ureq_proto write tokens: filter them to DEBUG";
 
+/// The longest time limit: a year. It is added to the current time, which must not overflow.
+pub(super) const LONGEST: Duration = Duration::from_secs(31_536_000);
+
 /// What a call may need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {

@@ -32,7 +32,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Error as UreqError, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
-use self::call::{CallScope, LEAKY, Limits};
+use self::call::{CallScope, LEAKY, LONGEST, Limits};
 use self::connect::{Connected, Dial};
 use self::pool::Pool;
 use self::pooled::Pooled;
@@ -44,8 +44,6 @@ use crate::error::{Error, InvalidInput};
 const NAME: &str = concat!("idaas-login/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// A year: ureq adds time limits to the current time, which must not overflow.
-const LONGEST: Duration = Duration::from_secs(31_536_000);
 const MAX_RESPONSE_SIZE: usize = 2 << 20;
 const MAX_IDLE_CONNECTIONS: usize = 64;
 /// Below the 60 seconds after which the usual load balancers close an idle connection.
@@ -538,8 +536,8 @@ fn certificates(pem: &[u8]) -> Result<RootCerts, InvalidInput> {
 fn is_der_sequence(der: &[u8]) -> bool {
     let Some((&[0x30, first], rest)) = der.split_first_chunk::<2>() else { return false };
     // A certificate is too long for the short form of a length: the first byte says how many more the length has.
-    let length = usize::from(first).checked_sub(0x80).and_then(|bytes| rest.split_at_checked(bytes));
-    length.is_some_and(|(length, content)| {
+    let bytes = usize::from(first).checked_sub(0x80).filter(|bytes| (1..=4).contains(bytes));
+    bytes.and_then(|bytes| rest.split_at_checked(bytes)).is_some_and(|(length, content)| {
         length.iter().fold(0, |size, byte| size << 8 | usize::from(*byte)) == content.len()
     })
 }

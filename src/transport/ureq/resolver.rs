@@ -14,13 +14,11 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::call::Deadline;
+use super::call::{Deadline, LONGEST};
 
 /// How many names are resolved at once, in the whole process. The system's resolver cannot be interrupted: a silent name
 /// server holds each of these threads for as long as the system waits.
 const MAX_THREADS: usize = 16;
-/// Where there is no time limit: a year.
-const FOR_EVER: Duration = Duration::from_secs(31_536_000);
 
 /// Resolves nothing: ureq asks for every request, before it knows whether there is a connection.
 #[derive(Debug)]
@@ -65,7 +63,7 @@ impl Names {
         deadline: &Deadline,
     ) -> Result<Vec<SocketAddr>, UreqError> {
         let timed_out = UreqError::Timeout(deadline.reason);
-        let Some(slot) = Slot::take(deadline.left()?.unwrap_or(FOR_EVER)) else { return Err(timed_out) };
+        let Some(slot) = Slot::take(deadline.left()?.unwrap_or(LONGEST)) else { return Err(timed_out) };
         let (tell, told) = mpsc::sync_channel(1);
         let (lookup, host) = (Arc::clone(&self.0), host.to_owned());
         let work = move || {
@@ -76,7 +74,7 @@ impl Names {
         thread::Builder::new().name("idaas-login-resolver".to_owned()).spawn(work).map_err(|cause| {
             io::Error::other(format!("no thread could be started to resolve the name: {cause}"))
         })?;
-        match told.recv_timeout(deadline.left()?.unwrap_or(FOR_EVER)) {
+        match told.recv_timeout(deadline.left()?.unwrap_or(LONGEST)) {
             Ok(addresses) => Ok(addresses?),
             Err(RecvTimeoutError::Timeout) => Err(timed_out),
             Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the resolver panicked").into()),
